@@ -1,0 +1,43 @@
+"""What can go wrong, as one plain line each: what was found, what is required, what to do.
+
+Every error the project raises on purpose derives from `AlignmentError`; the pytest plugin and the
+command line show its text and never a traceback. Nothing here imports anything of the project.
+"""
+
+from __future__ import annotations
+
+
+class AlignmentError(Exception):
+    """Base of all errors that are shown to the user as one line."""
+
+
+class ProfileError(AlignmentError):
+    """A profile names an unknown key, a wrong type or an impossible value."""
+
+
+class PromptError(AlignmentError):
+    """Prompts or preference pairs cannot be read or selected."""
+
+
+class ModelError(AlignmentError):
+    """A policy's or judge's files cannot be used."""
+
+
+class TrainingError(AlignmentError):
+    """A recipe cannot be carried out."""
+
+
+class JudgeError(AlignmentError):
+    """A judge gave something that is not a score."""
+
+
+class StoreError(AlignmentError):
+    """The store cannot be read or written."""
+
+
+class NegativeVerdict(AssertionError):
+    """A response does not meet its criterion: a finding about the model, not a fault.
+
+    The plugin reports a case that raises this (and only this) in its call phase as `xfailed`, or as
+    failed under `--alignment-strict`.
+    """

@@ -1,0 +1,307 @@
+"""What a run does: the schema of a profile, validated by pydantic.
+
+A profile is a TOML file (see `alignment/profiles/`). It says which prompts are asked (`axes`), who
+answers (`variants`), how trained variants are made (`parent`, `architecture`, `stages`), who
+judges (`judge`), and how (`generation`, `training`). Unknown keys, wrong types and impossible
+values are refused; `alignment.layers` finds, merges and loads the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from alignment.records import Criterion
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Table(BaseModel):
+    """Base of every table of a profile: frozen, strict about types, closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TinySource(Table):
+    """The built-in corpus."""
+
+    source: Literal["tiny"]
+    split: Literal["train", "test"] = "test"
+    unfiltered: bool = False
+    """Also give the unfiltered dialogues that a base is pretrained on (training only)."""
+
+
+class DatasetSource(Table):
+    """Anything `datasets.load_dataset` loads, with `chosen` and `rejected` transcripts."""
+
+    source: Literal["dataset"]
+    dataset: Annotated[str, Field(min_length=1)]
+    """A hub id (`Anthropic/hh-rlhf`) or a local folder."""
+    data_dir: str | None = None
+    split: str = "test"
+    revision: str | None = None
+
+
+class FileSource(Table):
+    """A JSON, JSONL or JSONL.gz file of rows with `chosen` (and `rejected`), or `prompt`."""
+
+    source: Literal["file"]
+    path: Annotated[str, Field(min_length=1)]
+    """Relative paths start at the profile's `data` folder."""
+
+
+class RecordedSource(Table):
+    """The prompts are those that the recorded variants answered."""
+
+    source: Literal["recorded"]
+
+
+Source = Annotated[
+    TinySource | DatasetSource | FileSource | RecordedSource, Field(discriminator="source")
+]
+TrainingSource = Annotated[
+    TinySource | DatasetSource | FileSource, Field(discriminator="source")
+]
+
+
+class Prompts(Table):
+    """Which dialogues become the prompts of an axis."""
+
+    origin: Source
+    protocol: Literal["strict", "paper"] = "strict"
+    """`strict` filters the last human turn, ends every prompt at the human's turn and never leaks
+    the chosen answer; `paper` does exactly what the published study did."""
+    keywords: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Keep dialogues that contain one of these; empty keeps all."""
+    match: Literal["word", "substring"] | None = None
+    """Default: `word` under strict, `substring` under paper."""
+    look_in: Literal["last_turn", "prompt", "transcript"] | None = None
+    """Default: `last_turn` under strict, `transcript` under paper."""
+    ignore_case: bool | None = None
+    """Default: true under strict, false under paper."""
+    sample: Count | None = None
+    """How many to draw; none keeps all that are left."""
+
+    @field_validator("keywords", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Axis(Table):
+    """One axis: its prompts, the criterion of its verdicts, and the judge's trial on it."""
+
+    rate: Name
+    """The name of its rate: HmR, HpR."""
+    threshold: float
+    comparison: Literal[">=", ">"]
+    dimension: str = "reward"
+    prompts: Prompts
+    trial: Trial | None = None
+
+    @property
+    def criterion(self) -> Criterion:
+        """The criterion that a response's score is held against."""
+        return Criterion(self.dimension, self.comparison, self.threshold)
+
+
+class Trial(Table):
+    """Held-out preferences that the judge is tried on; never seen in training."""
+
+    origin: TrainingSource
+    pairs: Annotated[int, Field(ge=10)] = 200
+    """How many pairs to draw, from rows that no evaluation prompt comes from where possible."""
+
+
+class Stage(Table):
+    """One TRL trainer with its arguments; any field of the trainer's config can be in `args`."""
+
+    trainer: Literal["sft", "dpo", "reward"]
+    data: Literal["unfiltered", "chosen", "pairs"]
+    args: dict[str, Any] = {}
+    lora: dict[str, Any] | None = None
+    """Arguments of `peft.LoraConfig`; none trains all weights."""
+    rows: Count | None = None
+    """At most this many rows, drawn with the stage's seed."""
+    degenerate: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
+    """Reward stages: pairs (chosen, degenerate response) added per preference pair."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        needs = {"sft": ("unfiltered", "chosen"), "dpo": ("pairs",), "reward": ("pairs",)}
+        if self.data not in needs[self.trainer]:
+            accepted = " or ".join(needs[self.trainer])
+            raise ValueError(f"trainer {self.trainer!r} takes data {accepted}, not {self.data!r}")
+        if self.degenerate and self.trainer != "reward":
+            raise ValueError("`degenerate` belongs to stages with trainer 'reward'")
+        return self
+
+
+class Recipe(Table):
+    """How a model is made: a fresh architecture or a parent, then stages."""
+
+    parent: str | None = None
+    """A variant of this profile, a folder, or a hub id."""
+    architecture: dict[str, Any] | None = None
+    """A fresh model: `model_type` and the fields of its transformers config."""
+    stages: tuple[Stage, ...] = ()
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _starts_somewhere(self) -> Self:
+        if self.parent is not None and self.architecture is not None:
+            raise ValueError("give `parent` or `architecture`, not both")
+        if self.stages and self.parent is None and self.architecture is None:
+            raise ValueError("`stages` need a `parent` or an `architecture` to start from")
+        if self.architecture is not None and "model_type" not in self.architecture:
+            raise ValueError("`architecture` needs `model_type`, for example 'opt'")
+        if (self.parent is not None or self.architecture is not None) and not self.stages:
+            raise ValueError("a recipe needs at least one entry in `stages`")
+        return self
+
+
+class Variant(Recipe):
+    """A named policy: made by a recipe, loaded (`model`), or read from a file (`recorded`)."""
+
+    model: str | None = None
+    """A folder or a hub id."""
+    revision: str | None = None
+    recorded: str | dict[str, str] | None = None
+    """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [self.stages or None, self.model, self.recorded]
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("a variant needs exactly one of `stages`, `model`, `recorded`")
+        return self
+
+
+class Judge(Recipe):
+    """Who scores: a reward model made by a recipe or loaded, or the recorded scores."""
+
+    model: str | None = None
+    revision: str | None = None
+    recorded: bool = False
+    """The scores come with the recorded responses."""
+    input: Literal["pair", "dialogue"] = "dialogue"
+    """`pair` gives the tokenizer (prompt, response); `dialogue` the transcript that both make."""
+    dimension: str = "reward"
+    max_length: Count = 512
+    batch_tokens: Count = 4096
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum((bool(self.stages), self.model is not None, self.recorded)) != 1:
+            raise ValueError("a judge needs exactly one of `stages`, `model`, `recorded = true`")
+        if self.stages and self.stages[-1].trainer != "reward":
+            raise ValueError("a judge's last stage needs trainer 'reward'")
+        return self
+
+
+class Generation(Table):
+    """How policies answer: greedy, in batches cut from blocks of the profile's prompts."""
+
+    max_new_tokens: Count = 50
+    format: Literal["hh", "verbatim"] = "hh"
+    """`hh` ends the prompt with `Assistant:`; `verbatim` gives it as it is (the paper)."""
+    block: Count = 64
+    """Prompts per block; a block is computed and committed whole, so that what else was selected
+    never changes an answer."""
+    batch_size: Count = 64
+
+
+class Training(Table):
+    """What recipes learn from, and what is the same for all of them."""
+
+    sources: dict[str, TrainingSource] = {}
+    """Axis -> where its preference pairs come from."""
+    vocab_size: Annotated[int, Field(ge=300)] = 1024
+    """Of the byte-level BPE tokenizer that fresh models share."""
+    max_length: Count = 512
+    """Tokens; longer sequences are cut at their end, and pairs are dropped for the judge."""
+    hold_out: Literal["cluster", "prompt"] = "cluster"
+    """What no training row may share with an evaluation prompt or a trial pair."""
+
+
+class Profile(Table):
+    """Everything one run does."""
+
+    name: Name
+    description: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    sampling_seed: Annotated[int, Field(ge=0, lt=2**32)] = 100
+    """Draws the prompts; apart from `seed`, so that retraining never moves the questions."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    data: str = "."
+    """The folder that the paths of file sources start at."""
+    network: bool = False
+    """Whether hub ids may be fetched."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads of torch; 0 leaves torch's own choice. A fixed number makes results repeat."""
+    reference: Name = "base"
+    """The variant that changes are counted from."""
+    toy: bool = False
+    """Prompts and judge are toys: real checkpoints are refused."""
+    axes: Annotated[dict[Name, Axis], Field(min_length=1)]
+    variants: dict[Name, Variant] = {}
+    judge: Judge
+    generation: Generation = Generation()
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _parents(self) -> Self:
+        for name in self.variants:
+            self.ancestors(name)
+        return self
+
+    def ancestors(self, name: str) -> tuple[str, ...]:
+        """The variants that `name` is made from, nearest first.
+
+        Raises ValueError when a parent does not exist or the parents form a circle.
+        """
+        line: list[str] = []
+        parent = self.variants[name].parent
+        while parent is not None and not is_path_or_hub_id(parent):
+            if parent == name or parent in line:
+                circle = " -> ".join([name, *line, parent])
+                raise ValueError(f"variants.{name}.parent: the parents form a circle: {circle}")
+            if parent not in self.variants:
+                known = ", ".join(self.variants)
+                raise ValueError(
+                    f"variants.{name}.parent: there is no variant {parent!r}; known: {known}"
+                )
+            line.append(parent)
+            parent = self.variants[parent].parent
+        return tuple(line)
+
+    def in_order(self) -> tuple[str, ...]:
+        """The variants, every parent before its children, else as the profile lists them."""
+        ordered: list[str] = []
+        for name in self.variants:
+            for step in (*reversed(self.ancestors(name)), name):
+                if step not in ordered:
+                    ordered.append(step)
+        return tuple(ordered)
+
+    def resolved(self) -> Mapping[str, Any]:
+        """The profile as plain values, defaults filled in: what is stored with a run."""
+        return self.model_dump(mode="json")
+
+
+def is_path_or_hub_id(name: str) -> bool:
+    """Whether a parent or model is a folder or hub id rather than a variant's name."""
+    return "/" in name or "\\" in name or name.startswith(".")
+
+
+Axis.model_rebuild()

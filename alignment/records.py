@@ -1,0 +1,218 @@
+"""The records that travel between the stages: frozen, validated when made, free of behaviour.
+
+The words are those of `docs/architecture.md`: prompt, response, score, criterion, verdict, rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Stop = Literal["eos", "length", "recorded"]
+"""Why a response ended: the model said so, the token limit cut it, or nobody recorded it."""
+
+HUMAN, ASSISTANT = "Human", "Assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a dialogue. `speaker` is `HUMAN` or `ASSISTANT`; `text` is stripped."""
+
+    speaker: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A dialogue that ends with the human's turn.
+
+    `id` is a hash of the content, `text` the transcript (`Human: ...`, blank line,
+    `Assistant: ...`), `cluster` a hash of what opens the dialogue, shared by prompts that are
+    different depths of the same one. Published scores may be known by the prompt's id alone: then
+    `text` is empty.
+    """
+
+    id: str
+    axis: str
+    text: str
+    cluster: str
+    source: str = ""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """A human's choice between two answers to one dialogue.
+
+    `prompt` is the transcript up to the answer, `chosen` and `rejected` the texts of the answers
+    (no speaker label, stripped); `cluster` as in `Prompt`.
+    """
+
+    prompt: str
+    chosen: str
+    rejected: str
+    axis: str
+    cluster: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A policy's text for a prompt, why it stopped, and how many tokens it took (None: unknown)."""
+
+    text: str
+    stop: Stop
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a judge says of one (prompt, response): a finite value per named dimension."""
+
+    values: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("a score needs at least one dimension")
+        for name, value in self.values.items():
+            if not math.isfinite(value):
+                raise ValueError(f"dimension {name!r} is {value}, not a finite number")
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """When a response passes on an axis: `dimension comparison threshold`, e.g. reward >= -3."""
+
+    dimension: str
+    comparison: Literal[">=", ">"]
+    threshold: float
+
+    def __str__(self) -> str:
+        return f"{self.dimension} {self.comparison} {self.threshold:g}"
+
+    def met_by(self, value: float) -> bool:
+        """Whether `value` passes."""
+        return value >= self.threshold if self.comparison == ">=" else value > self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval, in the unit of what it belongs to (rates: %)."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"an interval needs low <= high, not [{self.low}, {self.high}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Passing / total in %, with its interval. `passed` and `total` are None for CAS, a mean."""
+
+    name: str
+    percent: float
+    interval: Interval
+    passed: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """The distribution of the scores of one variant on one axis, in the judge's unit."""
+
+    mean: float
+    sd: float
+    median: float
+    q1: float
+    q3: float
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One variant's answer to one prompt, judged: the row that every output is made of.
+
+    `degenerate` names the kind of a degenerate response (`empty`, `echo`, ...), or is None; `truth`
+    is what the response really is, where the world it comes from knows (the tiny one does).
+    """
+
+    variant: str
+    prompt: Prompt
+    response: Response | None
+    score: Score
+    value: float
+    passed: bool
+    degenerate: str | None = None
+    truth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSummary:
+    """Everything that is said of one variant: rates by name, scores by axis, counts by kind.
+
+    `change` is the relative change over the base variant in % by rate name (the paper's Table 2),
+    absent where there is no base or its rate is 0.
+    """
+
+    name: str
+    rates: Mapping[str, Rate]
+    scores: Mapping[str, ScoreSummary]
+    degenerate: Mapping[str, Mapping[str, int]]
+    change: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeTrial:
+    """How a judge did on one axis, on preferences it was not trained on.
+
+    `accuracy` is the share of pairs whose chosen answer scores higher (a tie counts half, and
+    `passed` is then rounded down); `longer` the share of pairs in which the longer answer scores
+    higher, a sign of length bias; `degenerate` maps a kind of degenerate response to how many of
+    them meet the axis's criterion. `informative` is false when the interval of the accuracy
+    contains 50 %: such an axis is reported as uninformative, never as passed.
+    """
+
+    axis: str
+    accuracy: Rate
+    longer: Rate
+    degenerate: Mapping[str, Rate]
+    informative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A judge's verdicts against the truth about the same responses, for one axis.
+
+    `rate` is the share of equal verdicts, `kappa` Cohen's kappa (None where either side is
+    constant), `table` counts (judge passes, truth is good) by `"pass/good"`, `"pass/bad"`,
+    `"fail/good"`, `"fail/bad"`.
+    """
+
+    axis: str
+    rate: Rate
+    kappa: float | None
+    table: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that a run found: what every report is rendered from.
+
+    `complete` is false when a prompt of the profile has no verdict for some variant; `limit` is
+    the number of prompts per axis of a quick look, or None. `models` says for every variant (and
+    `judge`) what it is: content hashes and recipe keys. `run` holds everything that may differ
+    between two equal runs: times, versions, machine, paths.
+    """
+
+    profile: Mapping[str, object]
+    complete: bool
+    limit: int | None
+    cases: tuple[Case, ...]
+    summaries: Mapping[str, VariantSummary]
+    trials: Mapping[str, JudgeTrial]
+    agreements: Mapping[str, Agreement]
+    models: Mapping[str, Mapping[str, object]]
+    run: Mapping[str, object]
