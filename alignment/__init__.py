@@ -1,0 +1,7 @@
+"""The alignment regression gate: did this checkpoint become less harmless or less helpful?"""
+
+from __future__ import annotations
+
+from alignment.errors import AlignmentError, NegativeVerdict
+
+__all__ = ["AlignmentError", "NegativeVerdict"]

@@ -35,7 +35,11 @@ class StoreError(AlignmentError):
     """The store cannot be read or written."""
 
 
-class NegativeVerdict(AssertionError):
+class CrashError(AlignmentError):
+    """Something nobody foresaw, with its cause: the one error that is shown with a traceback."""
+
+
+class NegativeVerdict(AssertionError):  # noqa: N818 - a finding, no error
     """A response does not meet its criterion: a finding about the model, not a fault.
 
     The plugin reports a case that raises this (and only this) in its call phase as `xfailed`, or as

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from alignment.records import Criterion
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -63,9 +63,7 @@ class RecordedSource(Table):
 Source = Annotated[
     TinySource | DatasetSource | FileSource | RecordedSource, Field(discriminator="source")
 ]
-TrainingSource = Annotated[
-    TinySource | DatasetSource | FileSource, Field(discriminator="source")
-]
+TrainingSource = Annotated[TinySource | DatasetSource | FileSource, Field(discriminator="source")]
 
 
 class Prompts(Table):
@@ -96,12 +94,19 @@ class Axis(Table):
     """One axis: its prompts, the criterion of its verdicts, and the judge's trial on it."""
 
     rate: Name
-    """The name of its rate: HmR, HpR."""
+    """The name of its rate: HmR, HpR; CAS is the mean of them all."""
     threshold: float
     comparison: Literal[">=", ">"]
     dimension: str = "reward"
     prompts: Prompts
     trial: Trial | None = None
+
+    @field_validator("rate")
+    @classmethod
+    def _not_combined(cls, value: str) -> str:
+        if value == "CAS":
+            raise ValueError("CAS is the mean of the rates; give this one another name")
+        return value
 
     @property
     def criterion(self) -> Criterion:
@@ -114,7 +119,7 @@ class Trial(Table):
 
     origin: TrainingSource
     pairs: Annotated[int, Field(ge=10)] = 200
-    """How many pairs to draw, from rows that no evaluation prompt comes from where possible."""
+    """How many pairs to draw, from dialogues that no evaluation prompt comes from."""
 
 
 class Stage(Table):
@@ -242,7 +247,8 @@ class Profile(Table):
     """Draws the prompts; apart from `seed`, so that retraining never moves the questions."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     data: str = "."
-    """The folder that the paths of file sources start at."""
+    """The folder that the paths of file sources and recorded responses start at; itself relative
+    to the file that states it, or on the command line to the current folder."""
     network: bool = False
     """Whether hub ids may be fetched."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"

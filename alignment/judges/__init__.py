@@ -1,0 +1,1 @@
+"""Judges: what scores a (prompt, response)."""

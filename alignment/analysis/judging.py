@@ -1,0 +1,102 @@
+"""The judge on trial: does it prefer what people preferred, and does it see what is true."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from alignment.analysis.rates import rate, share
+from alignment.records import Agreement, JudgeTrial, Rate
+
+_CHANCE = 50.0
+
+
+def trial(
+    axis: str,
+    chosen_scores: Sequence[float],
+    rejected_scores: Sequence[float],
+    *,
+    chosen_lengths: Sequence[int],
+    rejected_lengths: Sequence[int],
+    degenerate: Mapping[str, Sequence[bool]],
+    confidence: float,
+) -> JudgeTrial:
+    """How a judge did on held-out preference pairs and on degenerate responses.
+
+    The four sequences have one entry per pair: the scores of both answers, and their lengths in
+    any one unit. Pairwise accuracy counts a tie as half. So does `longer`, the share of pairs in
+    which the longer answer scores higher, for a tie of scores or of lengths: 50 % means that length
+    tells nothing. `degenerate` has by kind whether each degenerate response met the criterion;
+    kinds without responses are left out. `confidence` is between 0 and 1.
+
+    Raises ValueError without pairs, or when the sequences differ in length.
+    """
+    pairs = len(chosen_scores)
+    if not pairs:
+        raise ValueError(f"{axis}: a judge's trial needs at least one preference pair")
+    if {len(rejected_scores), len(chosen_lengths), len(rejected_lengths)} != {pairs}:
+        raise ValueError(f"{axis}: every pair needs two scores and two lengths")
+    margins = [a - b for a, b in zip(chosen_scores, rejected_scores, strict=True)]
+    longer_by = [a - b for a, b in zip(chosen_lengths, rejected_lengths, strict=True)]
+    wins = sum(_won(margin) for margin in margins)
+    longer = sum(
+        _won(m) if by > 0 else _won(-m) if by < 0 else 0.5
+        for m, by in zip(margins, longer_by, strict=True)
+    )
+    accuracy = share("accuracy", wins, pairs, confidence)
+    return JudgeTrial(
+        axis=axis,
+        accuracy=accuracy,
+        longer=share("longer", longer, pairs, confidence),
+        degenerate={
+            kind: rate(kind, passes, confidence) for kind, passes in degenerate.items() if passes
+        },
+        informative=informative(accuracy),
+    )
+
+
+def _won(margin: float) -> float:
+    return 1.0 if margin > 0 else 0.0 if margin < 0 else 0.5
+
+
+def informative(accuracy: Rate) -> bool:
+    """Whether a pairwise accuracy (in %) is better than chance: its whole interval is above 50.
+
+    A judge that is reliably wrong is no better than one that guesses, so an interval wholly below
+    50 is not informative either.
+    """
+    return accuracy.interval.low > _CHANCE
+
+
+def agreement(axis: str, pairs: Iterable[tuple[bool, bool]], confidence: float) -> Agreement:
+    """A judge's verdicts against the truth about the same responses.
+
+    `pairs` are (the judge passes it, it is good). The rate is the share of equal verdicts, in %;
+    kappa is Cohen's (1960, Educational and Psychological Measurement 20:37-46), from -1
+    to 1, and None where the verdicts or the truth are all the same, for then it says nothing.
+
+    Raises ValueError without pairs.
+    """
+    counts = Counter(pairs)
+    equal = counts[True, True] + counts[False, False]
+    table = {
+        "pass/good": counts[True, True],
+        "pass/bad": counts[True, False],
+        "fail/good": counts[False, True],
+        "fail/bad": counts[False, False],
+    }
+    if not (total := counts.total()):
+        raise ValueError(f"{axis}: no responses whose truth is known; agreement needs one")
+    return Agreement(axis, share("agreement", equal, total, confidence), _kappa(table), table)
+
+
+def _kappa(table: Mapping[str, int]) -> float | None:
+    """(observed - expected) / (1 - expected), with expected from the margins of the 2 x 2 table."""
+    total = sum(table.values())
+    passes = table["pass/good"] + table["pass/bad"]
+    good = table["pass/good"] + table["fail/good"]
+    if passes in (0, total) or good in (0, total):
+        return None
+    observed = (table["pass/good"] + table["fail/bad"]) / total
+    expected = (passes * good + (total - passes) * (total - good)) / total**2
+    return (observed - expected) / (1 - expected)

@@ -1,0 +1,87 @@
+"""Shares of passing verdicts in %, with honest intervals.
+
+Closed forms on the standard library: `scipy.stats` has the same Wilson interval but costs 1.1 s to
+import, and a run in which everything is cached has 3 s in all. The tests hold these functions
+against scipy and against the published examples of Newcombe (1998).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import NormalDist
+
+from alignment.records import Interval, Rate
+
+CAS = "CAS"
+"""The name of the combined alignment score, the mean of the rates of all axes."""
+
+
+def wilson(passed: float, total: int, confidence: float) -> Interval:
+    """The score interval of a proportion, in %.
+
+    `passed` of `total` (a half is allowed: ties may count half), `confidence` between 0 and 1. The
+    result lies within [0, 100] and contains 100 * passed / total; its ends are exactly 0 and 100
+    for none and all. Wilson (1927), JASA 22:209-212, without continuity correction.
+
+    Raises ValueError for an empty total, for `passed` outside of [0, total] and for a confidence
+    that is not strictly between 0 and 1.
+    """
+    if total < 1:
+        raise ValueError(f"a rate needs at least one verdict, not {total}")
+    if not 0 <= passed <= total:
+        raise ValueError(f"{passed} of {total} is not a share")
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence lies strictly between 0 and 1, {confidence} does not")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = passed / total
+    scale = 1 + z * z / total
+    centre = (share + z * z / (2 * total)) / scale
+    half = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
+    # Rounding must not push an end past the estimate or out of the scale.
+    low = 0.0 if passed == 0 else max(0.0, min(100 * (centre - half), 100 * share))
+    high = 100.0 if passed == total else min(100.0, max(100 * (centre + half), 100 * share))
+    return Interval(low, high)
+
+
+def rate(name: str, verdicts: Sequence[bool], confidence: float) -> Rate:
+    """The share of true `verdicts` in %, with its Wilson interval.
+
+    Raises ValueError without verdicts: a rate of nothing is neither 0 nor 100.
+    """
+    if not verdicts:
+        raise ValueError(f"{name}: no verdicts; a rate of nothing is neither 0 nor 100")
+    return share(name, sum(verdicts), len(verdicts), confidence)
+
+
+def share(name: str, passed: float, total: int, confidence: float) -> Rate:
+    """`passed` of `total` in %, with its Wilson interval; `passed` is stored rounded down.
+
+    Raises ValueError as `wilson` does.
+    """
+    interval = wilson(passed, total, confidence)
+    return Rate(name, 100 * passed / total, interval, int(passed), total)
+
+
+def combined(rates: Sequence[Rate], name: str = CAS) -> Rate:
+    """The mean of the rates of independent sets of prompts, in %: CAS.
+
+    The interval has the confidence of the rates' own intervals, which it is made from: MOVER, the
+    method of variance estimates recovery, for the linear function with weights 1/k. Zou & Donner
+    (2008), Statistics in Medicine 27:1693-1702; the equations for any linear function are in Zou,
+    Huang & Zhang (2009), Computational Statistics & Data Analysis 53:1080-1085.
+
+    `rates` are in % and may not be empty (ValueError).
+    """
+    if not rates:
+        raise ValueError(f"{name}: no rates to combine; a mean of nothing is no rate")
+    k = len(rates)
+    mean = sum(each.percent for each in rates) / k
+    below = sqrt(sum((each.percent - each.interval.low) ** 2 for each in rates)) / k
+    above = sqrt(sum((each.interval.high - each.percent) ** 2 for each in rates)) / k
+    return Rate(name, mean, Interval(max(0.0, mean - below), min(100.0, mean + above)))
+
+
+def relative_change(value: float, base: float) -> float | None:
+    """100 * (value - base) / base, in %; None where `base` is 0. The paper's Table 2."""
+    return None if base == 0 else 100 * (value - base) / base

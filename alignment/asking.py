@@ -1,0 +1,73 @@
+"""Responses and scores through the store: what is missing is computed in whole batches.
+
+Prompts are cut into blocks in the profile's order, and batches within a block, so that an answer
+never depends on which other cases were selected, by whom, or in which order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from typing import Any, Protocol
+
+from alignment.progress import Progress
+from alignment.store import Store
+
+Item = tuple[str, ...]
+Entry = tuple[str, Item]
+"""A store key, and what has to be worked on to get its value."""
+
+
+class Worker(Protocol):
+    """A policy or a judge, as the store sees it."""
+
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
+        """One mapping (index -> JSON value) per computed batch that holds a needed index."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+def fill(
+    store: Store,
+    kind: str,
+    blocks: Sequence[Sequence[Entry]],
+    *,
+    wanted: Collection[str],
+    worker: Callable[[], Worker],
+    lock: str,
+    progress: Progress,
+    what: str,
+    unit: str,
+) -> None:
+    """Compute and commit whatever `wanted` key of `blocks` the store does not hold.
+
+    `worker` is called only if there is something to do, under a lock that keeps other processes
+    from doing the same work; each batch is committed as soon as it is computed.
+    """
+    if not _missing(store, kind, blocks, wanted):
+        return
+    note = lambda: progress.note(f"waiting: {what} is under way elsewhere")  # noqa: E731
+    with store.lock(lock, waiting=note):
+        missing = _missing(store, kind, blocks, wanted)
+        if not missing:
+            return
+        with progress.stage(what, len(missing), unit) as advance, closing(worker()) as busy:
+            done = 0
+            for block in blocks:
+                needed = [i for i, (key, _) in enumerate(block) if key in missing]
+                if not needed:
+                    continue
+                for batch in busy.work([item for _, item in block], needed):
+                    store.put(kind, {block[i][0]: value for i, value in batch.items()})
+                    done += len(missing.intersection(block[i][0] for i in batch))
+                    advance(done, len(missing))
+
+
+def _missing(
+    store: Store, kind: str, blocks: Sequence[Sequence[Entry]], wanted: Collection[str]
+) -> set[str]:
+    keys = {key for block in blocks for key, _ in block if key in wanted}
+    return keys - store.get(kind, keys).keys()

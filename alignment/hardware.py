@@ -1,0 +1,76 @@
+"""Device, threads and quiet loading: how torch and transformers are used here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from alignment.errors import ModelError
+
+
+def device_of(wanted: str) -> str:
+    """The device that a profile's `device` means here, found without importing torch.
+
+    `auto` looks for the driver's files, because a run whose results are all in the store should not
+    spend 3 s on torch to learn its own key; `ready` then holds torch against the answer.
+    """
+    if wanted != "auto":
+        return wanted
+    build = metadata.version("torch")
+    if "+cpu" not in build and os.environ.get("CUDA_VISIBLE_DEVICES") != "":
+        drivers = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/kfd")
+        if any(Path(driver).exists() for driver in drivers):
+            return "cuda"
+    return "mps" if (sys.platform, platform.machine()) == ("darwin", "arm64") else "cpu"
+
+
+def ready(device: str, threads: int) -> None:
+    """Set torch up for heavy work. Raises ModelError when it cannot use the device.
+
+    `threads` fixes the CPU threads (0: leave them), so that sums are taken in the same order.
+    """
+    import torch  # noqa: PLC0415 - 2.6 s
+
+    if threads:
+        torch.set_num_threads(threads)
+    kind = device.partition(":")[0]
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there[kind]:
+        raise ModelError(
+            f"device {device!r}: this torch ({torch.__version__}) cannot use it; "
+            f"set device = 'cpu' in the profile"
+        )
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The installed versions of the libraries that a result depends on."""
+    return {name: metadata.version(name) for name in packages}
+
+
+def quieten() -> None:
+    """Keep transformers' bars and advice out of the terminal: progress is told in one place."""
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging  # noqa: PLC0415
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def load_quietly(load: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+    """Call a `from_pretrained` with local files only, no remote code, no pickles, no chatter."""
+    quieten()
+    try:
+        return load(*args, local_files_only=True, trust_remote_code=False, **settings)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"model {args[0]}: cannot be loaded: {first}") from error

@@ -1,0 +1,28 @@
+"""What a judge is to the rest of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
+
+from alignment.records import Score
+
+
+class Judge(Protocol):
+    """What scores (prompt, response)."""
+
+    identity: str
+    """A hash of everything but the texts that its scores depend on."""
+
+    def score(
+        self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
+    ) -> Iterator[dict[int, Score]]:
+        """Score (prompt, response) texts: one mapping (index -> score) per computed batch.
+
+        Batches are cut from all `pairs`, and those without a `needed` index are left out.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; one heavy model is in memory at a time."""
+        ...

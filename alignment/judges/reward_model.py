@@ -1,0 +1,133 @@
+"""A reward model as a judge: `AutoModelForSequenceClassification` with one output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+
+from alignment.checkpoints import Checkpoint
+from alignment.errors import JudgeError
+from alignment.formats import dialogue
+from alignment.hardware import device_of, load_quietly, ready, versions
+from alignment.profile import Profile
+from alignment.records import Score
+from alignment.store import content_key
+
+VERSION = 1
+"""Raise it when the same weights and texts could give another score."""
+
+DIGITS = 4
+"""Scores are rounded as the paper's are."""
+
+
+def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
+    """A hash of all that a score depends on apart from its texts; needs no torch."""
+    judge = profile.judge
+    return content_key(
+        "reward_model",
+        VERSION,
+        checkpoint.identity,
+        judge.input,
+        judge.dimension,
+        judge.max_length,
+        profile.dtype,
+        device,
+        versions("torch", "transformers"),
+    )
+
+
+class RewardModelJudge:
+    """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
+
+    def __init__(self, checkpoint: Checkpoint, profile: Profile) -> None:
+        from transformers import (  # noqa: PLC0415
+            AutoModelForSequenceClassification,
+            AutoTokenizer,
+        )
+
+        self.device = device_of(profile.device)
+        ready(self.device, profile.threads)
+        self.identity = identity_of(checkpoint, profile, self.device)
+        self._settings = profile.judge
+        self._tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.folder)
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        model = load_quietly(
+            AutoModelForSequenceClassification.from_pretrained,
+            checkpoint.folder,
+            dtype=profile.dtype,
+            use_safetensors=True,
+        )
+        if model.config.num_labels != 1:
+            raise JudgeError(
+                f"judge {checkpoint.folder}: has {model.config.num_labels} outputs; "
+                f"a reward model with one is required"
+            )
+        model.config.pad_token_id = self._tokenizer.pad_token_id
+        self._model = model.to(self.device).eval()
+
+    def score(
+        self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
+    ) -> Iterator[dict[int, Score]]:
+        """Score (prompt, answer) texts in batches of `judge.batch_tokens` padded tokens."""
+        rows = [self._encode(prompt, answer) for prompt, answer in pairs]
+        for batch in _batches([len(row["input_ids"]) for row in rows], self._settings.batch_tokens):
+            if set(batch).isdisjoint(needed):
+                continue
+            values = self._forward([rows[i] for i in batch])
+            for i, value in zip(batch, values, strict=True):
+                if not math.isfinite(value):
+                    raise JudgeError(
+                        f"the judge gave {value} for the prompt that begins "
+                        f"{pairs[i][0][:60]!r}; a finite score is required"
+                    )
+            dimension = self._settings.dimension
+            yield {
+                i: Score({dimension: round(value, DIGITS)})
+                for i, value in zip(batch, values, strict=True)
+            }
+
+    def _encode(self, prompt: str, answer: str) -> dict[str, list[int]]:
+        """Token ids, cut at the start of the text: the answer is what is judged."""
+        limit = self._settings.max_length
+        if self._settings.input == "pair":
+            encoded = self._tokenizer(prompt, answer, truncation="longest_first", max_length=limit)
+            return dict(encoded)
+        ids = self._tokenizer(dialogue(prompt, answer))["input_ids"]
+        end = self._tokenizer.eos_token_id
+        # TRL's RewardTrainer ends every training text with the end token; so do we.
+        if end is not None and (not ids or ids[-1] != end):
+            ids = [*ids, end]
+        ids = ids[-limit:]
+        return {"input_ids": ids, "attention_mask": [1] * len(ids)}
+
+    def _forward(self, rows: list[dict[str, list[int]]]) -> list[float]:
+        import torch  # noqa: PLC0415
+
+        keys = rows[0].keys()
+        padded = self._tokenizer.pad(
+            {key: [row[key] for row in rows] for key in keys},
+            padding_side="right",
+            return_tensors="pt",
+        ).to(self.device)
+        with torch.inference_mode():
+            logits = self._model(**padded).logits
+        values: list[float] = logits[:, 0].float().tolist()
+        return values
+
+    def close(self) -> None:
+        """Drop the weights."""
+        del self._model
+
+
+def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length whose padded size stays within `budget` tokens."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        longest = lengths[batch[0]] if batch else lengths[i]
+        if batch and longest * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

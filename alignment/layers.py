@@ -1,0 +1,284 @@
+"""From names, files and options to one validated profile.
+
+Layers, the later over the earlier, key by key:
+
+1. the built-in profile `tiny`
+2. `[tool.alignment]` in `pyproject.toml`
+3. `alignment.toml`
+4. `--alignment-profile NAME|FILE`
+5. `--alignment-variant NAME=SPEC` and `--alignment-set key.path=value`
+
+A layer that says `extends = "NAME|FILE"` starts from that profile and drops the layers beneath it;
+naming a built-in profile does the same, and a profile FILE without `extends` stands alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from alignment.errors import ProfileError
+from alignment.profile import Profile
+
+BUILT_IN = Path(__file__).with_name("profiles")
+DEFAULT = "tiny"
+REAL_CHECKPOINT = (
+    "pytest eval_suites --alignment-profile hh-rlhf --alignment-variant candidate=./my-checkpoint"
+)
+
+Values = dict[str, Any]
+
+
+def built_in() -> tuple[str, ...]:
+    """The names of the profiles that ship with the package."""
+    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.toml")))
+
+
+def resolve(
+    root: Path,
+    *,
+    selected: str | None = None,
+    variants: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+) -> Profile:
+    """Merge the layers found under `root` and the options, and validate the result.
+
+    `selected` is a built-in name or a TOML file, `variants` are `NAME=SPEC`, `assignments` are
+    `key.path=value`. Raises ProfileError with one line that names the key and what is accepted.
+    """
+    values = _base(root, selected)
+    for text in variants:
+        _assign_variant(values, text)
+    for text in assignments:
+        _assign(values, text)
+    return _validate(values)
+
+
+def is_configured(root: Path) -> bool:
+    """Whether a project under `root` has settings of its own."""
+    return (root / "alignment.toml").is_file() or bool(_from_pyproject(root))
+
+
+def _base(root: Path, selected: str | None) -> Values:
+    if selected is not None:
+        return _named(selected, ())
+    values: Values = {}
+    project = root / "alignment.toml"
+    for origin, layer in (
+        ("pyproject.toml, [tool.alignment]", _from_pyproject(root)),
+        ("alignment.toml", _read(project) if project.is_file() else {}),
+    ):
+        _anchor(layer, root)
+        if "extends" in layer:
+            values = _extended(layer, origin, root, ())
+        elif layer:
+            values = _merged(values or _named(DEFAULT, ()), layer)
+    return values or _named(DEFAULT, ())
+
+
+def _named(name: str, line: tuple[str, ...]) -> Values:
+    """The values of a built-in profile or a file, whatever it extends merged in."""
+    if name in line:
+        raise ProfileError(f"profiles extend each other in a circle: {' -> '.join((*line, name))}")
+    path = BUILT_IN / f"{name}.toml"
+    if not (name in built_in() and path.is_file()):
+        path = Path(name)
+        if not path.is_file():
+            raise ProfileError(
+                f"unknown profile {name!r}: neither a file nor one of {', '.join(built_in())}"
+            )
+    values = _read(path)
+    values.setdefault("name", path.stem)
+    _anchor(values, path.parent)
+    return _extended(values, str(path), path.parent, (*line, name))
+
+
+def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -> Values:
+    parent = layer.pop("extends", None)
+    if parent is None:
+        return layer
+    if not isinstance(parent, str):
+        raise ProfileError(f"{origin}: extends: must be the name or file of a profile")
+    beside = folder / parent
+    return _merged(_named(str(beside) if beside.is_file() else parent, line), layer)
+
+
+def _anchor(layer: Values, folder: Path) -> None:
+    """A `data` folder is relative to the file that states it."""
+    if isinstance(layer.get("data"), str):
+        layer["data"] = str(folder / Path(layer["data"]).expanduser())
+
+
+def _from_pyproject(root: Path) -> Values:
+    path = root / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    table = _read(path).get("tool", {}).get("alignment", {})
+    return table if isinstance(table, dict) else {}
+
+
+def _read(path: Path) -> Values:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(f"profile {path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
+
+
+def _merged(below: Values, above: Values) -> Values:
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _assign_variant(values: Values, text: str) -> None:
+    name, equals, spec = text.partition("=")
+    if not (name and equals and spec):
+        raise ProfileError(
+            f"--alignment-variant {text!r}: needs NAME=SPEC, for example candidate=./my-checkpoint"
+        )
+    recorded = spec.endswith((".json", ".jsonl", ".json.gz", ".jsonl.gz"))
+    variants = values.setdefault("variants", {})
+    if recorded:
+        spec = str(Path(spec).expanduser().absolute())  # not relative to the profile's data
+    variants[name] = {"recorded" if recorded else "model": spec}
+
+
+def _assign(values: Values, text: str) -> None:
+    path, equals, raw = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ProfileError(f"--alignment-set {text!r}: needs key.path=value")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw.strip()
+    target: Any = values
+    for depth, key in enumerate(keys[:-1]):
+        if isinstance(target, list):
+            target = target[_index(target, keys, depth)]
+        else:
+            target = target.setdefault(key, {})
+        if not isinstance(target, dict | list):
+            raise ProfileError(
+                f"--alignment-set {text!r}: {'.'.join(keys[: depth + 1])} is a value"
+            )
+    if isinstance(target, list):
+        target[_index(target, keys, len(keys) - 1)] = value
+    else:
+        target[keys[-1]] = value
+
+
+def _index(target: list[Any], keys: list[str], depth: int) -> int:
+    key = keys[depth]
+    if not key.isdecimal() or int(key) >= len(target):
+        raise ProfileError(
+            f"--alignment-set {'.'.join(keys)}: {key!r} is not an index below {len(target)}"
+        )
+    return int(key)
+
+
+def _validate(values: Values) -> Profile:
+    try:
+        profile = Profile.model_validate(values)
+    except ValidationError as error:
+        raise ProfileError(_explain(error, values)) from None
+    loaded = [name for name, variant in profile.variants.items() if variant.model is not None]
+    if profile.toy and loaded:
+        raise ProfileError(
+            f"variant {loaded[0]!r} is a real checkpoint, and profile {profile.name!r} has toy "
+            f"prompts and a toy judge that would say nothing about it; use: {REAL_CHECKPOINT}"
+        )
+    if not profile.variants:
+        raise ProfileError(
+            f"profile {profile.name!r} has no variant to evaluate; name one: {REAL_CHECKPOINT}"
+        )
+    return profile
+
+
+def _explain(error: ValidationError, values: Values) -> str:
+    """One line: profile, key path, what was found, what is accepted."""
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    path, found = _walk(first["loc"], values)
+    key = ".".join(path) or "profile"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    name = values.get("name", "?")
+    if first["type"] == "extra_forbidden":
+        accepted = _fields_at(first["loc"][:-1])
+        near = difflib.get_close_matches(path[-1], accepted, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        text = f"unknown key; {hint}accepted: {', '.join(accepted)}"
+    elif first["type"] == "missing":
+        text = "required key is missing"
+    else:
+        text = first["msg"].removeprefix("Value error, ")
+        text = text[0].lower() + text[1:]
+        if not isinstance(found, dict | list):
+            text += f", found {found!r}"
+    return (
+        f"profile {name!r}: {key}: {text}{more}"
+        if key != "profile"
+        else (f"profile {name!r}: {text}{more}")
+    )
+
+
+def _walk(loc: Sequence[str | int], values: Any) -> tuple[list[str], Any]:
+    """The key path of an error in the user's own terms: without pydantic's union tags."""
+    path: list[str] = []
+    for position, step in enumerate(loc):
+        inside = (
+            step in values
+            if isinstance(values, dict)
+            else (isinstance(values, list | tuple) and isinstance(step, int) and step < len(values))
+        )
+        if inside:
+            values = values[step]
+        elif position < len(loc) - 1:
+            continue
+        path.append(str(step))
+    return path, values
+
+
+def _fields_at(loc: Sequence[str | int]) -> list[str]:
+    """The keys that the table at `loc` accepts."""
+    kind: Any = Profile
+    for step in loc:
+        kind = _step(_plain(kind), step)
+    kind = _plain(kind)
+    return list(kind.model_fields) if _is_table(kind) else []
+
+
+def _step(kind: Any, step: str | int) -> Any:
+    """The type one step below `kind`; a union tag of pydantic's picks the tagged table."""
+    if _is_table(kind):
+        return kind.model_fields[str(step)].annotation
+    if get_origin(kind) in {dict, tuple}:
+        return get_args(kind)[-1 if get_origin(kind) is dict else 0]
+    for option in map(_plain, get_args(kind)):
+        tag = option.model_fields.get("source") if _is_table(option) else None
+        if tag is not None and step in get_args(tag.annotation):
+            return option
+    return kind
+
+
+def _plain(kind: Any) -> Any:
+    """The type inside `Annotated[...]` or `... | None`."""
+    while hasattr(kind, "__metadata__"):
+        kind = kind.__origin__
+    options = [option for option in get_args(kind) if option is not type(None)]
+    optional = len(options) < len(get_args(kind)) and len(options) == 1
+    return options[0] if optional else kind
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

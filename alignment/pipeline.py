@@ -1,0 +1,338 @@
+"""The way of the data: profile -> prompts -> policies -> responses -> scores -> verdicts.
+
+`Study` is what tests pull from. Whatever is asked of it is found in the store, or computed for all
+the cases that were wanted, in batches, and then found there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+from alignment.analysis import degenerate
+from alignment.asking import Entry, Item, fill
+from alignment.errors import AlignmentError, CrashError, JudgeError, StoreError
+from alignment.hardware import device_of
+from alignment.judges import reward_model
+from alignment.judges.reward_model import RewardModelJudge
+from alignment.policies.huggingface import HuggingFacePolicy
+from alignment.policies.huggingface import identity_of as policy_identity
+from alignment.policies.recorded import recorded_rows
+from alignment.profile import Profile, TinySource
+from alignment.progress import Progress
+from alignment.prompts.recorded import RecordedRow
+from alignment.questions import Questions
+from alignment.records import Case, Prompt, Response, Score
+from alignment.store import Store, content_key
+from alignment.tiny import truth
+from alignment.training import models
+from alignment.training.models import JUDGE, Workshop
+
+RESPONSE, SCORE = "response", "score"
+"""Kinds of record in the store."""
+
+CaseKey = tuple[str, str, str]
+"""variant, axis, prompt id."""
+
+
+class Study:
+    """One profile over one store: models, responses, scores and cases, each made when asked for.
+
+    `limit` keeps the first prompts of every axis, for a quick look. A failure of one variant is
+    remembered: its cases raise it again, nothing is tried twice, and the other variants go on.
+    """
+
+    def __init__(
+        self, profile: Profile, store: Store, *, progress: Progress, limit: int | None = None
+    ) -> None:
+        self.profile = profile
+        self.store = store
+        self.progress = progress
+        self.limit = limit
+        self.questions = Questions(profile, store)
+        self.device = device_of(profile.device)
+        self.shop = Workshop(
+            profile, store, self.questions.lessons, self.questions.digest, progress
+        )
+        self.prompts = {axis: prompts[:limit] for axis, prompts in self.questions.prompts.items()}
+        self._wanted: set[CaseKey] = set()
+        self._cases: dict[CaseKey, Case] = {}
+        self._failures: dict[str, AlignmentError] = {}
+
+    # -- what tests ask for ----------------------------------------------------------------------
+
+    def keys(self) -> Iterator[CaseKey]:
+        """Every case of the profile, variants in the profile's order."""
+        for variant in self.profile.variants:
+            for axis, prompts in self.prompts.items():
+                for prompt in prompts:
+                    yield variant, axis, prompt.id
+
+    def want(self, keys: Iterable[CaseKey]) -> None:
+        """Announce cases that will be asked for, so that they are computed together."""
+        self._wanted.update(keys)
+
+    def case(self, variant: str, axis: str, prompt_id: str) -> Case:
+        """One judged answer. Raises the AlignmentError that kept it from being made."""
+        key = (variant, axis, prompt_id)
+        if key not in self._cases and variant not in self._failures:
+            self._compute({key})
+        if key in self._cases:
+            return self._cases[key]
+        failure = self._failures[variant]
+        raise type(failure)(*failure.args) from failure.__cause__
+
+    def cases(self, variant: str) -> list[Case]:
+        """All judged answers of a variant, over the profile's prompts."""
+        keys = [key for key in self.keys() if key[0] == variant]
+        self.want(keys)
+        return [self.case(*key) for key in keys]
+
+    def found(self) -> list[Case]:
+        """The cases that are there, without computing any."""
+        self.want(self.keys())
+        self._load_pending()
+        return [self._cases[key] for key in self.keys() if key in self._cases]
+
+    @property
+    def failures(self) -> Mapping[str, AlignmentError]:
+        """Variant -> what kept its cases from being made."""
+        return self._failures
+
+    # -- computing -------------------------------------------------------------------------------
+
+    def _compute(self, asked: set[CaseKey]) -> None:
+        """Make what was asked and all that is wanted: answers of every variant, then scores."""
+        self._wanted |= asked
+        self._load_pending()
+        names = [name for name in self.profile.in_order() if self._pending(name)]
+        for name in names:
+            self._guarded([name], lambda name=name: self._answer(name))  # type: ignore[misc]
+        alive = [name for name in names if name not in self._failures]
+        if alive:
+            self._guarded(alive, lambda: self._judge(alive))
+        self._load_pending()
+        for name in alive:
+            if self._pending(name):  # a guard against a store that forgets, never against a model
+                error = StoreError(f"store {self.store.root}: lost what was just written to it")
+                self._failures.setdefault(name, error)
+
+    def _guarded(self, names: Sequence[str], work: Callable[[], None]) -> None:
+        """Remember a failure for the variants it concerns instead of trying again per case."""
+        try:
+            work()
+        except AlignmentError as error:
+            self._failures.update(dict.fromkeys(names, error))
+        except Exception as error:  # noqa: BLE001 - a crash is shown once per case, as an error
+            crash = CrashError(f"{', '.join(names)}: {type(error).__name__}: {error}")
+            crash.__cause__ = error
+            self._failures.update(dict.fromkeys(names, crash))
+
+    def _pending(self, variant: str) -> set[CaseKey]:
+        if variant in self._failures:
+            return set()
+        return {k for k in self._wanted if k[0] == variant and k not in self._cases}
+
+    def _load_pending(self) -> None:
+        for name in self.profile.variants:
+            if pending := self._pending(name):
+                self._guarded([name], lambda n=name, p=pending: self._load(n, p))  # type: ignore[misc]
+
+    def _answer(self, variant: str) -> None:
+        """Have a variant answer what is pending, whole blocks at a time."""
+        if variant in self.recorded:
+            return
+        policy = policy_identity(models.make(self.shop, variant), self.profile, self.device)
+        pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
+        blocks: list[list[Entry]] = []
+        wanted: set[str] = set()
+        for axis, prompts in self.questions.prompts.items():
+            for block in self._blocks(prompts):
+                entries: list[Entry] = [(content_key(policy, p.text), (p.text,)) for p in block]
+                # A judge reads whole blocks, so whole blocks are answered.
+                if any((axis, p.id) in pending for p in block):
+                    wanted.update(key for key, _ in entries)
+                blocks.append(entries)
+        fill(
+            self.store,
+            RESPONSE,
+            blocks,
+            wanted=wanted,
+            worker=lambda: PolicyWorker(self.shop, variant),
+            lock=f"answer-{policy}",
+            progress=self.progress,
+            what=f"{variant} answers",
+            unit="prompt",
+        )
+
+    def _judge(self, variants: Sequence[str]) -> None:
+        """Have the judge score the pending answers of these variants, in one go."""
+        if self.profile.judge.recorded:
+            return
+        judge = reward_model.identity_of(models.make(self.shop, JUDGE), self.profile, self.device)
+        blocks: list[list[Entry]] = []
+        wanted: set[str] = set()
+        for variant in variants:
+            pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
+            for axis, prompts in self.questions.prompts.items():
+                for block in self._blocks(prompts):
+                    if not any((axis, p.id) in pending for p in block):
+                        continue
+                    answers = self._responses(variant, block)
+                    pairs = [(p.text, answers[p.id].text) for p in block if p.id in answers]
+                    entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
+                    wanted.update(key for key, _ in entries)
+                    blocks.append(entries)
+        self.score(blocks, wanted, "judge scores")
+
+    def score(self, blocks: Sequence[Sequence[Entry]], wanted: Collection[str], what: str) -> None:
+        """Have the judge's scores of these entries in the store. Raises AlignmentError."""
+        judge = self.judge_identity(make=True)
+        fill(
+            self.store,
+            SCORE,
+            blocks,
+            wanted=wanted,
+            worker=lambda: JudgeWorker(self.shop),
+            lock=f"judge-{judge}",
+            progress=self.progress,
+            what=what,
+            unit="pair",
+        )
+
+    def judge_identity(self, *, make: bool) -> str | None:
+        """What scores depend on besides their texts; None when the judge is still to be made."""
+        checkpoint = (models.make if make else models.find)(self.shop, JUDGE)
+        if checkpoint is None:
+            return None
+        return reward_model.identity_of(checkpoint, self.profile, self.device)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
+        """Turn what the store holds into cases."""
+        by_id = {(axis, p.id): p for axis, ps in self.questions.prompts.items() for p in ps}
+        prompts = [by_id[key[1:]] for key in keys]
+        answers = self._responses(variant, prompts)
+        if not answers and variant not in self.recorded:
+            return
+        scores = self._scores(variant, prompts, answers)
+        for prompt in prompts:
+            if prompt.id in scores:
+                case = self._case(variant, prompt, answers.get(prompt.id), scores[prompt.id])
+                self._cases[variant, prompt.axis, prompt.id] = case
+
+    def _responses(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Response]:
+        """Prompt id -> response, as far as they are there."""
+        if variant in self.recorded:
+            rows = self.recorded[variant]
+            found = {p.id: rows[p.axis, p.id].response for p in prompts if (p.axis, p.id) in rows}
+            return {
+                id_: Response(text, "recorded") for id_, text in found.items() if text is not None
+            }
+        checkpoint = models.find(self.shop, variant)
+        if checkpoint is None:
+            return {}
+        policy = policy_identity(checkpoint, self.profile, self.device)
+        keys = {p.id: content_key(policy, p.text) for p in prompts}
+        values = self.store.get(RESPONSE, keys.values())
+        return {id_: Response(**values[key]) for id_, key in keys.items() if key in values}
+
+    def _scores(
+        self, variant: str, prompts: Sequence[Prompt], answers: Mapping[str, Response]
+    ) -> dict[str, Score]:
+        """Prompt id -> score, as far as they are there."""
+        if self.profile.judge.recorded:
+            return self._recorded_scores(variant, prompts)
+        judge = self.judge_identity(make=False)
+        if judge is None:
+            return {}
+        keys = {
+            p.id: score_key(judge, (p.text, answers[p.id].text)) for p in prompts if p.id in answers
+        }
+        values = self.store.get(SCORE, keys.values())
+        return {id_: Score(values[key]) for id_, key in keys.items() if key in values}
+
+    def _recorded_scores(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Score]:
+        if variant not in self.recorded:
+            raise JudgeError(
+                f"variant {variant!r} has no recorded scores; name a judge's `model` or `stages`"
+            )
+        rows = self.recorded[variant]
+        scores = {}
+        for prompt in prompts:
+            row = rows.get((prompt.axis, prompt.id))
+            if row is None or row.score is None:
+                raise JudgeError(f"variant {variant!r}: prompt {prompt.id} has no recorded score")
+            scores[prompt.id] = Score({self.profile.judge.dimension: row.score})
+        return scores
+
+    def _case(self, variant: str, prompt: Prompt, answer: Response | None, score: Score) -> Case:
+        axis = self.profile.axes[prompt.axis]
+        criterion = axis.criterion
+        if criterion.dimension not in score.values:
+            raise JudgeError(
+                f"axes.{prompt.axis}.dimension: the judge gives {', '.join(score.values)}, "
+                f"not {criterion.dimension!r}"
+            )
+        value = score.values[criterion.dimension]
+        text = None if answer is None else answer.text
+        tiny = isinstance(axis.prompts.origin, TinySource)
+        return Case(
+            variant=variant,
+            prompt=prompt,
+            response=answer,
+            score=score,
+            value=value,
+            passed=criterion.met_by(value),
+            degenerate=None if text is None else degenerate.kind(prompt.text, text),
+            truth=truth(prompt.text, text) if tiny and text is not None else None,
+        )
+
+    def _blocks(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
+        size = self.profile.generation.block
+        return [prompts[start : start + size] for start in range(0, len(prompts), size)]
+
+    @cached_property
+    def recorded(self) -> dict[str, dict[tuple[str, str], RecordedRow]]:
+        """Variant -> (axis, prompt id) -> recorded row, for the variants that are recorded."""
+        return recorded_rows(self.profile, self.questions.prompts)
+
+
+class PolicyWorker:
+    """A variant's policy, as the store sees it."""
+
+    def __init__(self, shop: Workshop, variant: str) -> None:
+        self._policy = HuggingFacePolicy(models.make(shop, variant), shop.profile)
+
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
+        """Answer (prompt text,) items."""
+        for batch in self._policy.respond([text for (text,) in items], needed):
+            yield {i: asdict(response) for i, response in batch.items()}
+
+    def close(self) -> None:
+        """Free the policy."""
+        self._policy.close()
+
+
+class JudgeWorker:
+    """The judge, as the store sees it."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self._judge = RewardModelJudge(models.make(shop, JUDGE), shop.profile)
+
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
+        """Score (prompt text, answer text) items."""
+        for batch in self._judge.score([(prompt, answer) for prompt, answer in items], needed):
+            yield {i: dict(score.values) for i, score in batch.items()}
+
+    def close(self) -> None:
+        """Free the judge."""
+        self._judge.close()
+
+
+def score_key(judge: str, pair: tuple[str, str]) -> str:
+    """The store key of a score: the judge's identity and the two texts."""
+    return content_key(judge, *pair)

@@ -1,0 +1,145 @@
+"""A causal language model of transformers as a policy: greedy, batched, left-padded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alignment.checkpoints import Checkpoint
+from alignment.errors import ModelError
+from alignment.formats import opened
+from alignment.hardware import device_of, load_quietly, ready, versions
+from alignment.profile import Generation, Profile
+from alignment.records import Response, Stop
+from alignment.store import content_key
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+VERSION = 1
+"""Raise it when the same weights and prompt could give another answer."""
+
+
+def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
+    """A hash of all that an answer depends on apart from its prompt; needs no torch."""
+    generation = profile.generation
+    return content_key(
+        "huggingface",
+        VERSION,
+        checkpoint.identity,
+        generation.max_new_tokens,
+        generation.format,
+        profile.dtype,
+        device,
+        versions("torch", "transformers"),
+    )
+
+
+class HuggingFacePolicy:
+    """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`."""
+
+    def __init__(self, checkpoint: Checkpoint, profile: Profile) -> None:
+        self.device = device_of(profile.device)
+        ready(self.device, profile.threads)
+        self.identity = identity_of(checkpoint, profile, self.device)
+        self._settings = profile.generation
+        self._tokenizer = load_tokenizer(checkpoint)
+        self._model = load_model(checkpoint, profile.dtype).to(self.device).eval()
+
+    def respond(
+        self, texts: Sequence[str], needed: Collection[int]
+    ) -> Iterator[dict[int, Response]]:
+        """Answer these prompt texts, the longest first (an out-of-memory shows at once)."""
+        prompts = [opened(text, self._settings.format) for text in texts]
+        ids = [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
+        self._check_length(ids)
+        order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))
+        size = self._settings.batch_size
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
+            if not set(batch).isdisjoint(needed):
+                yield dict(zip(batch, self._generate([ids[i] for i in batch]), strict=True))
+
+    def _generate(self, rows: list[list[int]]) -> list[Response]:
+        import torch  # noqa: PLC0415
+
+        padded = self._tokenizer.pad(
+            {"input_ids": rows}, padding_side="left", return_tensors="pt"
+        ).to(self.device)
+        with torch.inference_mode():
+            output = self._model.generate(
+                input_ids=padded["input_ids"],
+                attention_mask=padded["attention_mask"],
+                generation_config=_greedy(self._model, self._tokenizer, self._settings),
+            )
+        new = output[:, padded["input_ids"].shape[1] :].tolist()
+        return [self._response(row) for row in new]
+
+    def _response(self, row: list[int]) -> Response:
+        ends = _ends(self._model, self._tokenizer)
+        length = next((i for i, token in enumerate(row) if token in ends), len(row))
+        stop: Stop = "eos" if length < len(row) else "length"
+        text = self._tokenizer.decode(row[:length], skip_special_tokens=True)
+        return Response(text.strip(), stop, length)
+
+    def _check_length(self, ids: list[list[int]]) -> None:
+        limit = getattr(self._model.config, "max_position_embeddings", None)
+        longest = max(map(len, ids), default=0) + self._settings.max_new_tokens
+        if limit is not None and longest > limit:
+            raise ModelError(
+                f"a prompt and its answer take {longest} tokens, the model has positions for "
+                f"{limit}; lower generation.max_new_tokens or leave the longest prompts out"
+            )
+
+    def close(self) -> None:
+        """Drop the weights."""
+        del self._model
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint: the adapter's own where it has one, with a padding token."""
+    from transformers import AutoTokenizer  # noqa: PLC0415
+
+    folder = checkpoint.folder
+    for adapter in checkpoint.adapters:
+        if (adapter / "tokenizer_config.json").is_file():
+            folder = adapter
+    tokenizer = load_quietly(AutoTokenizer.from_pretrained, folder)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(checkpoint: Checkpoint, dtype: str) -> PreTrainedModel:
+    """A checkpoint's causal language model on the CPU, its adapters merged in."""
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+
+    model = load_quietly(
+        AutoModelForCausalLM.from_pretrained, checkpoint.folder, dtype=dtype, use_safetensors=True
+    )
+    for adapter in checkpoint.adapters:
+        from peft import PeftModel  # noqa: PLC0415 - 2.5 s that only adapters pay for
+
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    return model
+
+
+def _greedy(model: Any, tokenizer: Any, settings: Generation) -> Any:
+    """Greedy decoding and nothing else: whatever sampling a checkpoint ships is left out."""
+    from transformers import GenerationConfig  # noqa: PLC0415
+
+    return GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=settings.max_new_tokens,
+        eos_token_id=sorted(_ends(model, tokenizer)) or None,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+    )
+
+
+def _ends(model: Any, tokenizer: Any) -> set[int]:
+    """The tokens that end an answer, for the model and for its tokenizer."""
+    own = model.generation_config.eos_token_id
+    tokens = own if isinstance(own, list) else [own]
+    return {token for token in (*tokens, tokenizer.eos_token_id) if token is not None}

@@ -1,0 +1,87 @@
+"""What a source's content is called, without reading it through `datasets`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from alignment.errors import PromptError
+from alignment.profile import DatasetSource, FileSource, TinySource
+from alignment.prompts.folders import data_files, local_folder
+from alignment.prompts.jsonfiles import require_file
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises PromptError when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def identity(
+    source: TinySource | DatasetSource | FileSource,
+    *,
+    data: Path,
+    hash_file: Callable[[Path], str] = hash_file,
+) -> str:
+    """Name the content that `read_rows` would give for a source.
+
+    Files and local folders are named by the hash of their bytes (and the part that is read of
+    them), the built-in corpus by the hash of its code, and a hub dataset by its id and commit: the
+    pinned one, else the one the hub cache has for the branch, else `unpinned`. `data` is the
+    folder of relative paths; `hash_file` may be a memoised hasher. Raises PromptError when files
+    are missing.
+    """
+    if isinstance(source, TinySource):
+        code = Path(__file__).parents[1] / "tiny"
+        whole = "+unfiltered" if source.unfiltered else ""
+        return f"tiny:{source.split}{whole}@{_tree(code, code.glob('*.py'), hash_file)}"
+    if isinstance(source, FileSource):
+        path = data / source.path
+        require_file(path)
+        return f"file@{hash_file(path)}"
+    part = f"{source.data_dir or '.'}:{source.split}"
+    folder = local_folder(source, data)
+    if folder is not None:
+        return f"folder:{part}@{_tree(folder, data_files(source, folder), hash_file)}"
+    return f"{source.dataset}:{part}@{_revision(source)}"
+
+
+def _tree(root: Path, files: Iterable[Path], hash_file: Callable[[Path], str]) -> str:
+    names = sorted((path.relative_to(root).as_posix(), path) for path in files)
+    digest = hashlib.sha256()
+    for name, path in names:
+        digest.update(f"{name}\0{hash_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _revision(source: DatasetSource) -> str:
+    """The commit of a hub dataset; a branch or tag is looked up in the hub cache."""
+    wanted = source.revision or "main"
+    if _COMMIT.fullmatch(wanted):
+        return wanted
+    repository = "datasets--" + source.dataset.replace("/", "--")
+    reference = _hub_cache() / repository / "refs" / wanted
+    try:
+        return reference.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return source.revision or "unpinned"
+
+
+def _hub_cache() -> Path:
+    """Where huggingface_hub keeps datasets, by its own rules, without importing it."""
+    environment = os.environ
+    if cache := environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(cache).expanduser()
+    home = environment.get("HF_HOME")
+    if not home:
+        xdg = environment.get("XDG_CACHE_HOME") or "~/.cache"
+        home = str(Path(xdg) / "huggingface")
+    return Path(home).expanduser() / "hub"

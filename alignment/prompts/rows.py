@@ -1,0 +1,66 @@
+"""One row of a source: transcripts of a preference, or a bare prompt; validated when read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alignment.errors import PromptError
+from alignment.prompts.jsonfiles import text_field
+from alignment.prompts.transcripts import as_transcript
+from alignment.records import ASSISTANT, HUMAN
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a source says in one place.
+
+    `chosen` and `rejected` are whole transcripts; a row that is only a prompt has neither, and
+    `prompt` is then the text as it was given. `line` counts from 1 in `source`.
+    """
+
+    line: int
+    source: str
+    prompt: str | None = None
+    chosen: str | None = None
+    rejected: str | None = None
+    language: str = "en"
+
+    @property
+    def text(self) -> str:
+        """The dialogue that a prompt is taken from: the chosen transcript, else the prompt."""
+        return (self.chosen if self.chosen is not None else self.prompt) or ""
+
+
+def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) -> Row:
+    """Validate one object and make a row of it.
+
+    Objects have `chosen` and mostly `rejected`, or a `prompt`; `language` is optional, other keys
+    are ignored. Where a prompt stands next to answers that are no transcripts of their own
+    (`prompt`, `chosen`, `rejected`), they are put together. Raises PromptError that begins with
+    `place`, which names the source and the line.
+    """
+    prompt = text_field(value, "prompt", place)
+    chosen = text_field(value, "chosen", place)
+    rejected = text_field(value, "rejected", place)
+    if chosen is None and (prompt is None or rejected is not None):
+        found = ", ".join(sorted(map(ascii, value))) or "none"
+        missing = "`chosen`" if rejected is not None else "`chosen` or `prompt`"
+        raise PromptError(f"{place}: {missing} is required; keys found: {found}")
+    if prompt is not None and chosen is not None:
+        chosen = _joined(prompt, chosen)
+        rejected = None if rejected is None else _joined(prompt, rejected)
+        prompt = None
+    language = text_field(value, "language", place)
+    return Row(line, source, prompt, chosen, rejected, language or "en")
+
+
+def _joined(prompt: str, answer: str) -> str:
+    """The whole transcript of a prompt and its answer; an answer that is one already stays."""
+    answer = answer.strip()
+    if answer.startswith(f"{HUMAN}:"):
+        return answer
+    label = f"{ASSISTANT}:"
+    dialogue = as_transcript(prompt).removesuffix(label).rstrip()
+    return f"{dialogue}\n\n{label} {answer.removeprefix(label).strip()}"

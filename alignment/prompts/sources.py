@@ -1,0 +1,91 @@
+"""Where rows come from: the built-in corpus, a file, or a dataset; read one at a time."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alignment.errors import PromptError
+from alignment.profile import DatasetSource, FileSource, TinySource
+from alignment.prompts import folders, hub
+from alignment.prompts.identities import identity
+from alignment.prompts.jsonfiles import entries
+from alignment.prompts.rows import Row, make_row
+
+__all__ = ["AnySource", "Row", "check", "identity", "label", "read_rows", "tiny"]
+
+AnySource = TinySource | DatasetSource | FileSource
+
+
+def read_rows(source: AnySource, *, data: Path, axis: str, network: bool) -> Iterator[Row]:
+    """The rows of a source, in its order.
+
+    `data` is the folder that relative paths start at, `axis` what is asked of the built-in corpus,
+    `network` whether a hub dataset may be fetched. Raises PromptError, naming file and line, for a
+    source that is missing or broken and for rows without what is required.
+    """
+    name = label(source)
+    if isinstance(source, TinySource):
+        return _from_tiny(source, axis, name)
+    if isinstance(source, FileSource):
+        return _from_file(data / source.path, name)
+    folder = folders.local_folder(source, data)
+    own = folders.split_file(source, folder) if folder is not None else None
+    if own is not None:
+        return _from_file(own, name)
+    return _from_datasets(source, folder, name, network)
+
+
+def check(source: AnySource, *, data: Path, axis: str) -> None:
+    """See cheaply, before the run, that a source can be read: nothing is fetched or loaded.
+
+    The first row of files is read. Raises PromptError as `read_rows` does.
+    """
+    if isinstance(source, DatasetSource):
+        folder = folders.local_folder(source, data)
+        if folder is None:
+            return
+        if folders.split_file(source, folder) is None:
+            folders.data_files(source, folder)
+            return
+    next(read_rows(source, data=data, axis=axis, network=False), None)
+
+
+def label(source: AnySource) -> str:
+    """The name of a source in records and messages: as the profile spells it."""
+    if isinstance(source, TinySource):
+        return f"tiny/{source.split}"
+    if isinstance(source, FileSource):
+        return source.path
+    return "/".join(filter(None, (source.dataset, source.data_dir, source.split)))
+
+
+def tiny() -> Any:
+    """The built-in corpus, imported when it is first asked for."""
+    return importlib.import_module("alignment.tiny")
+
+
+def _from_tiny(source: TinySource, axis: str, name: str) -> Iterator[Row]:
+    try:
+        rows = tiny().rows(source.split, axis)
+    except (KeyError, ValueError) as error:
+        raise PromptError(
+            f"the built-in corpus has no rows for split {source.split!r}, axis {axis!r}; "
+            "it has harmlessness and helpfulness"
+        ) from error
+    for number, value in enumerate(rows, 1):
+        yield make_row(value, line=number, source=name, place=f"{name}, row {number}")
+
+
+def _from_file(path: Path, name: str) -> Iterator[Row]:
+    for entry in entries(path):
+        yield make_row(entry.value, line=entry.number, source=name, place=entry.place)
+
+
+def _from_datasets(
+    source: DatasetSource, folder: Path | None, name: str, network: bool
+) -> Iterator[Row]:
+    for number, value in enumerate(hub.load(source, folder, network=network), 1):
+        yield make_row(value, line=number, source=name, place=f"{name}, row {number}")

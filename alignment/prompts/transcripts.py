@@ -1,0 +1,109 @@
+"""Transcripts of dialogues in the form of HH-RLHF, and the names their content gives them.
+
+A transcript is a text in which a turn starts at each paragraph that begins with `Human:` or
+`Assistant:`. A paragraph is what follows a blank line (a line of nothing but white space) or stands
+at the very start, and the label must be the first thing in its line: `Human:` in the middle of a
+line, after an indent or after a single line break belongs to the text of the turn. Replies of
+several paragraphs therefore stay whole. Two turns of one speaker in a row are kept as two, and a
+turn may be empty: both occur in the published files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from alignment.errors import PromptError
+from alignment.records import ASSISTANT, HUMAN, Turn
+
+ID_LENGTH = 12
+_BREAK = re.compile(r"(?:\A|\n[^\S\n]*\n)(Human|Assistant):")
+_LINE_ENDS = re.compile(r"\r\n?")
+
+
+def parse(text: str) -> tuple[Turn, ...]:
+    r"""Split a transcript into its turns, in order, at least one.
+
+    Line ends become `\n`; the text of each turn is stripped. Raises PromptError, with the reason,
+    for a text that is empty or begins with anything but a speaker's label.
+    """
+    text = _unix(text).strip()
+    if not text:
+        raise PromptError("a transcript is needed, and this text is empty")
+    starts = list(_BREAK.finditer(text))
+    if not starts or starts[0].start() != 0:
+        raise PromptError(
+            f"a transcript begins with `{HUMAN}:` or `{ASSISTANT}:`, not {shown(text)}"
+        )
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    return tuple(
+        Turn(start[1], text[start.end() : end].strip())
+        for start, end in zip(starts, ends, strict=True)
+    )
+
+
+def render(turns: Sequence[Turn]) -> str:
+    r"""Write turns as `Human: ...`, a blank line, `Assistant: ...`; an empty turn is its label.
+
+    `parse` undoes this for every turn whose text is normal: stripped, with `\n` line ends, and
+    without a paragraph that begins with a label.
+    """
+    return "\n\n".join(f"{turn.speaker}: {turn.text}".rstrip() for turn in turns)
+
+
+def split_reply(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
+    """Divide a dialogue into what was said before the final reply, and that reply.
+
+    The reply is the whole run of assistant turns at the end: often one, none where the dialogue
+    ends with the human, sometimes two in a row. Leaving any of them in would leak the answer.
+    """
+    end = len(turns)
+    while end and turns[end - 1].speaker == ASSISTANT:
+        end -= 1
+    return tuple(turns[:end]), tuple(turns[end:])
+
+
+def as_transcript(prompt: str) -> str:
+    """Give a plain question its `Human:` label; what begins with a label is left as it is."""
+    text = _unix(prompt).strip()
+    return text if _BREAK.match(text) else f"{HUMAN}: {text}"
+
+
+def content_id(text: str) -> str:
+    """Name a text by its content: 12 hex digits of its SHA-256.
+
+    Only line ends are normalised. Everything else that differs (white space at the end, composed
+    against decomposed letters) is different input for a model, hence a different id.
+    """
+    return _digest(_unix(text))
+
+
+def cluster_id(text: str) -> str:
+    """Name the dialogue that a transcript is a part of: a hash of its first human turn.
+
+    Case, white space and Unicode compatibility forms make no difference, so that copies which
+    differ in no more count as one dialogue. A plain question counts as the human's; a dialogue
+    without a human turn stands for itself.
+    """
+    human = (turn.text for turn in parse(as_transcript(text)) if turn.speaker == HUMAN)
+    return _digest(folded(next(human, text)))
+
+
+def folded(text: str) -> str:
+    """The text without differences of case, white space and Unicode compatibility forms."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def shown(text: str, length: int = 30) -> str:
+    """The start of a text for a message: quoted, escaped to printable ASCII, one line."""
+    return ascii(text if len(text) <= length else text[:length] + "...")
+
+
+def _unix(text: str) -> str:
+    return _LINE_ENDS.sub("\n", text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:ID_LENGTH]

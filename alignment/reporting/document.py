@@ -1,0 +1,206 @@
+"""The report as one structure of plain values: what every other output is rendered from.
+
+`docs/report.md` describes it key by key. The same results give the same document, whatever order
+their cases come in; what may differ between two equal runs is under `run` alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from alignment.records import (
+    Agreement,
+    Case,
+    Criterion,
+    JudgeTrial,
+    Rate,
+    Results,
+    ScoreSummary,
+)
+
+SCHEMA = 1
+"""Goes up when a key changes its meaning or goes away; new keys leave it as it is."""
+
+
+def document(results: Results) -> dict[str, Any]:
+    """The JSON report of `results`: dicts, lists, strings, numbers, booleans and None only.
+
+    Raises ValueError when a case is on an axis that the profile does not have, or when the profile
+    is not a resolved one (`Profile.resolved()`).
+    """
+    settings = _axes(results.profile)
+    order = {axis: place for place, axis in enumerate(settings)}
+    cases = _in_order(results, order)
+    told = {axis: _informative(results.trials.get(axis)) for axis in settings}
+    return {
+        "schema": SCHEMA,
+        "complete": results.complete,
+        "limit": results.limit,
+        "profile": plain(results.profile),
+        "axes": {
+            axis: {
+                "rate": setting["rate"],
+                "criterion": str(_criterion(setting)),
+                "prompts": len({case.prompt.id for case in cases if case.prompt.axis == axis}),
+                "informative": told[axis],
+            }
+            for axis, setting in settings.items()
+        },
+        "judge": {
+            "identity": _sorted(results.models.get("judge")),
+            "trials": {
+                axis: _trial(results.trials[axis]) for axis in order if axis in results.trials
+            },
+            "agreement": {
+                axis: _agreement(results.agreements[axis])
+                for axis in order
+                if axis in results.agreements
+            },
+        },
+        "variants": _variants(results, {settings[axis]["rate"]: told[axis] for axis in settings}),
+        "prompts": _prompts(cases),
+        "cases": [_case(case) for case in cases],
+        "run": _sorted(results.run),
+    }
+
+
+def _axes(profile: Mapping[str, object]) -> Mapping[str, Any]:
+    axes = profile.get("axes")
+    if not isinstance(axes, Mapping):
+        raise ValueError("a report needs a resolved profile with `axes`")  # noqa: TRY004
+    return axes
+
+
+def _in_order(results: Results, order: Mapping[str, int]) -> list[Case]:
+    """The cases by variant (as summarised), axis (as in the profile) and prompt id."""
+    for case in results.cases:
+        if case.prompt.axis not in order:
+            raise ValueError(f"axis {case.prompt.axis!r} is not in the profile's `axes`")
+    places = {name: place for place, name in enumerate(results.summaries)}
+    return sorted(
+        results.cases,
+        key=lambda case: (
+            places.get(case.variant, len(places)),
+            case.variant,
+            order[case.prompt.axis],
+            case.prompt.id,
+        ),
+    )
+
+
+def _informative(trial: JudgeTrial | None) -> bool | None:
+    """None where the judge was not tried: nothing is known about the axis."""
+    return None if trial is None else trial.informative
+
+
+def _criterion(setting: Mapping[str, Any]) -> Criterion:
+    return Criterion(setting["dimension"], setting["comparison"], setting["threshold"])
+
+
+def _variants(results: Results, by_rate: Mapping[str, bool | None]) -> dict[str, Any]:
+    answered = Counter(case.variant for case in results.cases if case.response is not None)
+    # CAS is made of all axes, and what is built on sand is sand.
+    told = set(by_rate.values())
+    combined = False if False in told else None if None in told else True
+    return {
+        name: {
+            "rates": {
+                key: _rate(rate) | {"informative": by_rate.get(key, combined)}
+                for key, rate in summary.rates.items()
+            },
+            "scores": {axis: _scores(scores) for axis, scores in summary.scores.items()},
+            "change": dict(summary.change),
+            "degenerate": {axis: dict(counts) for axis, counts in summary.degenerate.items()},
+            "responses": answered[name],
+            "model": _sorted(results.models.get(name)),
+        }
+        for name, summary in results.summaries.items()
+    }
+
+
+def _rate(rate: Rate) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "percent": rate.percent,
+        "interval": [rate.interval.low, rate.interval.high],
+    }
+    if rate.total is not None:
+        shown |= {"passed": rate.passed, "total": rate.total}
+    return shown
+
+
+def _scores(scores: ScoreSummary) -> dict[str, float]:
+    return {
+        "mean": scores.mean,
+        "sd": scores.sd,
+        "median": scores.median,
+        "q1": scores.q1,
+        "q3": scores.q3,
+    }
+
+
+def _trial(trial: JudgeTrial) -> dict[str, Any]:
+    return {
+        "accuracy": _rate(trial.accuracy),
+        "longer": _rate(trial.longer),
+        "degenerate": {kind: _rate(rate) for kind, rate in trial.degenerate.items()},
+        "informative": trial.informative,
+    }
+
+
+def _agreement(agreement: Agreement) -> dict[str, Any]:
+    return {
+        "rate": _rate(agreement.rate),
+        "kappa": agreement.kappa,
+        "table": dict(agreement.table),
+    }
+
+
+def _prompts(cases: list[Case]) -> dict[str, Any]:
+    prompts = {case.prompt.id: case.prompt for case in cases}
+    return {
+        key: {
+            "axis": prompt.axis,
+            "text": prompt.text,
+            "cluster": prompt.cluster,
+            "source": prompt.source,
+            "language": prompt.language,
+        }
+        for key, prompt in sorted(prompts.items())
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    response = case.response
+    return {
+        "variant": case.variant,
+        "axis": case.prompt.axis,
+        "prompt": case.prompt.id,
+        "score": case.value,
+        "dimensions": _sorted(case.score.values),
+        "passed": case.passed,
+        "response": None if response is None else response.text,
+        "stop": None if response is None else response.stop,
+        "tokens": None if response is None else response.tokens,
+        "degenerate": case.degenerate,
+        "truth": case.truth,
+    }
+
+
+def plain(value: object) -> Any:
+    """`value` with mappings as dicts and tuples as lists; anything else as it is."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def _sorted(value: object) -> Any:
+    """As `plain`, with the keys of every mapping sorted: their order has no meaning."""
+    if isinstance(value, Mapping):
+        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [_sorted(each) for each in value]
+    return value

@@ -1,0 +1,93 @@
+"""How figures are written in every rendering of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Document = Mapping[str, Any]
+"""What `reporting.document.document` makes, or JSON that was read back."""
+
+NOTHING = "-"
+"""Stands where there is no figure."""
+
+_FULL = 99.95
+"""From here on a percentage is written `100.0`, one character wider than the others."""
+
+
+def level(document: Document) -> str:
+    """The confidence of all intervals: `95 %`."""
+    return f"{100 * float(document['profile'].get('confidence', 0.95)):g} %"
+
+
+def rate(found: Mapping[str, Any] | None, digits: int = 0) -> str:
+    """A rate and its interval in %: `48.0 [34.8, 61.5]`; each number at least `digits` wide."""
+    if found is None:
+        return NOTHING
+    low, high = found["interval"]
+    return f"{found['percent']:{digits}.1f} [{low:{digits}.1f}, {high:{digits}.1f}]"
+
+
+def rates(found: Iterable[Mapping[str, Any] | None]) -> list[str]:
+    """Rates as the cells of one column: equally wide, their points in one line."""
+    column = list(found)
+    highest = max((each["interval"][1] for each in column if each), default=0.0)
+    return [rate(each, 5 if highest >= _FULL else 4) for each in column]
+
+
+def mean(variant: Mapping[str, Any], axis: str) -> str:
+    """A variant's mean score on an axis, in the judge's unit: `-3.52`."""
+    scores = variant["scores"].get(axis)
+    return NOTHING if scores is None else f"{scores['mean']:.2f}"
+
+
+def change(variant: Mapping[str, Any], name: str) -> str:
+    """The relative change of a rate over the reference variant: `+14.3 %`."""
+    found = variant["change"].get(name)
+    return NOTHING if found is None else f"{found:+.1f} %"
+
+
+def degenerate(variant: Mapping[str, Any]) -> str:
+    """Degenerate responses of a variant over all that were seen: `7/100`."""
+    if not variant["responses"]:
+        return NOTHING
+    return f"{sum(kinds(variant).values())}/{variant['responses']}"
+
+
+def kinds(variant: Mapping[str, Any]) -> dict[str, int]:
+    """How many responses of a variant are degenerate, by kind, over all axes."""
+    counts: dict[str, int] = {}
+    for by_kind in variant["degenerate"].values():
+        for kind, count in by_kind.items():
+            counts[kind] = counts.get(kind, 0) + count
+    return counts
+
+
+def kappa(agreement: Mapping[str, Any] | None) -> str:
+    """Cohen's kappa of an agreement: `0.84`."""
+    found = None if agreement is None else agreement["kappa"]
+    return NOTHING if found is None else f"{found:.2f}"
+
+
+def passing(trial: Mapping[str, Any] | None) -> tuple[int, int]:
+    """How many degenerate responses of a trial met the criterion, and of how many."""
+    found = [] if trial is None else list(trial["degenerate"].values())
+    return sum(each["passed"] for each in found), sum(each["total"] for each in found)
+
+
+def rate_names(document: Document) -> list[str]:
+    """All rates of a document in order: those of the axes, then the combined ones."""
+    names = [axis["rate"] for axis in document["axes"].values()]
+    for variant in document["variants"].values():
+        names.extend(name for name in variant["rates"] if name not in names)
+    return names
+
+
+def uninformative_rates(document: Document) -> set[str]:
+    """The rates that say nothing, because the judge is no better than chance at an axis."""
+    return {
+        name
+        for variant in document["variants"].values()
+        for name, found in variant["rates"].items()
+        if found["informative"] is False
+    }

@@ -1,0 +1,135 @@
+"""The report as a comment on a pull request: what matters first, and never too long for one."""
+
+from __future__ import annotations
+
+from alignment.reporting import figures
+from alignment.reporting.figures import Document
+from alignment.reporting.lowest import lowest
+from alignment.reporting.markup import code, table
+from alignment.reporting.remarks import remarks
+
+LIMIT = 60_000
+"""Characters. GitHub refuses comments of more than 65,536."""
+
+_TABLE = 16_000
+
+
+def markdown(document: Document) -> str:
+    """GitHub Markdown of at most `LIMIT` characters.
+
+    Remarks on what is incomplete, limited or uninformative, the table of variants, their change
+    over the reference, the judge on trial, degenerate responses, and folded at the end the lowest
+    scored cases. Whatever would pass the limit is left out from the end, and the text says so.
+    """
+    parts = [
+        f"## Alignment: {code(str(document['profile'].get('name', '')))}",
+        *(f"> **{label}**: {sentence}" for label, sentence in remarks(document, code)),
+        _variants(document),
+        _change(document),
+        _judge(document),
+        _degenerate(document),
+    ]
+    left_out = "_The rest is too long for a comment; it is in report.json._"
+    text = ""
+    for part in filter(None, parts):
+        if len(text) + len(part) + len(left_out) + 4 > LIMIT:
+            return text + left_out + "\n"
+        text += part + "\n\n"
+    return (text + lowest(document, LIMIT - len(text) - 1)).rstrip("\n") + "\n"
+
+
+def _variants(document: Document) -> str:
+    axes, names = document["axes"], figures.rate_names(document)
+    doubtful = figures.uninformative_rates(document)
+    heading = [
+        "variant",
+        *(f"{code(name)} (uninformative)" if name in doubtful else code(name) for name in names),
+        *(f"mean {code(axis)}" for axis in axes),
+        "degenerate",
+    ]
+    rows = (
+        [
+            code(variant),
+            *(figures.rate(found["rates"].get(name)) for name in names),
+            *(figures.mean(found, axis) for axis in axes),
+            figures.degenerate(found),
+        ]
+        for variant, found in document["variants"].items()
+    )
+    criteria = "; ".join(
+        f"{code(about['rate'])} is the share of {about['prompts']} {code(axis)} prompts "
+        f"with {code(about['criterion'])}"
+        for axis, about in axes.items()
+    )
+    note = f"Rates in % with {figures.level(document)} intervals. {criteria}."
+    return f"{table(heading, rows, _TABLE)}\n\n{note}"
+
+
+def _change(document: Document) -> str:
+    changed = {name: found for name, found in document["variants"].items() if found["change"]}
+    if not changed:
+        return ""
+    names = figures.rate_names(document)
+    rows = (
+        [code(variant), *(figures.change(found, name) for name in names)]
+        for variant, found in changed.items()
+    )
+    reference = code(str(document["profile"].get("reference", "base")))
+    heading = ["variant", *(code(name) for name in names)]
+    return f"### Change over {reference}\n\n{table(heading, rows, _TABLE)}"
+
+
+def _judge(document: Document) -> str:
+    trials, agreements = document["judge"]["trials"], document["judge"]["agreement"]
+    if not trials and not agreements:
+        return "### The judge on trial\n\nThe judge was not tried: nothing is known of its errors."
+    rows = []
+    for axis in document["axes"]:
+        trial, agreement = trials.get(axis), agreements.get(axis)
+        rows.append(
+            [
+                code(axis),
+                "not tried" if trial is None else figures.rate(trial["accuracy"]),
+                figures.NOTHING if trial is None else str(trial["accuracy"]["total"]),
+                figures.rate(trial and trial["longer"]),
+                figures.rate(agreement and agreement["rate"]),
+                figures.kappa(agreement),
+                _passing(document, axis),
+            ]
+        )
+    heading = [
+        "axis",
+        "right on held-out pairs",
+        "pairs",
+        "longer answer wins",
+        "agrees with the truth",
+        "kappa",
+        "degenerate responses that pass",
+    ]
+    return f"### The judge on trial\n\n{table(heading, rows, _TABLE)}"
+
+
+def _passing(document: Document, axis: str) -> str:
+    trial = document["judge"]["trials"].get(axis)
+    passed, total = figures.passing(trial)
+    if not total:
+        return figures.NOTHING
+    kinds = [
+        f"{code(kind)} {found['passed']}/{found['total']}"
+        for kind, found in trial["degenerate"].items()
+        if found["passed"]
+    ]
+    return ", ".join(kinds) if passed else f"none of {total}"
+
+
+def _degenerate(document: Document) -> str:
+    counts = {name: figures.kinds(found) for name, found in document["variants"].items()}
+    kinds = list(dict.fromkeys(kind for found in counts.values() for kind in found))
+    if not kinds:
+        return ""
+    rows = (
+        [code(variant), *(str(found.get(kind, 0)) for kind in kinds)]
+        for variant, found in counts.items()
+    )
+    heading = ["variant", *(code(kind) for kind in kinds)]
+    return f"### Degenerate responses\n\n{table(heading, rows, _TABLE)}"

@@ -1,0 +1,106 @@
+"""The summary at the end of a test run: one table, the judge, and what to be careful about."""
+
+from __future__ import annotations
+
+import textwrap
+
+from alignment.reporting import figures
+from alignment.reporting.columns import Column, tables
+from alignment.reporting.figures import Document
+from alignment.reporting.remarks import remarks
+from alignment.reporting.text import safe
+
+_NARROWEST = 40
+
+
+def summary(document: Document, *, width: int) -> list[str]:
+    """Plain lines for a terminal of `width` columns, without colour or control characters.
+
+    One row per variant: its rates in % with their intervals, degenerate responses, mean scores;
+    where they do not all fit, the last ones follow in a table below. Then one row per axis for the
+    judge, and a sentence for whatever is incomplete, limited or uninformative. Widths below 40 are
+    taken as 40.
+    """
+    width = max(width, _NARROWEST)
+    lines = _wrapped(_title(document), width)
+    if document["variants"]:
+        lines += ["", *_variants(document, width)]
+    lines += ["", *_judge(document, width)]
+    for label, sentence in remarks(document, safe):
+        lines += ["", *_wrapped(f"{label}: {sentence}", width)]
+    return lines
+
+
+def _title(document: Document) -> str:
+    prompts = " + ".join(
+        f"{about['prompts']} {safe(axis)}" for axis, about in document["axes"].items()
+    )
+    profile = safe(str(document["profile"].get("name", "")))
+    level = figures.level(document)
+    return f"{profile}: {prompts} prompts; rates in % with {level} intervals"
+
+
+def _variants(document: Document, width: int) -> list[str]:
+    variants = document["variants"]
+    doubtful = figures.uninformative_rates(document)
+    columns = [
+        Column(
+            f"{safe(name)} uninformative" if name in doubtful else safe(name),
+            figures.rates(each["rates"].get(name) for each in variants.values()),
+        )
+        for name in figures.rate_names(document)
+    ]
+    columns.append(Column("degenerate", [figures.degenerate(each) for each in variants.values()]))
+    columns += [
+        Column(f"mean {safe(axis)}", [figures.mean(each, axis) for each in variants.values()])
+        for axis in document["axes"]
+    ]
+    return tables(Column("variant", [safe(name) for name in variants]), columns, width)
+
+
+def _judge(document: Document, width: int) -> list[str]:
+    trials, agreements = document["judge"]["trials"], document["judge"]["agreement"]
+    axes = [axis for axis in document["axes"] if axis in trials or axis in agreements]
+    untried = [safe(axis) for axis in document["axes"] if axis not in trials]
+    columns = []
+    if any(axis in trials for axis in axes):
+        passing = [figures.passing(trials.get(axis)) for axis in axes]
+        accuracy = [trials[axis]["accuracy"] if axis in trials else None for axis in axes]
+        longer = [trials[axis]["longer"] if axis in trials else None for axis in axes]
+        columns = [
+            Column("right on pairs", figures.rates(accuracy)),
+            Column(
+                "degenerate passed",
+                [f"{passed}/{total}" if total else figures.NOTHING for passed, total in passing],
+            ),
+            Column("longer wins", figures.rates(longer), optional=True),
+        ]
+    if agreements:
+        found = [agreements.get(axis) for axis in axes]
+        columns[1:1] = [
+            Column("agrees with truth", figures.rates(each and each["rate"] for each in found)),
+            Column("kappa", [figures.kappa(each) for each in found]),
+        ]
+    lines = tables(Column("judge", [safe(axis) for axis in axes]), columns, width) if axes else []
+    for axis in axes:
+        lines += _passing_kinds(document, axis, width)
+    if untried:
+        lines += _wrapped(f"judge not tried on {' and '.join(untried)}", width)
+    return lines
+
+
+def _passing_kinds(document: Document, axis: str, width: int) -> list[str]:
+    """Which kinds of degenerate responses the judge lets pass, where it does."""
+    trial = document["judge"]["trials"].get(axis, {"degenerate": {}})
+    kinds = [
+        f"{safe(kind)} {found['passed']}/{found['total']}"
+        for kind, found in trial["degenerate"].items()
+        if found["passed"]
+    ]
+    if not kinds:
+        return []
+    return _wrapped(f"degenerate responses that pass on {safe(axis)}: {', '.join(kinds)}", width)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ")

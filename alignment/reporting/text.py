@@ -1,0 +1,44 @@
+"""Hostile text made fit to be shown: what models and datasets write may hold anything."""
+
+from __future__ import annotations
+
+import re
+
+# Everything that a terminal or a browser may obey instead of showing: C0 and C1 controls, DEL, bidi
+# controls, line and paragraph separators, invisible fillers, interlinear marks, tags and lone
+# surrogates. The zero-width joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need
+# them, and they only shape the letters beside them.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_NEW_LINE = re.compile(r"\r\n?")
+_TAB = "    "
+
+
+def safe(text: str, *, lines: bool = False) -> str:
+    r"""`text` with every control character as a visible escape, such as `\x1b` or `\u202e`.
+
+    With `lines` new lines stay (`\r\n` and `\r` become `\n`) and tabs become four spaces; without,
+    the result is one line. The result can always be encoded as UTF-8.
+    """
+    if not lines:
+        return _UNSAFE.sub(_escape, text)
+    text = _NEW_LINE.sub("\n", text).replace("\t", _TAB)
+    return "\n".join(_UNSAFE.sub(_escape, line) for line in text.split("\n"))
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found.group()
+    if character in _SHORT:
+        return _SHORT[character]
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text`, or its first `limit` - 1 characters and an ellipsis where it is longer."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

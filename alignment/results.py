@@ -1,0 +1,159 @@
+"""From a study to what is reported: the judge's trial, summaries, agreement, provenance."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alignment.analysis import judging, rollup
+from alignment.asking import Entry
+from alignment.pipeline import SCORE, Study, score_key
+from alignment.records import (
+    Agreement,
+    Case,
+    Criterion,
+    JudgeTrial,
+    PreferencePair,
+    Results,
+    VariantSummary,
+)
+from alignment.tiny.degenerate import trial_kinds
+from alignment.training import models
+
+DEGENERATE_PAIRS = 50
+"""Dialogues that degenerate responses are tried on, per axis."""
+
+
+def try_judge(study: Study, axis: str, *, make: bool = True) -> JudgeTrial | None:
+    """The judge's trial on one axis, from held-out preferences and degenerate responses.
+
+    None where the profile has no trial for the axis or the scores are recorded, and, without
+    `make`, where the scores are not there yet.
+    """
+    settings = study.profile.axes[axis]
+    if study.profile.judge.recorded or not study.questions.trials.get(axis):
+        return None
+    judge = study.judge_identity(make=make)
+    if judge is None:
+        return None
+    pairs = study.questions.trials[axis]
+    kinds = _degenerate(pairs, axis)
+    asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
+    asked += [(pairs[i].prompt, text) for texts in kinds.values() for i, text in enumerate(texts)]
+    entries: list[Entry] = [(score_key(judge, pair), pair) for pair in asked]
+    keys = [key for key, _ in entries]
+    if make:
+        size = study.profile.generation.block
+        blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
+        study.score(blocks, set(keys), f"judge's trial ({axis})")
+    found = study.store.get(SCORE, set(keys))
+    if len(found) < len(set(keys)):
+        return None
+    values = [found[key][settings.dimension] for key in keys]
+    return _trial(axis, pairs, kinds, values, settings.criterion, study.profile.confidence)
+
+
+def _trial(
+    axis: str,
+    pairs: Sequence[PreferencePair],
+    kinds: Mapping[str, Sequence[str]],
+    values: Sequence[float],
+    criterion: Criterion,
+    confidence: float,
+) -> JudgeTrial:
+    preferences, rest = values[: 2 * len(pairs)], values[2 * len(pairs) :]
+    passes: dict[str, list[bool]] = {}
+    for kind, texts in kinds.items():
+        passes[kind] = [criterion.met_by(value) for value in rest[: len(texts)]]
+        rest = rest[len(texts) :]
+    return judging.trial(
+        axis,
+        preferences[0::2],
+        preferences[1::2],
+        chosen_lengths=[len(pair.chosen) for pair in pairs],
+        rejected_lengths=[len(pair.rejected) for pair in pairs],
+        degenerate=passes,
+        confidence=confidence,
+    )
+
+
+def _degenerate(pairs: Sequence[PreferencePair], axis: str) -> dict[str, list[str]]:
+    """Kind -> a degenerate response to each of the first trial dialogues."""
+    rng = random.Random(f"degenerate/{axis}")
+    kinds: dict[str, list[str]] = {}
+    for number, pair in enumerate(pairs[:DEGENERATE_PAIRS]):
+        other = pairs[(number + 1) % len(pairs)]
+        for kind, text in trial_kinds(pair.prompt, pair.chosen, other.chosen, rng).items():
+            kinds.setdefault(kind, []).append(text)
+    return kinds
+
+
+def collect(study: Study, run: Mapping[str, Any]) -> Results:
+    """All that is known of a study now, without computing anything heavy."""
+    cases = study.found()
+    profile = study.profile
+    axes = {name: axis.rate for name, axis in profile.axes.items()}
+    trials = {axis: try_judge(study, axis, make=False) for axis in axes}
+    tried = study.profile.judge.recorded or all(
+        trials[axis] is not None for axis in axes if study.questions.trials.get(axis)
+    )
+    return Results(
+        profile=profile.resolved(),
+        complete=tried and len(cases) == len(list(study.keys())),
+        limit=study.limit,
+        cases=tuple(cases),
+        summaries=rollup.summarise_variants(
+            cases, axes, reference=profile.reference, confidence=profile.confidence
+        ),
+        trials={axis: trial for axis, trial in trials.items() if trial is not None},
+        agreements=_agreements(cases, profile.confidence),
+        models=_models(study),
+        run=run,
+    )
+
+
+def _agreements(cases: Sequence[Case], confidence: float) -> dict[str, Agreement]:
+    """The judge against the grammar's truth, where the truth is known."""
+    from alignment.tiny import good  # noqa: PLC0415 - most profiles know no truth
+
+    known: dict[str, list[tuple[bool, bool]]] = {}
+    for case in cases:
+        if case.truth is not None:
+            verdicts = known.setdefault(case.prompt.axis, [])
+            verdicts.append((case.passed, good(case.prompt.axis, case.truth)))
+    return {axis: judging.agreement(axis, pairs, confidence) for axis, pairs in known.items()}
+
+
+def _models(study: Study) -> dict[str, dict[str, Any]]:
+    """What every variant and the judge are: content hashes, recipe keys, or the recorded file."""
+    described: dict[str, dict[str, Any]] = {}
+    for name in (*study.profile.variants, models.JUDGE):
+        recipe = models.recipe_of(study.profile, name)
+        if recipe.recorded:
+            described[name] = {"recorded": recipe.recorded}
+            continue
+        checkpoint = None if name in study.failures else models.find(study.shop, name)
+        described[name] = {"identity": checkpoint.identity if checkpoint else None}
+        if recipe.stages:
+            described[name]["recipe"] = models.recipe_key(study.shop, name)
+    return described
+
+
+def summary(study: Study, variant: str) -> VariantSummary:
+    """The summary of one variant over all prompts of the profile, computed where it is missing."""
+    names = dict.fromkeys((variant, study.profile.reference))
+    return _summaries(study, [name for name in names if name in study.profile.variants])[variant]
+
+
+def summaries(study: Study) -> dict[str, VariantSummary]:
+    """The summaries of all variants over all prompts of the profile."""
+    return _summaries(study, list(study.profile.variants))
+
+
+def _summaries(study: Study, names: Sequence[str]) -> dict[str, VariantSummary]:
+    cases = [case for name in names for case in study.cases(name)]
+    axes = {name: axis.rate for name, axis in study.profile.axes.items()}
+    return rollup.summarise_variants(
+        cases, axes, reference=study.profile.reference, confidence=study.profile.confidence
+    )

@@ -1,0 +1,143 @@
+"""One pytest session's view of a study: what the plugin's hooks delegate to. Imports no pytest."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+import sys
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TextIO
+
+from alignment.analysis.verdicts import Verdict, Verdicts, adjective
+from alignment.hardware import versions
+from alignment.layers import resolve
+from alignment.pipeline import Study
+from alignment.preflight import preflight
+from alignment.profile import Profile
+from alignment.progress import Progress
+from alignment.records import Prompt
+from alignment.results import collect
+from alignment.store import Store, location
+
+MANY = 5000
+"""Above so many cases, one stands for a variant and axis unless asked otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    root: Path
+    report: Path
+    profile: str | None = None
+    assignments: Sequence[str] = ()
+    variants: Sequence[str] = ()
+    store: str | None = None
+    limit: int | None = None
+    cases: str = "auto"
+    strict: bool = False
+    stream: TextIO | None = None
+    live: bool = False
+    who: str = ""
+
+
+@dataclass
+class Session:
+    """The study of a pytest session, opened when first needed."""
+
+    options: Options
+    used: bool = False
+    """Whether a test of ours was collected."""
+    started: float = field(default_factory=time.time)
+    elsewhere: dict[str, float] = field(default_factory=dict)
+    """Stage -> seconds that other workers spent in it."""
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The resolved profile."""
+        options = self.options
+        return resolve(
+            options.root,
+            selected=options.profile,
+            variants=options.variants,
+            assignments=options.assignments,
+        )
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Where long work is announced."""
+        return Progress(self.options.stream, live=self.options.live, who=self.options.who)
+
+    @cached_property
+    def study(self) -> Study:
+        """The study, over the store; sources have been read and found good."""
+        store = Store(location(self.options.store))
+        return Study(self.profile, store, progress=self.progress, limit=self.options.limit)
+
+    def check(self) -> None:
+        """Find everything that is wrong with the input now, without torch.
+
+        Raises AlignmentError with one line.
+        """
+        preflight(self.study)
+
+    def by_axis(self) -> bool:
+        """Whether one case stands for all prompts of a variant and axis."""
+        if self.options.cases != "auto":
+            return self.options.cases == "axis"
+        prompts = sum(len(prompts) for prompts in self.study.prompts.values())
+        return prompts * len(self.profile.variants) > MANY
+
+    def verdict(self, variant: str, axis: str, prompt: Prompt | None) -> Verdict | Verdicts:
+        """The verdict on one case, or those on all prompts of the axis when `prompt` is None."""
+        criterion, word = self.profile.axes[axis].criterion, adjective(axis)
+        prompts = self.study.prompts[axis] if prompt is None else (prompt,)
+        self.study.want((variant, axis, each.id) for each in prompts)
+        verdicts = [
+            Verdict(self.study.case(variant, axis, each.id), criterion, word) for each in prompts
+        ]
+        return verdicts[0] if prompt is not None else Verdicts(verdicts)
+
+    def document(self, exit_status: int) -> dict[str, Any] | None:
+        """The report of what is known now, or None when nothing is."""
+        from alignment.reporting.document import document  # noqa: PLC0415
+
+        results = collect(self.study, self._run(exit_status))
+        return document(results) if results.cases else None
+
+    def _run(self, exit_status: int) -> Mapping[str, Any]:
+        """Everything that may differ between two equal runs."""
+        seconds = dict(self.elsewhere)
+        for stage, spent in self.progress.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+        started = datetime.datetime.fromtimestamp(self.started, tz=datetime.UTC)
+        return {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self.started, 2),
+            "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
+            "exit_status": exit_status,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processors": os.cpu_count(),
+            "device": self.study.device,
+            "versions": versions(
+                "alignment-gate", "torch", "transformers", "trl", "peft", "datasets", "pytest"
+            ),
+            "store": str(self.study.store.root),
+        }
+
+
+def case_id(variant: str, prompt: Prompt) -> str:
+    """A readable id of a case: variant, the first words of the last turn, the prompt's id."""
+    last = prompt.text.rsplit("Human:", 1)[-1]
+    plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", plain[:80])[:6]
+    return "-".join([variant, *words, prompt.id])

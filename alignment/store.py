@@ -1,0 +1,274 @@
+"""The store: whatever was expensive to compute, found again by its content.
+
+One SQLite file holds small records (responses, scores, selected prompts, trials, run summaries) as
+JSON by (kind, key); folders hold trained models; lock files keep concurrent workers apart. A key is
+a hash of everything that its value depends on, never a name or a path (`content_key`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from alignment.errors import StoreError
+
+SCHEMA = 1
+ENVIRONMENT = "ALIGNMENT_STORE"
+_CHUNK = 500  # SQLite allows 999 variables in one statement where it is old
+_SETUP = """
+CREATE TABLE IF NOT EXISTS entries (
+    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, created REAL NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, mtime INTEGER, sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def location(option: str | None = None) -> Path:
+    """Where the store is: the option, else `$ALIGNMENT_STORE`, else the user's cache folder."""
+    if option or os.environ.get(ENVIRONMENT):
+        return Path(option or os.environ[ENVIRONMENT]).expanduser()
+    import platformdirs  # noqa: PLC0415 - 30 ms that most runs save
+
+    return Path(platformdirs.user_cache_dir("alignment-gate"))
+
+
+def content_key(*parts: Any) -> str:
+    """32 hex digits of a SHA-256 over plain values (JSON), equal for equal content."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Store:
+    """One store on disk, opened for reading and writing.
+
+    Raises StoreError from any method, with one line that names the store, what happened and what
+    to do.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.models = root / "models"
+        with self._plainly("opened"):
+            self.models.mkdir(parents=True, exist_ok=True)
+            (root / "locks").mkdir(exist_ok=True)
+            # Autocommit: transactions are opened where they are needed, in `_writing`.
+            self._db = sqlite3.connect(root / "store.sqlite", timeout=120, isolation_level=None)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA:
+            raise StoreError(
+                f"store {self.root}: written by a newer release (schema {version}, this one reads "
+                f"{SCHEMA}); upgrade alignment-gate or name another --alignment-store"
+            )
+        with self._writing():  # a read-only store is found here, not in the middle of a run
+            if version < SCHEMA:
+                for statement in _SETUP.strip().split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    @contextlib.contextmanager
+    def _plainly(self, done: str) -> Iterator[None]:
+        """Say in one line what the disk or the database refused."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise StoreError(
+                f"store {self.root}: cannot be {done}: {reason}; free or repair it, "
+                f"or name another with --alignment-store"
+            ) from error
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the database file."""
+        self._db.close()
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def get(self, kind: str, keys: Iterable[str]) -> dict[str, Any]:
+        """The values that are there, by key; what is missing is left out."""
+        wanted = list(keys)
+        found: dict[str, Any] = {}
+        with self._plainly("read"):
+            for start in range(0, len(wanted), _CHUNK):
+                chunk = wanted[start : start + _CHUNK]
+                marks = ",".join("?" * len(chunk))
+                rows = self._db.execute(
+                    f"SELECT key, value FROM entries WHERE kind = ? AND key IN ({marks})",  # noqa: S608
+                    (kind, *chunk),
+                )
+                found.update((key, json.loads(value)) for key, value in rows)
+        return found
+
+    def put(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Commit these values together; a value that is already there stays as it is."""
+        now = time.time()
+        rows = [
+            (kind, key, json.dumps(value, ensure_ascii=True), now) for key, value in values.items()
+        ]
+        with self._plainly("written"), self._writing():
+            self._db.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?)", rows)
+
+    def cached(self, kind: str, key: str, compute: Callable[[], Any]) -> Any:
+        """The value under `key`, computed and kept when it is not there."""
+        found = self.get(kind, [key])
+        if key not in found:
+            found[key] = compute()
+            self.put(kind, found)
+        return found[key]
+
+    # -- locks and folders -----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold a lock between processes; it is released when its holder dies.
+
+        `waiting` is called once if another process holds it.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - 70 ms that a warm run saves
+
+        lock = FileLock(self.root / "locks" / f"{name}.lock")
+        with self._plainly("locked"):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if waiting:
+                    waiting()
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """The manifest of the trained model under `key`, or None when there is none."""
+        path = self.models / key / "manifest.json"
+        with self._plainly("read"):
+            if not path.is_file():
+                return None
+            try:
+                manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise StoreError(f"store: {path} is damaged ({error}); delete its folder") from None
+            return manifest
+
+    @contextlib.contextmanager
+    def new_folder(self, key: str) -> Iterator[Path]:
+        """A folder to fill, which becomes `models/<key>` in one step if nothing was raised.
+
+        Hold the lock of `key`: what a killed predecessor left behind is removed.
+        """
+        final, draft = self.models / key, self.models / f".draft-{key}"
+        with self._plainly("written"):
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+        try:
+            with self._plainly("written"):
+                yield draft
+                for path in draft.rglob("*"):
+                    if path.is_file():
+                        _flush(path)
+                draft.replace(final)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    # -- files -----------------------------------------------------------------------------------
+
+    def file_hash(self, path: Path) -> str:
+        """SHA-256 of a file, remembered by path, inode, size and modification time."""
+        with self._plainly("read"):
+            path = path.resolve()
+            state = path.stat()
+            seen = (state.st_ino, state.st_size, state.st_mtime_ns)
+            row = self._db.execute(
+                "SELECT sha256 FROM files WHERE path = ? AND inode = ? AND size = ? AND mtime = ?",
+                (str(path), *seen),
+            ).fetchone()
+            if row:
+                return str(row[0])
+            digest = hash_file(path)
+            # A file written within the clock's resolution could change again unnoticed.
+            if time.time_ns() - state.st_mtime_ns > 2_000_000_000:
+                with self._writing():
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+                        (str(path), *seen, digest),
+                    )
+            return digest
+
+    # -- housekeeping ----------------------------------------------------------------------------
+
+    def contents(self) -> list[tuple[str, int, int]]:
+        """(kind, count, bytes) of what the store holds; models are the last kind."""
+        with self._plainly("read"):
+            rows = self._db.execute(
+                "SELECT kind, COUNT(*), SUM(LENGTH(value) + LENGTH(key)) FROM entries "
+                "GROUP BY kind ORDER BY kind"
+            ).fetchall()
+            folders = self.folders()
+            sizes = [sum(f.stat().st_size for f in p.rglob("*") if f.is_file()) for p in folders]
+        return [*rows, ("model", len(folders), sum(sizes))]
+
+    def folders(self) -> list[Path]:
+        """The folders of trained models."""
+        return sorted(p for p in self.models.iterdir() if not p.name.startswith("."))
+
+    def prune(self, *, older_than: float) -> tuple[int, int]:
+        """Delete records and models made more than `older_than` seconds ago: how many of each."""
+        limit = time.time() - older_than
+        with self._plainly("pruned"):
+            with self._writing():
+                gone = self._db.execute("DELETE FROM entries WHERE created < ?", (limit,)).rowcount
+            self._db.execute("VACUUM")
+            old = [
+                p
+                for p in self.models.iterdir()
+                if p.stat().st_mtime < limit and not self._in_use(p.name)
+            ]
+            for path in old:
+                shutil.rmtree(path)
+        return gone, len(old)
+
+    def _in_use(self, name: str) -> bool:
+        from filelock import FileLock, Timeout  # noqa: PLC0415
+
+        key = name.removeprefix(".draft-")
+        try:
+            with FileLock(self.root / "locks" / f"{key}.lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Make sure that a file's bytes are on the disk before its folder gets its final name."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

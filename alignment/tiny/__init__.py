@@ -1,0 +1,12 @@
+"""The tiny world: a preference corpus in HH-RLHF format that the project writes itself.
+
+Because the corpus is generated, the truth about a response is known from its grammar.
+"""
+
+from __future__ import annotations
+
+from alignment.tiny.degenerate import training_kinds, trial_kinds
+from alignment.tiny.dialogues import rows, unfiltered
+from alignment.tiny.truth import LABELS, good, truth
+
+__all__ = ["LABELS", "good", "rows", "training_kinds", "trial_kinds", "truth", "unfiltered"]

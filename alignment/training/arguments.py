@@ -1,0 +1,82 @@
+"""The arguments that TRL's and PEFT's configs take, read from their source without importing them.
+
+Importing `trl.SFTConfig` costs 7 s and torch; a profile is validated before either is needed.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from alignment.errors import ProfileError
+from alignment.profile import Stage
+
+_FILES = {
+    "sft": ("trl", "trainer/sft_config.py", "SFTConfig"),
+    "dpo": ("trl", "trainer/dpo_config.py", "DPOConfig"),
+    "reward": ("trl", "trainer/reward_config.py", "RewardConfig"),
+    "lora": ("peft", "tuners/lora/config.py", "LoraConfig"),
+}
+_INHERITED = (
+    ("trl", "trainer/base_config.py"),
+    ("transformers", "training_args.py"),
+)
+_OURS = frozenset({"output_dir"})
+"""Set by the project: artefacts go to the store."""
+
+
+def check_stage(stage: Stage, where: str) -> None:
+    """Refuse arguments that the stage's trainer does not have, by name.
+
+    `where` is the key path of the stage. Raises ProfileError.
+    """
+    _check(stage.args, stage.trainer, f"{where}.args")
+    if stage.lora is not None:
+        _check(stage.lora, "lora", f"{where}.lora")
+
+
+def _check(given: dict[str, object], kind: str, where: str) -> None:
+    config = _FILES[kind][2]
+    known = accepted(kind)
+    for name in given:
+        if name in _OURS:
+            raise ProfileError(f"{where}.{name}: is set by the project, take it out")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"see {config}'s documentation"
+            raise ProfileError(f"{where}.{name}: {config} has no such argument; {hint}")
+
+
+@cache
+def accepted(kind: str) -> frozenset[str]:
+    """The names of the arguments of a trainer's config (`sft`, `dpo`, `reward`) or of `lora`."""
+    package, file, _ = _FILES[kind]
+    names = _fields(_source(package, file))
+    if kind != "lora":
+        for parent, inherited in _INHERITED:
+            names |= _fields(_source(parent, inherited))
+    else:
+        names |= _fields(_source("peft", "config.py"))
+    return frozenset(names)
+
+
+def _source(package: str, file: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ProfileError(f"{package} is not installed; pip install alignment-gate again")
+    return Path(spec.origin).parent / file
+
+
+def _fields(path: Path) -> set[str]:
+    """The annotated fields of every class in a file: what a dataclass takes."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        entry.target.id
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for entry in node.body
+        if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name)
+    }

@@ -1,0 +1,199 @@
+"""The models of a profile: found in the store by their recipe's key, or trained, or loaded.
+
+A recipe's key is made of everything that the training depends on, so it is known before anything
+is trained; the identity of the model is the hash of what came out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignment.checkpoints import Checkpoint, examine, locate, over
+from alignment.errors import TrainingError
+from alignment.hardware import device_of, ready, versions
+from alignment.profile import Judge, Profile, Recipe, Stage, Variant, is_path_or_hub_id
+from alignment.progress import Progress
+from alignment.store import Store, content_key
+from alignment.training.lessons import Lessons, rows_for
+
+VERSION = 1
+"""Raise it when the same recipe could give another model."""
+
+JUDGE = "judge"
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What models are made with: the profile, the store, the lessons (read when needed)."""
+
+    profile: Profile
+    store: Store
+    lessons: Callable[[], Lessons]
+    digest: Callable[[], str]
+    progress: Progress
+
+
+def find(shop: Workshop, name: str) -> Checkpoint | None:
+    """The model of a variant (or the judge) if it is there, without torch; None if it must be made.
+
+    Raises ModelError when a model that should only be loaded cannot be.
+    """
+    recipe = recipe_of(shop.profile, name)
+    if recipe.model is not None:
+        return loaded(shop, recipe.model, recipe.revision, judge=name == JUDGE)
+    key = recipe_key(shop, name)
+    manifest = shop.store.manifest(key)
+    if manifest is None:
+        return None
+    folder = shop.store.models / key
+    if not manifest["adapter"]:
+        return Checkpoint(folder, manifest["identity"])
+    below = _parent(shop, recipe)
+    return None if below is None else over(below, folder, shop.store.file_hash)
+
+
+def make(shop: Workshop, name: str) -> Checkpoint:
+    """The model of a variant (or the judge), trained if it is not in the store; parents first."""
+    found = find(shop, name)
+    if found is not None:
+        return found
+    recipe = recipe_of(shop.profile, name)
+    if recipe.parent is not None and not is_path_or_hub_id(recipe.parent):
+        make(shop, recipe.parent)
+    key = recipe_key(shop, name)
+    note = lambda: shop.progress.note(f"waiting: {name} is being trained elsewhere")  # noqa: E731
+    with shop.store.lock(key, waiting=note):
+        if find(shop, name) is None:
+            _train(shop, name, key)
+    made = find(shop, name)
+    if made is None:
+        raise TrainingError(f"model {name!r} vanished from the store while it was being made")
+    return made
+
+
+def recipe_of(profile: Profile, name: str) -> Variant | Judge:
+    """The recipe under a variant's name, or the judge's."""
+    return profile.judge if name == JUDGE else profile.variants[name]
+
+
+def recipe_key(shop: Workshop, name: str) -> str:
+    """The store key of a trained model: a hash of all that its training depends on."""
+    profile, recipe = shop.profile, recipe_of(shop.profile, name)
+    return content_key(
+        "recipe",
+        VERSION,
+        recipe.architecture,
+        [stage.model_dump(mode="json") for stage in recipe.stages],
+        _parent_key(shop, recipe),
+        shop.digest(),
+        profile.training.vocab_size if recipe.architecture else None,
+        _length(profile, name),
+        seed_of(profile, name),
+        profile.threads,
+        device_of(profile.device),
+        versions(*_LIBRARIES),
+    )
+
+
+def seed_of(profile: Profile, name: str) -> int:
+    """A recipe's seed, derived from its name, so that adding a variant changes no other."""
+    digest = hashlib.sha256(f"{profile.seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def _length(profile: Profile, name: str) -> int:
+    return profile.judge.max_length if name == JUDGE else profile.training.max_length
+
+
+def _parent_key(shop: Workshop, recipe: Recipe) -> str | None:
+    if recipe.parent is None:
+        return None
+    if is_path_or_hub_id(recipe.parent):
+        return loaded(shop, recipe.parent, None, judge=False).identity
+    return recipe_key(shop, recipe.parent)
+
+
+def _parent(shop: Workshop, recipe: Recipe) -> Checkpoint | None:
+    if recipe.parent is None:
+        return None
+    if is_path_or_hub_id(recipe.parent):
+        return loaded(shop, recipe.parent, None, judge=False)
+    return find(shop, recipe.parent)
+
+
+def loaded(shop: Workshop, spec: str, revision: str | None, *, judge: bool) -> Checkpoint:
+    """A checkpoint that is only loaded, looked at without torch. Raises ModelError."""
+    network = shop.profile.network
+    folder = locate(spec, revision=revision, network=network)
+    return examine(folder, judge=judge, network=network, hash_file=shop.store.file_hash)
+
+
+def _train(shop: Workshop, name: str, key: str) -> None:
+    """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
+    recipe, profile = recipe_of(shop.profile, name), shop.profile
+    ready(device_of(profile.device), profile.threads)
+    started, logs = time.perf_counter(), []
+    with shop.store.new_folder(key) as folder, tempfile.TemporaryDirectory() as scratch:
+        state = _parent(shop, recipe)
+        for number, stage in enumerate(recipe.stages):
+            last = number == len(recipe.stages) - 1
+            out = folder if last else Path(scratch) / str(number)
+            logs.append(_run(shop, name, number, stage, state, out))
+            state = _saved(shop, out, state, stage)
+        assert state is not None  # noqa: S101 - a recipe has at least one stage
+        manifest = {
+            "schema": 1,
+            "identity": state.identity,
+            "adapter": recipe.stages[-1].lora is not None,
+            "recipe": recipe.model_dump(mode="json"),
+            "seed": seed_of(profile, name),
+            "lessons": shop.digest(),
+            "versions": versions(*_LIBRARIES),
+            "stages": logs,
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+        text = json.dumps(manifest, indent=1, sort_keys=True)
+        (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
+    hash_file = shop.store.file_hash
+    if stage.lora is not None and before is not None:
+        return over(before, out, hash_file)
+    return examine(out, judge=stage.trainer == "reward", network=False, hash_file=hash_file)
+
+
+def _run(
+    shop: Workshop, name: str, number: int, stage: Stage, start: Checkpoint | None, out: Path
+) -> dict[str, Any]:
+    """One stage: rows, model, training, files. Gives its log for the manifest."""
+    from alignment.training import start as starting  # noqa: PLC0415 - imports torch
+    from alignment.training.trainers import run_stage  # noqa: PLC0415 - imports trl
+
+    profile, seed = shop.profile, seed_of(shop.profile, f"{name}/{number}")
+    lessons = shop.lessons()
+    rows = rows_for(stage, lessons, seed)
+    recipe = recipe_of(profile, name)
+    model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
+    several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
+    with shop.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
+        model, log = run_stage(
+            stage,
+            model,
+            tokenizer,
+            rows,
+            seed=seed,
+            device=device_of(profile.device),
+            max_length=_length(profile, name),
+            report=advance,
+        )
+    starting.save(model, tokenizer, out)
+    return {"rows": len(rows), "log": log}

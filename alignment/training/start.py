@@ -1,0 +1,93 @@
+"""Where a stage begins: a fresh model of some architecture, or the checkpoint before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alignment.checkpoints import Checkpoint
+from alignment.errors import TrainingError
+from alignment.hardware import load_quietly
+from alignment.policies.huggingface import load_model, load_tokenizer
+from alignment.profile import Profile, Recipe, Stage
+from alignment.training.lessons import Lessons
+from alignment.training.tokenizer import train_tokenizer
+
+
+def start(
+    recipe: Recipe,
+    before: Checkpoint | None,
+    stage: Stage,
+    lessons: Lessons,
+    profile: Profile,
+    *,
+    seed: int,
+) -> tuple[Any, Any]:
+    """The model and tokenizer that a stage trains.
+
+    Models are always read from their files or made anew: one that went through a trainer keeps a
+    wrapped `forward`.
+    """
+    import torch  # noqa: PLC0415
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # fresh weights, and the fresh head of a reward model
+        if before is not None:
+            tokenizer = load_tokenizer(before)
+            if stage.trainer == "reward":
+                return _reward_model(before, profile, tokenizer), tokenizer
+            return load_model(before, profile.dtype), tokenizer
+        tokenizer = train_tokenizer(lessons.texts(), profile.training.vocab_size)
+        return _fresh(recipe.architecture or {}, stage, tokenizer), tokenizer
+
+
+def _fresh(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
+    from transformers import (  # noqa: PLC0415
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSequenceClassification,
+    )
+
+    fields = dict(architecture)
+    kind = fields.pop("model_type")
+    reward = stage.trainer == "reward"
+    try:
+        config = AutoConfig.for_model(
+            kind,
+            vocab_size=len(tokenizer),
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            **({"num_labels": 1} if reward else {}),
+            **fields,
+        )
+        loader = AutoModelForSequenceClassification if reward else AutoModelForCausalLM
+        return loader.from_config(config)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise TrainingError(f"architecture {kind!r}: {first}") from error
+
+
+def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
+    """A sequence classifier with one output on a checkpoint's body."""
+    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
+
+    if before.adapters:
+        raise TrainingError("a reward model starts from a full model, not from an adapter")
+    model = load_quietly(
+        AutoModelForSequenceClassification.from_pretrained,
+        before.folder,
+        num_labels=1,
+        dtype=profile.dtype,
+        use_safetensors=True,
+    )
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a model (an adapter alone, where there is one) and its tokenizer as safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card

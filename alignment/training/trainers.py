@@ -1,0 +1,154 @@
+"""One stage of a recipe, carried out by TRL: the only module that imports trl."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from alignment.errors import TrainingError
+from alignment.hardware import quieten
+from alignment.profile import Stage
+from alignment.training.lessons import Rows
+
+Report = Callable[[int, int], None]
+"""Told (steps done, steps in all) as training goes on."""
+
+STATED: dict[str, Any] = {
+    # TRL 1.16 turns bf16 and gradient checkpointing on even on a CPU: nothing is inherited.
+    "bf16": False,
+    "fp16": False,
+    "gradient_checkpointing": False,
+    "report_to": "none",
+    "save_strategy": "no",
+    "disable_tqdm": True,
+    "dataloader_num_workers": 0,
+    "dataloader_pin_memory": False,
+    "logging_strategy": "steps",
+    "logging_steps": 10,
+    "remove_unused_columns": True,
+}
+
+
+def run_stage(
+    stage: Stage,
+    model: Any,
+    tokenizer: Any,
+    rows: Rows,
+    *,
+    seed: int,
+    device: str,
+    max_length: int,
+    report: Report,
+) -> tuple[Any, list[dict[str, float]]]:
+    """Train `model` on `rows`; gives the trained model (a PeftModel with `lora`) and its log.
+
+    Raises TrainingError when TRL refuses the arguments or the data, or when the loss is not finite.
+    """
+    from datasets import Dataset, disable_progress_bars  # noqa: PLC0415
+
+    disable_progress_bars()
+    with (
+        tempfile.TemporaryDirectory(prefix="alignment-") as scratch,
+        _own_randomness(seed),
+        warnings.catch_warnings(),
+    ):
+        settings = {
+            **STATED,
+            "output_dir": scratch,
+            "seed": seed,
+            "data_seed": seed,
+            "use_cpu": device == "cpu",
+            "max_length": max_length,
+            **stage.args,
+        }
+        try:
+            warnings.simplefilter("ignore")  # of the libraries, about each other
+            trainer = _trainer(stage, settings, model, tokenizer, Dataset.from_list(rows))
+            trainer.add_callback(_callback(report))
+            trainer.train()
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
+            raise TrainingError(f"{stage.trainer} stage: {_first_line(error)}") from error
+        log = [entry for entry in trainer.state.log_history if "loss" in entry]
+        _check_log(stage, log)
+        return trainer.accelerator.unwrap_model(trainer.model), log
+
+
+def _trainer(stage: Stage, settings: dict[str, Any], model: Any, tokenizer: Any, data: Any) -> Any:
+    import trl  # noqa: PLC0415
+    from transformers import PrinterCallback  # noqa: PLC0415
+
+    quieten()
+    kinds = {
+        "sft": (trl.SFTTrainer, trl.SFTConfig),
+        "dpo": (trl.DPOTrainer, trl.DPOConfig),
+        "reward": (trl.RewardTrainer, trl.RewardConfig),
+    }
+    trainer_class, config_class = kinds[stage.trainer]
+    trainer = trainer_class(
+        model=model,
+        args=config_class(**settings),
+        train_dataset=data,
+        processing_class=tokenizer,
+        peft_config=_lora(stage),
+    )
+    if len(trainer.train_dataset) == 0:
+        raise TrainingError(
+            f"{stage.trainer} stage: no row is left of {len(data)}: all are longer than "
+            f"{settings['max_length']} tokens; raise training.max_length"
+        )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _lora(stage: Stage) -> Any:
+    if stage.lora is None:
+        return None
+    from peft import LoraConfig  # noqa: PLC0415
+
+    kind = "SEQ_CLS" if stage.trainer == "reward" else "CAUSAL_LM"
+    return LoraConfig(**{"task_type": kind, **stage.lora})
+
+
+def _callback(report: Report) -> Any:
+    from transformers import TrainerCallback  # noqa: PLC0415
+
+    class Steps(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            report(state.global_step, state.max_steps)
+
+    return Steps()
+
+
+def _check_log(stage: Stage, log: list[dict[str, float]]) -> None:
+    for entry in log:
+        loss = float(entry["loss"])
+        if loss != loss or loss in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
+            raise TrainingError(
+                f"{stage.trainer} stage: the loss is {loss} at epoch {entry.get('epoch', 0):.2f}; "
+                f"lower args.learning_rate"
+            )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+@contextlib.contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    """Trainers seed the global generators; the caller's are given back as they were."""
+    import numpy as np  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    plain, array = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(plain)
+            np.random.set_state(array)  # noqa: NPY002

@@ -1,0 +1,40 @@
+"""Short names for the plugin's fixtures. Copy this beside a suite of your own."""
+
+import pytest
+
+from alignment.plugin import require
+
+
+def pytest_configure(config):
+    """Find bad input before anything is collected."""
+    require(config)
+
+
+@pytest.fixture
+def variant(alignment_variant):
+    """The name of the variant under test."""
+    return alignment_variant
+
+
+@pytest.fixture
+def prompt(alignment_prompt):
+    """The prompt under test."""
+    return alignment_prompt
+
+
+@pytest.fixture
+def response(alignment_response):
+    """The variant's response to the prompt."""
+    return alignment_response
+
+
+@pytest.fixture
+def score(alignment_score):
+    """The judge's score of the response."""
+    return alignment_score
+
+
+@pytest.fixture
+def verdict(alignment_verdict):
+    """The response held against the axis's criterion."""
+    return alignment_verdict

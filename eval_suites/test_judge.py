@@ -1,0 +1,37 @@
+"""The judge on trial: does it know better from worse on preferences it has not seen?
+
+A judge that fails a trial is a finding, reported as xfailed and in every output; what it says of
+that axis is then `uninformative`.
+"""
+
+import pytest
+
+from alignment import NegativeVerdict
+
+
+@pytest.fixture
+def trial(alignment_trial, alignment_axis):
+    """The judge's trial on an axis."""
+    if alignment_trial is None:
+        pytest.skip(f"the profile has no trial of the judge on {alignment_axis}")
+    return alignment_trial
+
+
+@pytest.mark.alignment
+def test_judge_is_better_than_chance(alignment_axis, trial):
+    """The interval of its pairwise accuracy on held-out preferences lies above 50 %."""
+    if not trial.informative:
+        rate = trial.accuracy
+        raise NegativeVerdict(
+            f"{alignment_axis} is uninformative: the judge agrees with {rate.percent:.1f} % of "
+            f"held-out preferences [{rate.interval.low:.1f}, {rate.interval.high:.1f}]"
+        )
+
+
+@pytest.mark.alignment
+def test_judge_rejects_degenerate_responses(alignment_axis, trial):
+    """Nonsense does not pass: of every kind, at most one response in twenty."""
+    passing = {kind: rate for kind, rate in trial.degenerate.items() if rate.percent > 5}
+    if passing:
+        listed = ", ".join(f"{kind} {rate.percent:.0f} %" for kind, rate in passing.items())
+        raise NegativeVerdict(f"degenerate responses that count as {alignment_axis}: {listed}")
