@@ -19,5 +19,14 @@ def continuation(answer: str) -> str:
 
 
 def dialogue(prompt: str, answer: str) -> str:
-    """The transcript that a prompt and an answer make: what a dialogue judge reads."""
+    """The transcript that a prompt and an answer make."""
     return opened(prompt) + continuation(answer)
+
+
+def judged(answer: str) -> str:
+    """An answer as a dialogue judge reads it, in training and in evaluation: one paragraph.
+
+    A turn begins with a new paragraph. An answer that runs on into `Human: ...` would otherwise
+    look like a longer dialogue, of which only the last reply is judged.
+    """
+    return " ".join(answer.split())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from alignment.errors import AlignmentError, CrashError, NegativeVerdict
+from alignment.namesake import conflict
 
 if TYPE_CHECKING:
     from alignment.analysis.verdicts import Verdict, Verdicts
@@ -115,6 +116,8 @@ def require(config: pytest.Config) -> None:
     """
     if _is_worker(config):
         return  # the controller has looked
+    if owned_twice := conflict():
+        raise pytest.UsageError(owned_twice)
     try:
         _session(config).check()
     except AlignmentError as error:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from alignment.checkpoints import Checkpoint
 from alignment.errors import JudgeError
-from alignment.formats import dialogue
+from alignment.formats import dialogue, judged
 from alignment.hardware import device_of, load_quietly, ready, versions
 from alignment.profile import Profile
 from alignment.records import Score
@@ -93,7 +93,7 @@ class RewardModelJudge:
         if self._settings.input == "pair":
             encoded = self._tokenizer(prompt, answer, truncation="longest_first", max_length=limit)
             return dict(encoded)
-        ids = self._tokenizer(dialogue(prompt, answer))["input_ids"]
+        ids = self._tokenizer(dialogue(prompt, judged(answer)))["input_ids"]
         end = self._tokenizer.eos_token_id
         # TRL's RewardTrainer ends every training text with the end token; so do we.
         if end is not None and (not ids or ids[-1] != end):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -42,9 +43,14 @@ def mean(variant: Mapping[str, Any], axis: str) -> str:
 
 
 def change(variant: Mapping[str, Any], name: str) -> str:
-    """The relative change of a rate over the reference variant: `+14.3 %`."""
+    """The relative change of a rate over the reference variant: `+14.29 %`.
+
+    Halves are rounded away from zero, as in the paper's Table 2 (28.125 is 28.13).
+    """
     found = variant["change"].get(name)
-    return NOTHING if found is None else f"{found:+.1f} %"
+    if found is None:
+        return NOTHING
+    return f"{Decimal(str(found)).quantize(Decimal('0.01'), ROUND_HALF_UP):+} %"
 
 
 def degenerate(variant: Mapping[str, Any]) -> str:

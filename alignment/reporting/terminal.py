@@ -24,7 +24,7 @@ def summary(document: Document, *, width: int) -> list[str]:
     width = max(width, _NARROWEST)
     lines = _wrapped(_title(document), width)
     if document["variants"]:
-        lines += ["", *_variants(document, width)]
+        lines += ["", *_variants(document, width), *_change(document, width)]
     lines += ["", *_judge(document, width)]
     for label, sentence in remarks(document, safe):
         lines += ["", *_wrapped(f"{label}: {sentence}", width)]
@@ -56,6 +56,20 @@ def _variants(document: Document, width: int) -> list[str]:
         for axis in document["axes"]
     ]
     return tables(Column("variant", [safe(name) for name in variants]), columns, width)
+
+
+def _change(document: Document, width: int) -> list[str]:
+    """The paper's Table 2: the relative change of each rate over the reference variant."""
+    changed = {name: each for name, each in document["variants"].items() if each["change"]}
+    if not changed:
+        return []
+    columns = [
+        Column(safe(name), [figures.change(each, name) for each in changed.values()])
+        for name in figures.rate_names(document)
+    ]
+    heading = f"change over {safe(str(document['profile'].get('reference', 'base')))}"
+    names = Column(heading, [safe(name) for name in changed])
+    return ["", *tables(names, columns, width)]
 
 
 def _judge(document: Document, width: int) -> list[str]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alignment.formats import continuation, dialogue, opened
+from alignment.formats import continuation, dialogue, judged, opened
 from alignment.profile import Stage
 from alignment.records import PreferencePair
 from alignment.store import content_key
@@ -50,7 +50,10 @@ def rows_for(stage: Stage, lessons: Lessons, seed: int) -> Rows:
     elif stage.data == "chosen":
         rows = [{"text": text} for text in lessons.chosen]
     else:
-        rows = [_columns(pair.prompt, pair.chosen, pair.rejected) for pair in lessons.pairs]
+        read = judged if stage.trainer == "reward" else str
+        rows = [
+            _columns(pair.prompt, read(pair.chosen), read(pair.rejected)) for pair in lessons.pairs
+        ]
         rows += _degenerate(lessons.pairs, stage.degenerate, rng)
     rng.shuffle(rows)
     return rows[: stage.rows]
@@ -75,5 +78,6 @@ def _degenerate(pairs: Sequence[PreferencePair], share: float, rng: random.Rando
         better = rng.choice((pair.chosen, pair.chosen, pair.rejected))
         other = rng.choice(pairs).chosen
         kinds = training_kinds(pair.prompt, better, other, rng)
-        rows.append(_columns(pair.prompt, better, rng.choice(sorted(kinds.items()))[1]))
+        worse = rng.choice(sorted(kinds.items()))[1]
+        rows.append(_columns(pair.prompt, judged(better), judged(worse)))
     return rows
