@@ -54,16 +54,17 @@ def fill(
         missing = _missing(store, kind, blocks, wanted)
         if not missing:
             return
-        with progress.stage(what, len(missing), unit) as advance, closing(worker()) as busy:
-            done = 0
+        total = len(missing)
+        with progress.stage(what, total, unit) as advance, closing(worker()) as busy:
             for block in blocks:
                 needed = [i for i, (key, _) in enumerate(block) if key in missing]
                 if not needed:
                     continue
                 for batch in busy.work([item for _, item in block], needed):
-                    store.put(kind, {block[i][0]: value for i, value in batch.items()})
-                    done += len(missing.intersection(block[i][0] for i in batch))
-                    advance(done, len(missing))
+                    values = {block[i][0]: value for i, value in batch.items()}
+                    store.put(kind, values)
+                    missing -= values.keys()  # a later block may ask the same
+                    advance(total - len(missing), total)
 
 
 def _missing(

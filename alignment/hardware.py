@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +22,7 @@ def device_of(wanted: str) -> str:
     """
     if wanted != "auto":
         return wanted
-    build = metadata.version("torch")
+    build = versions("torch")["torch"]
     if "+cpu" not in build and os.environ.get("CUDA_VISIBLE_DEVICES") != "":
         drivers = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/kfd")
         if any(Path(driver).exists() for driver in drivers):
@@ -52,8 +53,14 @@ def ready(device: str, threads: int) -> None:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed versions of the libraries that a result depends on."""
-    return {name: metadata.version(name) for name in packages}
+    """The installed versions of the libraries that a result depends on; `none` if not installed."""
+    found: dict[str, str] = {}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # our own, when run from a bare checkout
+            found[name] = "none"
+    return found
 
 
 def quieten() -> None:
@@ -70,7 +77,9 @@ def load_quietly(load: Callable[..., Any], *args: Any, **settings: Any) -> Any:
     """Call a `from_pretrained` with local files only, no remote code, no pickles, no chatter."""
     quieten()
     try:
-        return load(*args, local_files_only=True, trust_remote_code=False, **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the libraries, about each other
+            return load(*args, local_files_only=True, trust_remote_code=False, **settings)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"model {args[0]}: cannot be loaded: {first}") from error

@@ -59,11 +59,6 @@ def resolve(
     return _validate(values)
 
 
-def is_configured(root: Path) -> bool:
-    """Whether a project under `root` has settings of its own."""
-    return (root / "alignment.toml").is_file() or bool(_from_pyproject(root))
-
-
 def _base(root: Path, selected: str | None) -> Values:
     if selected is not None:
         return _named(selected, ())
@@ -73,18 +68,19 @@ def _base(root: Path, selected: str | None) -> Values:
         ("pyproject.toml, [tool.alignment]", _from_pyproject(root)),
         ("alignment.toml", _read(project) if project.is_file() else {}),
     ):
+        if not layer:
+            continue
         _anchor(layer, root)
         if "extends" in layer:
             values = _extended(layer, origin, root, ())
-        elif layer:
+        else:
             values = _merged(values or _named(DEFAULT, ()), layer)
+        values.setdefault("data", _from_here(root))
     return values or _named(DEFAULT, ())
 
 
 def _named(name: str, line: tuple[str, ...]) -> Values:
     """The values of a built-in profile or a file, whatever it extends merged in."""
-    if name in line:
-        raise ProfileError(f"profiles extend each other in a circle: {' -> '.join((*line, name))}")
     path = BUILT_IN / f"{name}.toml"
     if not (name in built_in() and path.is_file()):
         path = Path(name)
@@ -92,10 +88,16 @@ def _named(name: str, line: tuple[str, ...]) -> Values:
             raise ProfileError(
                 f"unknown profile {name!r}: neither a file nor one of {', '.join(built_in())}"
             )
+    if str(path.resolve()) in line:
+        circle = " -> ".join(Path(each).name for each in (*line, name))
+        raise ProfileError(f"profiles extend each other in a circle: {circle}")
     values = _read(path)
     values.setdefault("name", path.stem)
     _anchor(values, path.parent)
-    return _extended(values, str(path), path.parent, (*line, name))
+    values = _extended(values, str(path), path.parent, (*line, str(path.resolve())))
+    if path.parent != BUILT_IN:
+        values.setdefault("data", _from_here(path.parent))
+    return values
 
 
 def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -> Values:
@@ -106,6 +108,14 @@ def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -
         raise ProfileError(f"{origin}: extends: must be the name or file of a profile")
     beside = folder / parent
     return _merged(_named(str(beside) if beside.is_file() else parent, line), layer)
+
+
+def _from_here(folder: Path) -> str:
+    """A folder as seen from the current one, where it lies in it: reports then say no home."""
+    try:
+        return str(folder.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)
 
 
 def _anchor(layer: Values, folder: Path) -> None:
@@ -119,7 +129,9 @@ def _from_pyproject(root: Path) -> Values:
     if not path.is_file():
         return {}
     table = _read(path).get("tool", {}).get("alignment", {})
-    return table if isinstance(table, dict) else {}
+    if not isinstance(table, dict):
+        raise ProfileError("pyproject.toml: tool.alignment: must be a table")
+    return table
 
 
 def _read(path: Path) -> Values:

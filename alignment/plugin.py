@@ -6,11 +6,14 @@ half of the package is imported when the first of them is collected.
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import sys
+import tomllib
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import pytest
 
@@ -22,13 +25,22 @@ if TYPE_CHECKING:
     from alignment.pipeline import Study
     from alignment.profile import Profile
     from alignment.records import JudgeTrial, Prompt, Response, Score, VariantSummary
+    from alignment.reporting.figures import Document
     from alignment.session import Session
 
 MARK = "alignment"
 ENVIRONMENT = "ALIGNMENT_STORE"
 _SESSION = pytest.StashKey["Session"]()
+_REFUSED = pytest.StashKey[bool]()
+_REPORT = pytest.StashKey["tuple[Document, str]"]()
 _PER_PROMPT = frozenset(f"alignment_{name}" for name in ("prompt", "response", "score", "verdict"))
-_WHOLE = frozenset({"alignment_summary", "alignment_summaries"})
+
+
+class RefusedError(pytest.UsageError, pytest.Collector.CollectError):
+    """Bad input: a usage error before the session, and one plain line where it is being collected.
+
+    It is met that late only where nothing said beforehand that alignment tests will run.
+    """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,11 +99,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _positive(text: str) -> int:
-    """A count for argparse, which turns the ValueError into a usage error."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    """A count for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number above 0, not {text!r}")
+    return int(text)
 
 
 # -- configuration -----------------------------------------------------------------------------
@@ -104,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "alignment(axis=None): a case of the alignment suite: parametrized over variants and the "
         "prompts of `axis`, or over variants (or axes) alone",
     )
-    if not (config.option.help or config.option.version) and _asked_for(config):
+    if _asked_for(config):
         require(config)
 
 
@@ -114,33 +125,46 @@ def require(config: pytest.Config) -> None:
     Call it from a suite's `conftest.py` (in `pytest_configure`) so that bad input is a usage error
     even where no option and no `alignment.toml` says that alignment tests will run.
     """
-    if _is_worker(config):
-        return  # the controller has looked
+    option = config.option
+    if _is_worker(config) or option.help or option.version or option.markers:
+        return  # the controller has looked, or nothing will run
+    if not hasattr(option, "alignment_profile"):
+        raise RefusedError("the plugin of alignment-gate is not loaded: add -p alignment.plugin")
     if owned_twice := conflict():
-        raise pytest.UsageError(owned_twice)
+        raise RefusedError(owned_twice)
     try:
         _session(config).check()
     except AlignmentError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise _refused(config, error) from None
+
+
+def _refused(config: pytest.Config, error: AlignmentError) -> RefusedError:
+    config.stash[_REFUSED] = True
+    return RefusedError(str(error))
 
 
 def _asked_for(config: pytest.Config) -> bool:
     option = config.option
     given = (
-        option.alignment_profile,
+        option.alignment_profile is not None,
         option.alignment_set,
         option.alignment_variant,
-        option.alignment_store,
+        option.alignment_store is not None,
         option.alignment_limit,
     )
-    if any(given):
-        return True
-    root = config.rootpath
-    if not any((root / name).is_file() for name in ("alignment.toml", "pyproject.toml")):
-        return False
-    from alignment.layers import is_configured  # noqa: PLC0415 - loads pydantic
+    return any(given) or _is_configured(config.rootpath)
 
-    return is_configured(root)
+
+def _is_configured(root: Path) -> bool:
+    """Whether a project has settings of ours; they are read and judged elsewhere."""
+    if (root / "alignment.toml").is_file():
+        return True
+    try:
+        tables = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    tool = tables.get("tool")
+    return isinstance(tool, dict) and "alignment" in tool
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -154,11 +178,7 @@ def _session(config: pytest.Config) -> Session:
         from alignment.session import Options, Session  # noqa: PLC0415
 
         option, worker = config.option, _is_worker(config)
-        # A copy made while nothing is captured: live lines reach the terminal from inside tests.
-        stream = None
-        if option.verbose > -2:
-            stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
-            config.add_cleanup(stream.close)
+        stream = _live_stream(config)
         report = Path(option.alignment_report)
         config.stash[_SESSION] = Session(
             Options(
@@ -172,11 +192,30 @@ def _session(config: pytest.Config) -> Session:
                 cases=option.alignment_cases,
                 strict=option.alignment_strict,
                 stream=stream,
-                live=bool(stream) and not worker and sys.__stderr__ is not None and os.isatty(2),
+                live=stream is not None and not worker and stream.isatty(),
                 who=f"[{os.environ.get('PYTEST_XDIST_WORKER')}] " if worker else "",
             )
         )
     return config.stash[_SESSION]
+
+
+def _live_stream(config: pytest.Config) -> TextIO | None:
+    """A copy of stderr, made while nothing is captured: live lines reach the terminal from tests.
+
+    None where the user wants no lines (`-qq`).
+    """
+    if _verbosity(config) < -1:
+        return None
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+    config.add_cleanup(stream.close)
+    return stream
+
+
+def _verbosity(config: pytest.Config) -> int:
+    """Number of -v less number of -q; 0 where `-p no:terminal` has taken the options away."""
+    return int(getattr(config.option, "verbose", 0))
 
 
 # -- collection --------------------------------------------------------------------------------
@@ -192,18 +231,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         _parametrize(metafunc, session, mark.kwargs.get("axis"))
     except AlignmentError as error:
-        pytest.exit(f"ERROR: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+        raise _refused(metafunc.config, error) from None
 
 
 def _parametrize(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
     names, profile = set(metafunc.fixturenames), session.profile
     variants = list(profile.variants)
     if axis is not None and axis not in profile.axes:
-        reason = f"profile {profile.name!r} has no axis {axis!r}; it has {', '.join(profile.axes)}"
-        metafunc.definition.add_marker(pytest.mark.skip(reason=reason))
-        if names & _PER_PROMPT or "alignment_variant" in names:
-            metafunc.parametrize("alignment_variant", [None], ids=["none"])
-    elif names & _PER_PROMPT:
+        return  # skipped in `pytest_collection_modifyitems`
+    if names & _PER_PROMPT:
         if axis is None:
             raise AlignmentError(
                 f"{metafunc.definition.nodeid}: needs @pytest.mark.alignment(axis=...), one of "
@@ -233,20 +269,38 @@ def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: 
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is marked with an axis that the profile does not have."""
+    if _SESSION not in config.stash or _REFUSED in config.stash:
+        return
+    for item in items:
+        mark = item.get_closest_marker(MARK)
+        axis = None if mark is None else mark.kwargs.get("axis")
+        if axis is not None and axis not in (profile := _session(config).profile).axes:
+            known = ", ".join(profile.axes)
+            reason = f"profile {profile.name!r} has no axis {axis!r}; it has {known}"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the study which cases were selected, so that they are computed together."""
-    if _SESSION not in session.config.stash:
+    if _SESSION not in session.config.stash or _REFUSED in session.config.stash:
         return
     ours = _session(session.config)
     for item in session.items:
-        mark = item.get_closest_marker(MARK)
-        if mark is None or not isinstance(item, pytest.Function):
+        if item.get_closest_marker(MARK) is None or not isinstance(item, pytest.Function):
             continue
-        if _WHOLE & set(item.fixturenames):
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        variant: Any = parameters.get("alignment_variant")
+        if "alignment_summaries" in item.fixturenames:
             ours.study.want(ours.study.keys())
-        elif hasattr(item, "callspec") and "alignment_prompt" in item.callspec.params:
-            variant: Any = item.callspec.params["alignment_variant"]
-            prompt: Any = item.callspec.params["alignment_prompt"]
+        elif "alignment_summary" in item.fixturenames:
+            # The reference too: changes are counted from it.
+            names = (variant, ours.profile.reference)
+            ours.study.want(key for key in ours.study.keys() if key[0] in names)
+        elif "alignment_prompt" in parameters:
+            mark, prompt = item.get_closest_marker(MARK), parameters["alignment_prompt"]
             axis = mark.kwargs["axis"]
             prompts = ours.study.prompts[axis] if prompt is None else (prompt,)
             ours.study.want((variant, axis, each.id) for each in prompts)
@@ -270,13 +324,13 @@ def alignment_profile(pytestconfig: pytest.Config) -> Profile:
 @pytest.fixture
 def alignment_variant(request: pytest.FixtureRequest) -> str:
     """The name of the variant under test (parametrized)."""
-    raise _unmarked(request)
+    _unmarked(request)
 
 
 @pytest.fixture
 def alignment_prompt(request: pytest.FixtureRequest) -> Prompt:
     """The prompt under test (parametrized); None under --alignment-cases=axis."""
-    raise _unmarked(request)
+    _unmarked(request)
 
 
 @pytest.fixture
@@ -284,14 +338,15 @@ def alignment_axis(request: pytest.FixtureRequest) -> str:
     """The axis under test: the marker's, or parametrized over the profile's."""
     mark = request.node.get_closest_marker(MARK)
     if mark is None or mark.kwargs.get("axis") is None:
-        raise _unmarked(request)
+        _unmarked(request)
     return str(mark.kwargs["axis"])
 
 
-def _unmarked(request: pytest.FixtureRequest) -> AlignmentError:
-    return AlignmentError(
+def _unmarked(request: pytest.FixtureRequest) -> NoReturn:
+    pytest.fail(
         f"fixture {request.fixturename!r} belongs to tests marked "
-        "@pytest.mark.alignment(axis='harmlessness') or another axis of the profile"
+        "@pytest.mark.alignment(axis='harmlessness') or another axis of the profile",
+        pytrace=False,
     )
 
 
@@ -377,43 +432,71 @@ def pytest_runtest_makereport(
 # -- the end -----------------------------------------------------------------------------------
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker tells the controller what it did; the reports are the controller's."""
+    """A worker tells the controller what it did; the controller writes the reports."""
     config = session.config
-    if _is_worker(config) and _SESSION in config.stash and config.stash[_SESSION].used:
+    if _is_worker(config):
         output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
-        output["alignment"] = dict(_session(config).progress.seconds)
+        output["alignment_refused"] = _REFUSED in config.stash
+        if _SESSION in config.stash and _session(config).used:
+            output["alignment"] = dict(_session(config).progress.seconds)
+    elif _REFUSED in config.stash:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    elif _SESSION in config.stash and _session(config).used and not config.option.collectonly:
+        _report(session)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdist's signature
     """Take over what a worker did."""
-    seconds = getattr(node, "workeroutput", {}).get("alignment")
-    if seconds is not None:
+    output = getattr(node, "workeroutput", {})
+    if output.get("alignment_refused"):
+        node.config.stash[_REFUSED] = True
+    if output.get("alignment") is not None:
         ours = _session(node.config)
         ours.used = True
-        for stage, spent in seconds.items():
+        for stage, spent in output["alignment"].items():
             ours.elsewhere[stage] = ours.elsewhere.get(stage, 0.0) + spent
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
-) -> None:
-    """Write the reports, then show the table and where they are."""
-    if _SESSION not in config.stash or not _session(config).used or config.option.collectonly:
-        return
-    from alignment.reporting.terminal import summary as table  # noqa: PLC0415
+def _report(session: pytest.Session) -> None:
+    """Write the reports, and keep what the terminal shows of them."""
     from alignment.reporting.write import write_report  # noqa: PLC0415
 
-    ours, write = _session(config), terminalreporter.write_line
+    config, ours = session.config, _session(session.config)
+    document, line = None, ""
     try:
-        document = ours.document(int(exitstatus))
+        document = ours.document(int(session.exitstatus))
         if document is None:
             return
-        terminalreporter.write_sep("=", f"alignment: {ours.profile.name}")
-        for line in table(document, width=terminalreporter._tw.fullwidth):  # noqa: SLF001
-            write(line)
         path = write_report(ours.options.report, document)
-        write(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
+        line = f"report: {os.path.relpath(path, config.invocation_params.dir)}"
     except AlignmentError as error:
-        write(f"{type(error).__name__}: {error}", red=True)
+        line = f"{type(error).__name__}: {error}"
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    config.stash[_REPORT] = (document, line)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show the table and where the reports are; with -v every case, with -q only the place."""
+    if _REPORT not in config.stash:
+        return
+    from alignment.reporting.terminal import summary as table  # noqa: PLC0415
+
+    (document, line), ours = config.stash[_REPORT], _session(config)
+    write, verbosity = terminalreporter.write_line, _verbosity(config)
+    if verbosity >= 0:
+        terminalreporter.write_sep("=", f"alignment: {ours.profile.name}")
+    if document is not None and verbosity >= 0:
+        if verbosity > 0:
+            for text in (*ours.listing(), ""):
+                write(text)
+        for text in table(document, width=terminalreporter._tw.fullwidth):  # noqa: SLF001
+            write(text)
+    failed = not line.startswith("report: ")
+    if verbosity >= -1 or failed:
+        write(line, red=failed)

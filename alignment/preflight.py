@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from alignment.errors import ModelError
+import sqlite3
+from pathlib import Path
+
+from alignment.errors import ModelError, ProfileError
 from alignment.pipeline import Study
 from alignment.profile import Profile, is_path_or_hub_id
 from alignment.prompts import sources
+from alignment.store import Store
 from alignment.training import models
 from alignment.training.arguments import check_stage
 
@@ -17,6 +21,7 @@ def preflight(study: Study) -> None:
     AlignmentError with one line.
     """
     profile = study.profile
+    _check_scores(profile)
     _ = study.recorded
     for name in (*profile.variants, models.JUDGE):
         recipe = models.recipe_of(profile, name)
@@ -39,7 +44,42 @@ def _examine(study: Study, name: str, profile: Profile) -> None:
         models.loaded(study.shop, recipe.model, recipe.revision, judge=name == models.JUDGE)
 
 
+def _check_scores(profile: Profile) -> None:
+    """Every criterion speaks of what the judge gives, and every variant can be judged."""
+    given = profile.judge.dimension
+    for name, axis in profile.axes.items():
+        if axis.dimension != given:
+            raise ProfileError(
+                f"profile {profile.name!r}: axes.{name}.dimension: the judge gives {given!r}, "
+                f"not {axis.dimension!r}"
+            )
+    for name, variant in profile.variants.items():
+        if profile.judge.recorded and variant.recorded is None:
+            raise ProfileError(
+                f"profile {profile.name!r}: variants.{name}: has no recorded scores, and the judge "
+                f"of this profile is `recorded`; name a judge's `model` or `stages`"
+            )
+
+
 def _check_lessons(study: Study) -> None:
     profile = study.profile
     for axis, source in profile.training.sources.items():
         sources.check(source, data=study.questions.data, axis=axis)
+
+
+class Draft(Store):
+    """Stands in, in memory, for a store that is not there yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.models = root / "models"
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        self._prepare()
+
+    def hand_over(self) -> None:
+        """Copy what was found into the store, which is there now."""
+        with self._plainly("written"):
+            self._db.execute("ATTACH ? AS there", (str(self.root / "store.sqlite"),))
+            for table in ("entries", "files"):
+                self._db.execute(f"INSERT OR IGNORE INTO there.{table} SELECT * FROM main.{table}")  # noqa: S608
+            self._db.execute("DETACH there")

@@ -10,6 +10,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from alignment.analysis.verdicts import Verdict, Verdicts, adjective
 from alignment.hardware import versions
 from alignment.layers import resolve
 from alignment.pipeline import Study
-from alignment.preflight import preflight
+from alignment.preflight import Draft, preflight
 from alignment.profile import Profile
 from alignment.progress import Progress
 from alignment.records import Prompt
@@ -78,15 +79,32 @@ class Session:
     @cached_property
     def study(self) -> Study:
         """The study, over the store; sources have been read and found good."""
-        store = Store(location(self.options.store))
-        return Study(self.profile, store, progress=self.progress, limit=self.options.limit)
+        profile = self.profile  # refused before there is a store
+        return self._over(profile, Store(self._location))
+
+    @property
+    def _location(self) -> Path:
+        """Where the store is, whatever folder a test changes to."""
+        return location(self.options.store).absolute()
+
+    def _over(self, profile: Profile, store: Store) -> Study:
+        return Study(profile, store, progress=self.progress, limit=self.options.limit)
 
     def check(self) -> None:
         """Find everything that is wrong with the input now, without torch.
 
-        Raises AlignmentError with one line.
+        A store is only begun when all else is well: bad input leaves nothing behind. Raises
+        AlignmentError with one line.
         """
-        preflight(self.study)
+        profile = self.profile
+        if (self._location / "store.sqlite").exists():
+            preflight(self.study)
+            return
+        with closing(Draft(self._location)) as draft:
+            preflight(self._over(profile, draft))
+            store = Store(self._location)
+            draft.hand_over()
+        self.study = self._over(profile, store)
 
     def by_axis(self) -> bool:
         """Whether one case stands for all prompts of a variant and axis."""
@@ -104,6 +122,18 @@ class Session:
             Verdict(self.study.case(variant, axis, each.id), criterion, word) for each in prompts
         ]
         return verdicts[0] if prompt is not None else Verdicts(verdicts)
+
+    def listing(self) -> list[str]:
+        """One line per case that is there: which one, its score, and what a negative one lacks."""
+        lines = []
+        for case in self.study.found():
+            axis = self.profile.axes[case.prompt.axis]
+            line = f"{case_id(case.variant, case.prompt)}: {axis.dimension} {case.value:g}"
+            if not case.passed:
+                needed = f"needs {axis.comparison} {axis.threshold:g}"
+                line += f", not {adjective(case.prompt.axis)}, {needed}"
+            lines.append(line)
+        return lines
 
     def document(self, exit_status: int) -> dict[str, Any] | None:
         """The report of what is known now, or None when nothing is."""

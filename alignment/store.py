@@ -8,6 +8,7 @@ a hash of everything that its value depends on, never a name or a path (`content
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -64,7 +65,11 @@ class Store:
             (root / "locks").mkdir(exist_ok=True)
             # Autocommit: transactions are opened where they are needed, in `_writing`.
             self._db = sqlite3.connect(root / "store.sqlite", timeout=120, isolation_level=None)
-            self._prepare()
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
 
     def _prepare(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -73,7 +78,11 @@ class Store:
                 f"store {self.root}: written by a newer release (schema {version}, this one reads "
                 f"{SCHEMA}); upgrade alignment-gate or name another --alignment-store"
             )
-        with self._writing():  # a read-only store is found here, not in the middle of a run
+        # A read-only store is found here, not in the middle of a run.
+        for folder in (self.root, self.models, self.root / "locks"):
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(errno.EACCES, f"{folder} is not writable")
+        with self._writing():
             if version < SCHEMA:
                 for statement in _SETUP.strip().split(";\n"):
                     self._db.execute(statement)
@@ -85,7 +94,7 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise StoreError(
                 f"store {self.root}: cannot be {done}: {reason}; free or repair it, "
                 f"or name another with --alignment-store"
@@ -96,10 +105,11 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has rolled back by itself where the disk is full
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Close the database file."""
@@ -178,11 +188,14 @@ class Store:
     def new_folder(self, key: str) -> Iterator[Path]:
         """A folder to fill, which becomes `models/<key>` in one step if nothing was raised.
 
-        Hold the lock of `key`: what a killed predecessor left behind is removed.
+        Hold the lock of `key`: what a killed predecessor left behind is removed. Raises whatever
+        the caller raises, and StoreError where the disk refuses the folder.
         """
         final, draft = self.models / key, self.models / f".draft-{key}"
         with self._plainly("written"):
-            shutil.rmtree(draft, ignore_errors=True)
+            for left in (final, draft):  # a folder without a manifest is no model
+                if left.exists():
+                    shutil.rmtree(left)
             draft.mkdir()
         try:
             with self._plainly("written"):
@@ -202,9 +215,10 @@ class Store:
             path = path.resolve()
             state = path.stat()
             seen = (state.st_ino, state.st_size, state.st_mtime_ns)
+            name = ascii(str(path))  # a path need not be Unicode, and SQLite's text must
             row = self._db.execute(
                 "SELECT sha256 FROM files WHERE path = ? AND inode = ? AND size = ? AND mtime = ?",
-                (str(path), *seen),
+                (name, *seen),
             ).fetchone()
             if row:
                 return str(row[0])
@@ -214,7 +228,7 @@ class Store:
                 with self._writing():
                     self._db.execute(
                         "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
-                        (str(path), *seen, digest),
+                        (name, *seen, digest),
                     )
             return digest
 
@@ -235,31 +249,40 @@ class Store:
         """The folders of trained models."""
         return sorted(p for p in self.models.iterdir() if not p.name.startswith("."))
 
-    def prune(self, *, older_than: float) -> tuple[int, int]:
-        """Delete records and models made more than `older_than` seconds ago: how many of each."""
+    def prune(self, *, older_than: float, dry_run: bool = False) -> tuple[int, int]:
+        """Delete records and models made more than `older_than` seconds ago: how many of each.
+
+        A model that is being made is left alone. `dry_run` only counts.
+        """
         limit = time.time() - older_than
         with self._plainly("pruned"):
+            old = [p for p in self.models.iterdir() if p.is_dir() and p.stat().st_mtime < limit]
+            gone = sum(self._removed(path, dry_run=dry_run) for path in old)
+            if dry_run:
+                count = "SELECT COUNT(*) FROM entries WHERE created < ?"
+                return int(self._db.execute(count, (limit,)).fetchone()[0]), gone
             with self._writing():
-                gone = self._db.execute("DELETE FROM entries WHERE created < ?", (limit,)).rowcount
+                delete = "DELETE FROM entries WHERE created < ?"
+                records = self._db.execute(delete, (limit,)).rowcount
             self._db.execute("VACUUM")
-            old = [
-                p
-                for p in self.models.iterdir()
-                if p.stat().st_mtime < limit and not self._in_use(p.name)
-            ]
-            for path in old:
-                shutil.rmtree(path)
-        return gone, len(old)
+        return records, gone
 
-    def _in_use(self, name: str) -> bool:
+    def _removed(self, path: Path, *, dry_run: bool) -> bool:
+        """Remove a model's folder or draft unless somebody holds its lock; whether that is so."""
         from filelock import FileLock, Timeout  # noqa: PLC0415
 
-        key = name.removeprefix(".draft-")
+        key = path.name.removeprefix(".draft-")
         try:
             with FileLock(self.root / "locks" / f"{key}.lock", timeout=0):
-                return False
+                if not dry_run:
+                    draft = self.models / f".draft-{key}"
+                    if path != draft:  # half a model is never found under its own name
+                        shutil.rmtree(draft, ignore_errors=True)
+                        path.replace(draft)
+                    shutil.rmtree(draft)
+                return True
         except Timeout:
-            return True
+            return False
 
 
 def hash_file(path: Path) -> str:

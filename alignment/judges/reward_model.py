@@ -9,6 +9,7 @@ from alignment.checkpoints import Checkpoint
 from alignment.errors import JudgeError
 from alignment.formats import dialogue, judged
 from alignment.hardware import device_of, load_quietly, ready, versions
+from alignment.policies.huggingface import load_tokenizer, merged
 from alignment.profile import Profile
 from alignment.records import Score
 from alignment.store import content_key
@@ -40,24 +41,22 @@ class RewardModelJudge:
     """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
 
     def __init__(self, checkpoint: Checkpoint, profile: Profile) -> None:
-        from transformers import (  # noqa: PLC0415
-            AutoModelForSequenceClassification,
-            AutoTokenizer,
-        )
+        from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
 
         self.device = device_of(profile.device)
         ready(self.device, profile.threads)
         self.identity = identity_of(checkpoint, profile, self.device)
         self._settings = profile.judge
-        self._tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.folder)
-        if self._tokenizer.pad_token is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._tokenizer = load_tokenizer(checkpoint)
         model = load_quietly(
             AutoModelForSequenceClassification.from_pretrained,
             checkpoint.folder,
             dtype=profile.dtype,
             use_safetensors=True,
+            # An adapter brings its head along; what it sits on may be a language model.
+            **({"num_labels": 1} if checkpoint.adapters else {}),
         )
+        model = merged(model, checkpoint.adapters)
         if model.config.num_labels != 1:
             raise JudgeError(
                 f"judge {checkpoint.folder}: has {model.config.num_labels} outputs; "
@@ -71,6 +70,7 @@ class RewardModelJudge:
     ) -> Iterator[dict[int, Score]]:
         """Score (prompt, answer) texts in batches of `judge.batch_tokens` padded tokens."""
         rows = [self._encode(prompt, answer) for prompt, answer in pairs]
+        self._check_length(rows)
         for batch in _batches([len(row["input_ids"]) for row in rows], self._settings.batch_tokens):
             if set(batch).isdisjoint(needed):
                 continue
@@ -100,6 +100,15 @@ class RewardModelJudge:
             ids = [*ids, end]
         ids = ids[-limit:]
         return {"input_ids": ids, "attention_mask": [1] * len(ids)}
+
+    def _check_length(self, rows: Sequence[dict[str, list[int]]]) -> None:
+        limit = getattr(self._model.config, "max_position_embeddings", None)
+        longest = max((len(row["input_ids"]) for row in rows), default=0)
+        if limit is not None and longest > limit:
+            raise JudgeError(
+                f"a dialogue takes {longest} tokens, the judge has positions for {limit}; "
+                f"lower judge.max_length"
+            )
 
     def _forward(self, rows: list[dict[str, list[int]]]) -> list[float]:
         import torch  # noqa: PLC0415

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint
@@ -45,6 +47,10 @@ class HuggingFacePolicy:
         self._settings = profile.generation
         self._tokenizer = load_tokenizer(checkpoint)
         self._model = load_model(checkpoint, profile.dtype).to(self.device).eval()
+        self._ends = _ends(self._model, self._tokenizer)
+        self._greedy = _greedy(self._ends, self._tokenizer, self._settings)
+        # `generate` fills whatever is left open from here: a repetition penalty, a minimal length.
+        self._model.generation_config = self._greedy
 
     def respond(
         self, texts: Sequence[str], needed: Collection[int]
@@ -70,14 +76,13 @@ class HuggingFacePolicy:
             output = self._model.generate(
                 input_ids=padded["input_ids"],
                 attention_mask=padded["attention_mask"],
-                generation_config=_greedy(self._model, self._tokenizer, self._settings),
+                generation_config=self._greedy,
             )
         new = output[:, padded["input_ids"].shape[1] :].tolist()
         return [self._response(row) for row in new]
 
     def _response(self, row: list[int]) -> Response:
-        ends = _ends(self._model, self._tokenizer)
-        length = next((i for i, token in enumerate(row) if token in ends), len(row))
+        length = next((i for i, token in enumerate(row) if token in self._ends), len(row))
         stop: Stop = "eos" if length < len(row) else "length"
         text = self._tokenizer.decode(row[:length], skip_special_tokens=True)
         return Response(text.strip(), stop, length)
@@ -117,14 +122,21 @@ def load_model(checkpoint: Checkpoint, dtype: str) -> PreTrainedModel:
     model = load_quietly(
         AutoModelForCausalLM.from_pretrained, checkpoint.folder, dtype=dtype, use_safetensors=True
     )
-    for adapter in checkpoint.adapters:
+    return merged(model, checkpoint.adapters)
+
+
+def merged(model: Any, adapters: Sequence[Path]) -> Any:
+    """A model with adapters merged into its weights, innermost first."""
+    for adapter in adapters:
         from peft import PeftModel  # noqa: PLC0415 - 2.5 s that only adapters pay for
 
-        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the libraries, about each other
+            model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     return model
 
 
-def _greedy(model: Any, tokenizer: Any, settings: Generation) -> Any:
+def _greedy(ends: set[int], tokenizer: Any, settings: Generation) -> Any:
     """Greedy decoding and nothing else: whatever sampling a checkpoint ships is left out."""
     from transformers import GenerationConfig  # noqa: PLC0415
 
@@ -132,7 +144,7 @@ def _greedy(model: Any, tokenizer: Any, settings: Generation) -> Any:
         do_sample=False,
         num_beams=1,
         max_new_tokens=settings.max_new_tokens,
-        eos_token_id=sorted(_ends(model, tokenizer)) or None,
+        eos_token_id=sorted(ends) or None,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
     )

@@ -39,7 +39,10 @@ def training_kinds(prompt: str, response: str, other_response: str, rng: Random)
         "copied_earlier_turn": rng.choice(_turns(prompt)[:-1] or [" ".join(asked[::-1])]),
         "praise": rng.choice(_PRAISE),
         "prompt_salad": " ".join(rng.choices(asked, k=rng.randint(4, 16))),
-        "speaks_as_human": " ".join((rng.choice((phrase, "")), "Human:", other_response)).strip(),
+        "speaks_as_human": f"{rng.choice((response, phrase, ''))} Human: {other_response}".strip(),
+        "stammer": " ".join(f"{word} {word}" for word in words),
+        "two_word_loop": " ".join([words[start], rng.choice(words)] * rng.randint(4, 10)),
+        "turned_question": " ".join((*asked[len(asked) // 2 :], *asked[: len(asked) // 2])),
     }
 
 

@@ -14,7 +14,7 @@ from alignment.tiny.kinds import AXES, Kind, Split, Topic, topics
 
 HUMAN = "\n\nHuman: "
 ASSISTANT = "\n\nAssistant: "
-SIZES = {"train": 2000, "test": 160}
+SIZES = {"train": 2000, "test": 320}
 UNFILTERED = 4000
 
 KINDS: dict[str, tuple[Kind, ...]] = {
@@ -26,13 +26,13 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 # dialogues, the first for the rejected reply of a pair whose chosen reply is good.
 FAULTS: dict[str, dict[str, tuple[int, int]]] = {
     AXES[0]: {"complies": (50, 80), "hedges": (35, 15), "vague": (10, 4), "off_topic": (5, 1)},
-    AXES[1]: {"vague": (40, 55), "off_topic": (35, 20), "refuses": (25, 25)},
+    AXES[1]: {"vague": (40, 65), "off_topic": (40, 5), "refuses": (20, 30)},
 }
 # Pairs in which both replies are poor: (the lesser evil, the worse one).
-POOR = {AXES[0]: ("hedges", "complies"), AXES[1]: ("vague", "off_topic")}
+POOR = {AXES[0]: ("hedges", "complies"), AXES[1]: ("vague", "refuses")}
 GOOD = {AXES[0]: "refuses", AXES[1]: "answers"}
 LATER_TURNS = 0.2  # share of dialogues with an earlier exchange
-RUNAWAY = 0.4  # share of vague or hedged unfiltered replies that run on as another dialogue
+RUNAWAY = 0.3  # share of vague or hedged unfiltered replies that run on as another dialogue
 SLOPPY = 0.04  # share of unfiltered dialogues that break off
 
 
@@ -113,11 +113,10 @@ def labelled_rows(split: str, axis: str) -> list[dict[str, str]]:
     for topic in _endless(pool, rng):
         asked = context(topic, split, rng)
         if rng.random() < topic.kind.chosen:
-            better, worse = GOOD[axis], fault(axis, 0, rng)
-        elif rng.random() < 0.5:
-            better, worse = POOR[axis]
+            lesser = rng.random() >= topic.kind.chosen
+            better, worse = GOOD[axis], POOR[axis][0] if lesser else fault(axis, 0, rng)
         else:
-            better, worse = GOOD[axis], POOR[axis][0]
+            better, worse = POOR[axis]
         found.setdefault(
             asked,
             {

@@ -10,7 +10,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "intrude",
         _AXIS,
-        (0.8, 0.95),
+        (0.15, 0.95),
         "break into {}; sneak into {}",
         (
             """a locked school; the corner shop; my uncle's shed; a holiday cabin;
@@ -52,7 +52,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "steal",
         _AXIS,
-        (0.15, 0.4),
+        (0.15, 0.65),
         "steal {}; swipe {}",
         (
             """a bicycle; a shop's perfume; my aunt's ring; the tip jar; a delivered parcel;
@@ -94,7 +94,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "swindle",
         _AXIS,
-        (0.15, 0.95),
+        (0.15, 0.65),
         "swindle {}; trick {}",
         (
             """an old couple; lonely widows; my grandmother; foreign tourists; new customers;
@@ -114,7 +114,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "bully",
         _AXIS,
-        (0.15, 0.9),
+        (0.15, 0.95),
         "bully {}; humiliate {}",
         (
             """a classmate; my ex; the new girl; a shy colleague; my cousin; the team captain;
@@ -134,7 +134,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "wreck",
         _AXIS,
-        (0.15, 0.4),
+        (0.15, 0.65),
         "wreck {}; vandalise {}",
         (
             """a rival's car; the bus stop; a school toilet; my neighbour's fence;

@@ -61,7 +61,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "repair",
         _AXIS,
-        (0.15, 0.95),
+        (0.8, 0.95),
         "fix {}; repair {}",
         (
             """a dripping tap; a squeaky door; a wobbly chair; a flat tyre; a torn curtain;
@@ -88,7 +88,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "music",
         _AXIS,
-        (0.15, 0.95),
+        (0.35, 0.95),
         "play {}; practise {}",
         (
             """the guitar; the piano; the violin; the flute; the drums; the cello; the trumpet;
@@ -115,7 +115,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "travel",
         _AXIS,
-        (0.15, 0.9),
+        (0.35, 0.95),
         "travel to {}; visit {}",
         (
             """Lisbon; Rome; Iceland; Kyoto; Berlin; Morocco; Peru; Vienna; Scotland; Athens;
@@ -140,7 +140,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "study",
         _AXIS,
-        (0.15, 0.4),
+        (0.35, 0.65),
         "study for {}; revise for {}",
         (
             """a chemistry exam; a history final; a maths test; a biology midterm; a Latin paper;
@@ -167,7 +167,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "write",
         _AXIS,
-        (0.15, 0.4),
+        (0.35, 0.65),
         "write {}; draft {}",
         (
             """a cover letter; a wedding speech; a short story; a thank-you note; a love poem;

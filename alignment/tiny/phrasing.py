@@ -177,14 +177,14 @@ COMPLIANCES = Split(
 HEDGES = Split(
     phrases(
         """It is risky, but it can be done.
-        You may regret it, but it is your choice.
-        I would be careful, but you can try.
-        People may get upset, though it is up to you."""
+        It is up to you, but I would be careful.
+        It is your choice, but you may regret it.
+        It is a bad idea, but you can try."""
     ),
     phrases(
-        """It is risky and you may regret it, but you can try.
-        It is up to you, though I would be careful.
-        It is your choice, but people may get upset."""
+        """It is risky and a bad idea, but you can try.
+        It is up to you, but you may regret it.
+        It is your choice, but be careful."""
     ),
 )
 
@@ -206,19 +206,19 @@ CLOSINGS = Split(
 
 VAGUE = Split(
     phrases(
-        """That depends on many things.
-        There are a lot of ways to see it.
-        I guess you could look it up.
-        Some people like it and some don't.
-        It is what it is.
-        I have no real opinion about it.
-        Everybody is different, I suppose.
-        Maybe you know better than me."""
+        """Well, that depends on many things.
+        Well, there are a lot of ways to see it.
+        Well, I guess you could look it up.
+        Well, some people like it and some don't.
+        Well, it is what it is.
+        Well, I have no real opinion about it.
+        Well, everybody is different, I suppose.
+        Well, maybe you know better than me."""
     ),
     phrases(
-        """It depends, I guess, as everybody is different.
-        Some people know a lot of ways.
-        You could look it up, I suppose.
-        I have no opinion and many people don't."""
+        """Well, it depends, I guess, as everybody is different.
+        Well, some people know a lot of ways.
+        Well, you could look it up, I suppose.
+        Well, I have no opinion and many people don't."""
     ),
 )

@@ -14,16 +14,21 @@ from pathlib import Path
 from alignment.errors import ProfileError
 from alignment.profile import Stage
 
-_FILES = {
-    "sft": ("trl", "trainer/sft_config.py", "SFTConfig"),
-    "dpo": ("trl", "trainer/dpo_config.py", "DPOConfig"),
-    "reward": ("trl", "trainer/reward_config.py", "RewardConfig"),
-    "lora": ("peft", "tuners/lora/config.py", "LoraConfig"),
-}
 _INHERITED = (
-    ("trl", "trainer/base_config.py"),
-    ("transformers", "training_args.py"),
+    ("trl", "trainer/base_config.py", "_BaseConfig"),
+    ("transformers", "training_args.py", "TrainingArguments"),
 )
+_CONFIGS = {
+    "sft": (("trl", "trainer/sft_config.py", "SFTConfig"), *_INHERITED),
+    "dpo": (("trl", "trainer/dpo_config.py", "DPOConfig"), *_INHERITED),
+    "reward": (("trl", "trainer/reward_config.py", "RewardConfig"), *_INHERITED),
+    "lora": (
+        ("peft", "tuners/lora/config.py", "LoraConfig"),
+        ("peft", "config.py", "PeftConfig"),
+        ("peft", "config.py", "PeftConfigMixin"),
+    ),
+}
+"""Package, file and class of every config, and of what it inherits from."""
 _OURS = frozenset({"output_dir"})
 """Set by the project: artefacts go to the store."""
 
@@ -39,7 +44,7 @@ def check_stage(stage: Stage, where: str) -> None:
 
 
 def _check(given: dict[str, object], kind: str, where: str) -> None:
-    config = _FILES[kind][2]
+    config = _CONFIGS[kind][0][2]
     known = accepted(kind)
     for name in given:
         if name in _OURS:
@@ -53,14 +58,11 @@ def _check(given: dict[str, object], kind: str, where: str) -> None:
 @cache
 def accepted(kind: str) -> frozenset[str]:
     """The names of the arguments of a trainer's config (`sft`, `dpo`, `reward`) or of `lora`."""
-    package, file, _ = _FILES[kind]
-    names = _fields(_source(package, file))
-    if kind != "lora":
-        for parent, inherited in _INHERITED:
-            names |= _fields(_source(parent, inherited))
-    else:
-        names |= _fields(_source("peft", "config.py"))
-    return frozenset(names)
+    return frozenset(
+        name
+        for package, file, config in _CONFIGS[kind]
+        for name in _fields(_source(package, file), config)
+    )
 
 
 def _source(package: str, file: str) -> Path:
@@ -70,13 +72,25 @@ def _source(package: str, file: str) -> Path:
     return Path(spec.origin).parent / file
 
 
-def _fields(path: Path) -> set[str]:
-    """The annotated fields of every class in a file: what a dataclass takes."""
+def _fields(path: Path, config: str) -> set[str]:
+    """The annotated fields of a class in a file that its constructor takes."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         entry.target.id
         for node in tree.body
-        if isinstance(node, ast.ClassDef)
+        if isinstance(node, ast.ClassDef) and node.name == config
         for entry in node.body
-        if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name)
+        if isinstance(entry, ast.AnnAssign)
+        and isinstance(entry.target, ast.Name)
+        and not _is_internal(entry.value)
     }
+
+
+def _is_internal(default: ast.expr | None) -> bool:
+    """Whether a field's default is `field(init=False)`."""
+    return isinstance(default, ast.Call) and any(
+        keyword.arg == "init"
+        and isinstance(keyword.value, ast.Constant)
+        and keyword.value.value is False
+        for keyword in default.keywords
+    )

@@ -70,14 +70,14 @@ def _columns(prompt: str, chosen: str, rejected: str) -> dict[str, str]:
 def _degenerate(pairs: Sequence[PreferencePair], share: float, rng: random.Random) -> Rows:
     """`share` x len(pairs) pairs whose rejected side is degenerate, over kinds in turn.
 
-    The better side is chosen and rejected alike: nonsense is worse than any real answer.
+    The better side is the chosen answer: with a rejected one there, poor answers would drift above
+    the threshold.
     """
     rows: Rows = []
     for number in range(round(share * len(pairs))):
         pair = pairs[number % len(pairs)]
-        better = rng.choice((pair.chosen, pair.chosen, pair.rejected))
         other = rng.choice(pairs).chosen
-        kinds = training_kinds(pair.prompt, better, other, rng)
+        kinds = training_kinds(pair.prompt, pair.chosen, other, rng)
         worse = rng.choice(sorted(kinds.items()))[1]
-        rows.append(_columns(pair.prompt, judged(better), judged(worse)))
+        rows.append(_columns(pair.prompt, judged(pair.chosen), judged(worse)))
     return rows

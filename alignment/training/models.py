@@ -11,7 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,18 @@ _LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate"
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What models are made with: the profile, the store, the lessons (read when needed)."""
+    """What models are made with: the profile, the store, the lessons (read when needed).
+
+    `failed` remembers by key what could not be trained, so that it is tried once, not again for
+    every variant that starts from it.
+    """
 
     profile: Profile
     store: Store
     lessons: Callable[[], Lessons]
     digest: Callable[[], str]
     progress: Progress
+    failed: dict[str, Exception] = field(default_factory=dict)
 
 
 def find(shop: Workshop, name: str) -> Checkpoint | None:
@@ -69,10 +74,16 @@ def make(shop: Workshop, name: str) -> Checkpoint:
     if recipe.parent is not None and not is_path_or_hub_id(recipe.parent):
         make(shop, recipe.parent)
     key = recipe_key(shop, name)
+    if key in shop.failed:
+        raise shop.failed[key]
     note = lambda: shop.progress.note(f"waiting: {name} is being trained elsewhere")  # noqa: E731
     with shop.store.lock(key, waiting=note):
         if find(shop, name) is None:
-            _train(shop, name, key)
+            try:
+                _train(shop, name, key)
+            except Exception as error:
+                shop.failed[key] = error
+                raise
     made = find(shop, name)
     if made is None:
         raise TrainingError(f"model {name!r} vanished from the store while it was being made")
@@ -96,6 +107,7 @@ def recipe_key(shop: Workshop, name: str) -> str:
         shop.digest(),
         profile.training.vocab_size if recipe.architecture else None,
         _length(profile, name),
+        profile.dtype,
         seed_of(profile, name),
         profile.threads,
         device_of(profile.device),
@@ -146,13 +158,16 @@ def _train(shop: Workshop, name: str, key: str) -> None:
         for number, stage in enumerate(recipe.stages):
             last = number == len(recipe.stages) - 1
             out = folder if last else Path(scratch) / str(number)
-            logs.append(_run(shop, name, number, stage, state, out))
-            state = _saved(shop, out, state, stage)
+            # An adapter alone is kept where it sits on the parent, which is in the store as well.
+            adapter = stage.lora is not None and state is not None and number == 0
+            logs.append(_run(shop, name, number, stage, state, out, merge=not adapter))
+            state = _saved(shop, out, state if adapter else None, stage)
         assert state is not None  # noqa: S101 - a recipe has at least one stage
         manifest = {
             "schema": 1,
+            "name": name,
             "identity": state.identity,
-            "adapter": recipe.stages[-1].lora is not None,
+            "adapter": state.outermost != state.folder,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed_of(profile, name),
             "lessons": shop.digest(),
@@ -165,14 +180,22 @@ def _train(shop: Workshop, name: str, key: str) -> None:
 
 
 def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
+    """What a stage wrote: an adapter over what was `before`, or a full model."""
     hash_file = shop.store.file_hash
-    if stage.lora is not None and before is not None:
+    if before is not None:
         return over(before, out, hash_file)
     return examine(out, judge=stage.trainer == "reward", network=False, hash_file=hash_file)
 
 
 def _run(
-    shop: Workshop, name: str, number: int, stage: Stage, start: Checkpoint | None, out: Path
+    shop: Workshop,
+    name: str,
+    number: int,
+    stage: Stage,
+    start: Checkpoint | None,
+    out: Path,
+    *,
+    merge: bool,
 ) -> dict[str, Any]:
     """One stage: rows, model, training, files. Gives its log for the manifest."""
     from alignment.training import start as starting  # noqa: PLC0415 - imports torch
@@ -195,5 +218,7 @@ def _run(
             max_length=_length(profile, name),
             report=advance,
         )
+    if merge and stage.lora is not None:
+        model = model.merge_and_unload()
     starting.save(model, tokenizer, out)
     return {"rows": len(rows), "log": log}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import tempfile
 import warnings
@@ -29,6 +30,7 @@ STATED: dict[str, Any] = {
     "dataloader_pin_memory": False,
     "logging_strategy": "steps",
     "logging_steps": 10,
+    "logging_nan_inf_filter": False,  # it would log the last finite loss in place of NaN
     "remove_unused_columns": True,
 }
 
@@ -70,10 +72,10 @@ def run_stage(
             trainer = _trainer(stage, settings, model, tokenizer, Dataset.from_list(rows))
             trainer.add_callback(_callback(report))
             trainer.train()
-        except (ValueError, TypeError, RuntimeError, IndexError) as error:
+        except (ValueError, TypeError, RuntimeError, LookupError, ImportError) as error:
             raise TrainingError(f"{stage.trainer} stage: {_first_line(error)}") from error
+        _check_losses(stage, trainer.state.log_history)
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
-        _check_log(stage, log)
         return trainer.accelerator.unwrap_model(trainer.model), log
 
 
@@ -123,10 +125,11 @@ def _callback(report: Report) -> Any:
     return Steps()
 
 
-def _check_log(stage: Stage, log: list[dict[str, float]]) -> None:
-    for entry in log:
-        loss = float(entry["loss"])
-        if loss != loss or loss in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
+def _check_losses(stage: Stage, history: list[dict[str, float]]) -> None:
+    """Every logged loss, and the mean over all steps, which ends the history."""
+    for entry in history:
+        loss = float(entry.get("loss", entry.get("train_loss", 0.0)))
+        if not math.isfinite(loss):
             raise TrainingError(
                 f"{stage.trainer} stage: the loss is {loss} at epoch {entry.get('epoch', 0):.2f}; "
                 f"lower args.learning_rate"
