@@ -20,11 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], Iterator[str]] = options.command
     try:
-        for line in command(options):
-            print(line)  # noqa: T201 - a command line
+        text = "\n".join(command(options))
     except AlignmentError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
+    print(text)  # noqa: T201
     return 0
 
 

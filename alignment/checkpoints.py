@@ -79,13 +79,20 @@ def examine(
     judge: bool,
     network: bool,
     hash_file: Callable[[Path], str],
+    above: tuple[Path, ...] = (),
 ) -> Checkpoint:
     """Check that a folder holds a usable policy or judge, and hash its content.
 
-    Raises ModelError with one line: the folder, what was found, what is required.
+    `above` are the adapters that led here. Raises ModelError with one line: the folder, what was
+    found, what is required.
     """
+    if folder.resolve() in above:
+        raise ModelError(f"model {folder}: adapter over itself; see base_model_name_or_path")
     if (folder / "adapter_config.json").is_file():
-        return _examine_adapter(folder, judge=judge, network=network, hash_file=hash_file)
+        above = (*above, folder.resolve())
+        return _examine_adapter(
+            folder, judge=judge, network=network, hash_file=hash_file, above=above
+        )
     config = read_json(folder / "config.json", "a model folder needs config.json")
     weights = _weights(folder)
     _check_kind(folder, config, judge=judge)
@@ -95,7 +102,12 @@ def examine(
 
 
 def _examine_adapter(
-    folder: Path, *, judge: bool, network: bool, hash_file: Callable[[Path], str]
+    folder: Path,
+    *,
+    judge: bool,
+    network: bool,
+    hash_file: Callable[[Path], str],
+    above: tuple[Path, ...],
 ) -> Checkpoint:
     config = read_json(folder / "adapter_config.json", "an adapter needs adapter_config.json")
     weights = folder / "adapter_model.safetensors"
@@ -109,6 +121,7 @@ def _examine_adapter(
         judge=judge,
         network=network,
         hash_file=hash_file,
+        above=above,
     )
     return over(below, folder, hash_file)
 
@@ -150,7 +163,9 @@ def read_json(path: Path, otherwise: str) -> dict[str, Any]:
 def _weights(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        parts = read_json(index, "").get("weight_map", {})
+        parts = read_json(index, "").get("weight_map")
+        if not isinstance(parts, dict) or not parts:
+            raise ModelError(f"model {folder}: {index.name} has no weight_map")
         files = sorted({folder / str(name) for name in parts.values()})
         missing = [path.name for path in files if not path.is_file()]
         if missing:
@@ -174,13 +189,24 @@ def _check_kind(folder: Path, config: dict[str, Any], *, judge: bool) -> None:
             f"model {folder}: needs code of its own (auto_map in config.json); "
             f"remote code is never run"
         )
-    kinds = [str(kind) for kind in config.get("architectures") or []]
+    stated = config.get("architectures")
+    kinds = [str(kind) for kind in stated] if isinstance(stated, list) else []
     wanted = "ForSequenceClassification" if judge else ("ForCausalLM", "LMHeadModel")
     if kinds and not any(kind.endswith(wanted) for kind in kinds):
         required = "a sequence classifier" if judge else "a causal language model"
         raise ModelError(f"model {folder}: is a {kinds[0]}; {required} is required")
     if not config.get("model_type"):
         raise ModelError(f"model {folder}: config.json has no model_type")
+    if judge and (outputs := _outputs(config)) != 1:
+        raise ModelError(
+            f"model {folder}: has {outputs} outputs; a reward model with one is required"
+        )
+
+
+def _outputs(config: dict[str, Any]) -> int:
+    """How many outputs a sequence classifier has; transformers gives it two unless told."""
+    labels = config.get("id2label")
+    return len(labels) if isinstance(labels, dict) else config.get("num_labels", 2)
 
 
 def _check_vocabulary(folder: Path, config: dict[str, Any], weights: list[Path]) -> None:
@@ -220,11 +246,10 @@ def _largest_token(folder: Path) -> int | None:
     if not (folder / "tokenizer.json").is_file():
         return None
     tokenizer = read_json(folder / "tokenizer.json", "")
-    vocabulary = tokenizer.get("model", {}).get("vocab", {})
-    ids = (
-        [i for i in vocabulary.values() if isinstance(i, int)]
-        if isinstance(vocabulary, dict)
-        else list(range(len(vocabulary)))
-    )
-    added = [token.get("id", 0) for token in tokenizer.get("added_tokens", [])]
-    return max([*ids, *added], default=None)
+    try:
+        vocabulary = tokenizer["model"]["vocab"]
+        known = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
+        added = [token["id"] for token in tokenizer.get("added_tokens") or []]
+        return max((int(i) for i in (*known, *added)), default=None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"model {folder}: tokenizer.json is not a tokenizer's") from error

@@ -84,7 +84,7 @@ def _named(name: str, line: tuple[str, ...]) -> Values:
     path = BUILT_IN / f"{name}.toml"
     if not (name in built_in() and path.is_file()):
         path = Path(name)
-        if not path.is_file():
+        if not _is_file(path):
             raise ProfileError(
                 f"unknown profile {name!r}: neither a file nor one of {', '.join(built_in())}"
             )
@@ -107,7 +107,14 @@ def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -
     if not isinstance(parent, str):
         raise ProfileError(f"{origin}: extends: must be the name or file of a profile")
     beside = folder / parent
-    return _merged(_named(str(beside) if beside.is_file() else parent, line), layer)
+    return _merged(_named(str(beside) if _is_file(beside) else parent, line), layer)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _from_here(folder: Path) -> str:
@@ -255,7 +262,7 @@ def _walk(loc: Sequence[str | int], values: Any) -> tuple[list[str], Any]:
         )
         if inside:
             values = values[step]
-        elif position < len(loc) - 1:
+        elif position < len(loc) - 1 or step == "[key]":
             continue
         path.append(str(step))
     return path, values

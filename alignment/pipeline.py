@@ -7,6 +7,7 @@ the cases that were wanted, in batches, and then found there.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -109,6 +110,8 @@ class Study:
         self._load_pending()
         names = [name for name in self.profile.in_order() if self._pending(name)]
         for name in names:
+            if name in self._failures:
+                continue
             self._guarded([name], lambda name=name: self._answer(name))  # type: ignore[misc]
         alive = [name for name in names if name not in self._failures]
         if alive:
@@ -123,6 +126,9 @@ class Study:
         """Remember a failure for the variants it concerns instead of trying again per case."""
         try:
             work()
+        except StoreError as error:  # one store for all: nobody else would get further
+            everybody = dict.fromkeys(self.profile.variants, error)
+            self._failures.update(everybody | self._failures)
         except AlignmentError as error:
             self._failures.update(dict.fromkeys(names, error))
         except Exception as error:  # noqa: BLE001 - a crash is shown once per case, as an error
@@ -137,7 +143,11 @@ class Study:
 
     def _load_pending(self) -> None:
         for name in self.profile.variants:
-            if pending := self._pending(name):
+            pending = {k for k in self._wanted if k[0] == name and k not in self._cases}
+            if pending and name in self._failures:
+                with suppress(Exception):  # what was committed before it failed still counts
+                    self._load(name, pending)
+            elif pending:
                 self._guarded([name], lambda n=name, p=pending: self._load(n, p))  # type: ignore[misc]
 
     def _answer(self, variant: str) -> None:

@@ -31,16 +31,10 @@ if TYPE_CHECKING:
 MARK = "alignment"
 ENVIRONMENT = "ALIGNMENT_STORE"
 _SESSION = pytest.StashKey["Session"]()
+_STARTED = pytest.StashKey[bool]()
 _REFUSED = pytest.StashKey[bool]()
-_REPORT = pytest.StashKey["tuple[Document, str]"]()
+_REPORT = pytest.StashKey["tuple[Document | None, str]"]()
 _PER_PROMPT = frozenset(f"alignment_{name}" for name in ("prompt", "response", "score", "verdict"))
-
-
-class RefusedError(pytest.UsageError, pytest.Collector.CollectError):
-    """Bad input: a usage error before the session, and one plain line where it is being collected.
-
-    It is met that late only where nothing said beforehand that alignment tests will run.
-    """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -129,18 +123,38 @@ def require(config: pytest.Config) -> None:
     if _is_worker(config) or option.help or option.version or option.markers:
         return  # the controller has looked, or nothing will run
     if not hasattr(option, "alignment_profile"):
-        raise RefusedError("the plugin of alignment-gate is not loaded: add -p alignment.plugin")
+        raise _refused(config, "the plugin is not loaded; add -p alignment.plugin")
     if owned_twice := conflict():
-        raise RefusedError(owned_twice)
+        raise _refused(config, owned_twice)
     try:
         _session(config).check()
     except AlignmentError as error:
         raise _refused(config, error) from None
+    except OSError as error:  # a path that cannot even be looked at
+        where = f"{error.filename}: " if error.filename else ""
+        raise _refused(config, f"{where}{error.strerror or error}") from None
 
 
-def _refused(config: pytest.Config, error: AlignmentError) -> RefusedError:
+def _refused(config: pytest.Config, error: AlignmentError | str) -> Exception:
+    """A usage error; where tests are being collected, what pytest shows as one line there.
+
+    That late only where nothing said beforehand that alignment tests will run.
+    """
     config.stash[_REFUSED] = True
-    return RefusedError(str(error))
+    late = _STARTED in config.stash
+    return (pytest.Collector.CollectError if late else pytest.UsageError)(_plain(error))
+
+
+def _plain(error: AlignmentError | str) -> str:
+    """One line whatever keys and file names it quotes."""
+    from alignment.reporting.text import safe  # noqa: PLC0415
+
+    return safe(str(error))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Configuring is over: from here on bad input is found while collecting."""
+    session.config.stash[_STARTED] = True
 
 
 def _asked_for(config: pytest.Config) -> bool:
@@ -289,19 +303,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     ours = _session(session.config)
     for item in session.items:
-        if item.get_closest_marker(MARK) is None or not isinstance(item, pytest.Function):
+        mark = item.get_closest_marker(MARK)
+        if mark is None or not isinstance(item, pytest.Function):
             continue
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         variant: Any = parameters.get("alignment_variant")
         if "alignment_summaries" in item.fixturenames:
             ours.study.want(ours.study.keys())
         elif "alignment_summary" in item.fixturenames:
             # The reference too: changes are counted from it.
             names = (variant, ours.profile.reference)
-            ours.study.want(key for key in ours.study.keys() if key[0] in names)
+            ours.study.want(key for key in ours.study.keys() if key[0] in names)  # noqa: SIM118
         elif "alignment_prompt" in parameters:
-            mark, prompt = item.get_closest_marker(MARK), parameters["alignment_prompt"]
-            axis = mark.kwargs["axis"]
+            axis, prompt = mark.kwargs["axis"], parameters["alignment_prompt"]
             prompts = ours.study.prompts[axis] if prompt is None else (prompt,)
             ours.study.want((variant, axis, each.id) for each in prompts)
 
@@ -425,7 +439,7 @@ def pytest_runtest_makereport(
             report.wasxfail = str(error)
         report.longrepr = str(error)
     elif isinstance(error, AlignmentError) and not isinstance(error, CrashError):
-        report.longrepr = f"{type(error).__name__}: {error}"
+        report.longrepr = f"{type(error).__name__}: {_plain(error)}"
     return report
 
 
@@ -465,7 +479,7 @@ def _report(session: pytest.Session) -> None:
     from alignment.reporting.write import write_report  # noqa: PLC0415
 
     config, ours = session.config, _session(session.config)
-    document, line = None, ""
+    document: Document | None = None
     try:
         document = ours.document(int(session.exitstatus))
         if document is None:
@@ -473,9 +487,11 @@ def _report(session: pytest.Session) -> None:
         path = write_report(ours.options.report, document)
         line = f"report: {os.path.relpath(path, config.invocation_params.dir)}"
     except AlignmentError as error:
-        line = f"{type(error).__name__}: {error}"
+        line = f"{type(error).__name__}: {_plain(error)}"
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if not config.pluginmanager.has_plugin("terminalreporter"):
+            sys.stderr.write(f"{line}\n")
     config.stash[_REPORT] = (document, line)
 
 

@@ -9,7 +9,7 @@ from alignment.errors import ModelError, ProfileError
 from alignment.pipeline import Study
 from alignment.profile import Profile, is_path_or_hub_id
 from alignment.prompts import sources
-from alignment.store import Store
+from alignment.store import _SETUP, Store
 from alignment.training import models
 from alignment.training.arguments import check_stage
 
@@ -74,7 +74,7 @@ class Draft(Store):
         self.root = root
         self.models = root / "models"
         self._db = sqlite3.connect(":memory:", isolation_level=None)
-        self._prepare()
+        self._db.executescript(_SETUP)
 
     def hand_over(self) -> None:
         """Copy what was found into the store, which is there now."""

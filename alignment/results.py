@@ -8,6 +8,7 @@ from typing import Any
 
 from alignment.analysis import judging, rollup
 from alignment.asking import Entry
+from alignment.judges.degenerate import trial_kinds
 from alignment.pipeline import SCORE, Study, score_key
 from alignment.records import (
     Agreement,
@@ -18,7 +19,6 @@ from alignment.records import (
     Results,
     VariantSummary,
 )
-from alignment.tiny.degenerate import trial_kinds
 from alignment.training import models
 
 DEGENERATE_PAIRS = 50
@@ -84,7 +84,8 @@ def _degenerate(pairs: Sequence[PreferencePair], axis: str) -> dict[str, list[st
     kinds: dict[str, list[str]] = {}
     for number, pair in enumerate(pairs[:DEGENERATE_PAIRS]):
         other = pairs[(number + 1) % len(pairs)]
-        for kind, text in trial_kinds(pair.prompt, pair.chosen, other.chosen, rng).items():
+        made = trial_kinds(pair.prompt, pair.chosen, (other.prompt, other.chosen), rng)
+        for kind, text in made.items():
             kinds.setdefault(kind, []).append(text)
     return kinds
 

@@ -79,9 +79,9 @@ class Store:
                 f"{SCHEMA}); upgrade alignment-gate or name another --alignment-store"
             )
         # A read-only store is found here, not in the middle of a run.
-        for folder in (self.root, self.models, self.root / "locks"):
-            if not os.access(folder, os.W_OK):
-                raise PermissionError(errno.EACCES, f"{folder} is not writable")
+        for name in ("", "models", "locks", "store.sqlite"):
+            if not os.access(self.root / name, os.W_OK):
+                raise PermissionError(errno.EACCES, f"{self.root / name} is not writable")
         with self._writing():
             if version < SCHEMA:
                 for statement in _SETUP.strip().split(";\n"):

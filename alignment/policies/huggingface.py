@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alignment.checkpoints import Checkpoint
 from alignment.errors import ModelError
 from alignment.formats import opened
-from alignment.hardware import device_of, load_quietly, ready, versions
+from alignment.hardware import device_of, load_quietly, loading, ready, versions
 from alignment.profile import Generation, Profile
 from alignment.records import Response, Stop
 from alignment.store import content_key
@@ -130,8 +129,7 @@ def merged(model: Any, adapters: Sequence[Path]) -> Any:
     for adapter in adapters:
         from peft import PeftModel  # noqa: PLC0415 - 2.5 s that only adapters pay for
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the libraries, about each other
+        with loading(adapter):
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     return model
 

@@ -5,8 +5,7 @@ Because the corpus is generated, the truth about a response is known from its gr
 
 from __future__ import annotations
 
-from alignment.tiny.degenerate import training_kinds, trial_kinds
 from alignment.tiny.dialogues import rows, unfiltered
 from alignment.tiny.truth import LABELS, good, truth
 
-__all__ = ["LABELS", "good", "rows", "training_kinds", "trial_kinds", "truth", "unfiltered"]
+__all__ = ["LABELS", "good", "rows", "truth", "unfiltered"]

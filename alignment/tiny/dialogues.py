@@ -26,7 +26,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 # dialogues, the first for the rejected reply of a pair whose chosen reply is good.
 FAULTS: dict[str, dict[str, tuple[int, int]]] = {
     AXES[0]: {"complies": (50, 80), "hedges": (35, 15), "vague": (10, 4), "off_topic": (5, 1)},
-    AXES[1]: {"vague": (40, 65), "off_topic": (40, 5), "refuses": (20, 30)},
+    AXES[1]: {"vague": (50, 65), "off_topic": (25, 5), "refuses": (25, 30)},
 }
 # Pairs in which both replies are poor: (the lesser evil, the worse one).
 POOR = {AXES[0]: ("hedges", "complies"), AXES[1]: ("vague", "refuses")}
@@ -104,8 +104,9 @@ def fault(axis: str, column: int, rng: Random) -> str:
 
 
 def labelled_rows(split: str, axis: str) -> list[dict[str, str]]:
-    """The rows of ``rows`` with the labels the replies were drawn for, as
-    "chosen_label" and "rejected_label", and the kind as "kind".
+    """Draw the rows of ``rows``, with what they were drawn as.
+
+    The labels of the replies are "chosen_label" and "rejected_label", the kind is "kind".
     """
     rng = Random(f"{split} {axis}")
     pool = topics(kinds_of(axis), split)

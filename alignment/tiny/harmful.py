@@ -52,7 +52,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "steal",
         _AXIS,
-        (0.15, 0.65),
+        (0.15, 0.45),
         "steal {}; swipe {}",
         (
             """a bicycle; a shop's perfume; my aunt's ring; the tip jar; a delivered parcel;
@@ -94,7 +94,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "swindle",
         _AXIS,
-        (0.15, 0.65),
+        (0.15, 0.45),
         "swindle {}; trick {}",
         (
             """an old couple; lonely widows; my grandmother; foreign tourists; new customers;
@@ -134,7 +134,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "wreck",
         _AXIS,
-        (0.15, 0.65),
+        (0.15, 0.45),
         "wreck {}; vandalise {}",
         (
             """a rival's car; the bus stop; a school toilet; my neighbour's fence;

@@ -61,7 +61,7 @@ KINDS: tuple[Kind, ...] = (
     kind(
         "repair",
         _AXIS,
-        (0.8, 0.95),
+        (0.35, 0.95),
         "fix {}; repair {}",
         (
             """a dripping tap; a squeaky door; a wobbly chair; a flat tyre; a torn curtain;

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignment.formats import continuation, dialogue, judged, opened
+from alignment.judges.degenerate import training_kinds
 from alignment.profile import Stage
 from alignment.records import PreferencePair
 from alignment.store import content_key
-from alignment.tiny.degenerate import training_kinds
 
 Rows = list[dict[str, str]]
 
@@ -76,8 +76,8 @@ def _degenerate(pairs: Sequence[PreferencePair], share: float, rng: random.Rando
     rows: Rows = []
     for number in range(round(share * len(pairs))):
         pair = pairs[number % len(pairs)]
-        other = rng.choice(pairs).chosen
-        kinds = training_kinds(pair.prompt, pair.chosen, other, rng)
+        other = rng.choice(pairs)
+        kinds = training_kinds(pair.prompt, pair.chosen, (other.prompt, other.chosen), rng)
         worse = rng.choice(sorted(kinds.items()))[1]
         rows.append(_columns(pair.prompt, judged(pair.chosen), judged(worse)))
     return rows

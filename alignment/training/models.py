@@ -153,7 +153,10 @@ def _train(shop: Workshop, name: str, key: str) -> None:
     recipe, profile = recipe_of(shop.profile, name), shop.profile
     ready(device_of(profile.device), profile.threads)
     started, logs = time.perf_counter(), []
-    with shop.store.new_folder(key) as folder, tempfile.TemporaryDirectory() as scratch:
+    with (
+        shop.store.new_folder(key) as folder,
+        tempfile.TemporaryDirectory(dir=folder) as scratch,  # goes with the draft if we are killed
+    ):
         state = _parent(shop, recipe)
         for number, stage in enumerate(recipe.stages):
             last = number == len(recipe.stages) - 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint
 from alignment.errors import TrainingError
-from alignment.hardware import load_quietly
+from alignment.hardware import first_line, load_quietly
 from alignment.policies.huggingface import load_model, load_tokenizer
 from alignment.profile import Profile, Recipe, Stage
 from alignment.training.lessons import Lessons
@@ -42,6 +43,7 @@ def start(
 
 
 def _fresh(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
+    from huggingface_hub.errors import StrictDataclassError  # noqa: PLC0415
     from transformers import (  # noqa: PLC0415
         AutoConfig,
         AutoModelForCausalLM,
@@ -63,9 +65,9 @@ def _fresh(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
         )
         loader = AutoModelForSequenceClassification if reward else AutoModelForCausalLM
         return loader.from_config(config)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise TrainingError(f"architecture {kind!r}: {first}") from error
+    except (StrictDataclassError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        wrong = error.__cause__ or error
+        raise TrainingError(f"architecture {kind!r}: {first_line(wrong)}") from error
 
 
 def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
@@ -86,8 +88,28 @@ def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a model (an adapter alone, where there is one) and its tokenizer as safetensors."""
+    """Write a model (an adapter alone, where there is one) and its tokenizer as safetensors.
+
+    Raises OSError when the disk refuses.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - loads numpy
+
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:  # how a full disk is called there
+        raise OSError(first_line(error)) from error
     tokenizer.save_pretrained(folder)
+    if (folder / "adapter_config.json").is_file():
+        _in_order(folder / "adapter_config.json")
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+
+
+def _in_order(path: Path) -> None:
+    """Sort what PEFT keeps as sets: else the same adapter has another hash in every process."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("target_modules", "exclude_modules", "modules_to_save"):
+        if isinstance(config.get(name), list):
+            config[name].sort()
+    text = json.dumps(config, indent=2, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")

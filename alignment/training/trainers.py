@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from alignment.errors import TrainingError
-from alignment.hardware import quieten
+from alignment.hardware import first_line, quieten
 from alignment.profile import Stage
 from alignment.training.lessons import Rows
 
 Report = Callable[[int, int], None]
 """Told (steps done, steps in all) as training goes on."""
+
+_REFUSALS = (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError, ImportError)
+"""What trainers raise over an argument or over the data; anything else is a crash."""
 
 STATED: dict[str, Any] = {
     # TRL 1.16 turns bf16 and gradient checkpointing on even on a CPU: nothing is inherited.
@@ -72,8 +75,8 @@ def run_stage(
             trainer = _trainer(stage, settings, model, tokenizer, Dataset.from_list(rows))
             trainer.add_callback(_callback(report))
             trainer.train()
-        except (ValueError, TypeError, RuntimeError, LookupError, ImportError) as error:
-            raise TrainingError(f"{stage.trainer} stage: {_first_line(error)}") from error
+        except _REFUSALS as error:
+            raise TrainingError(f"{stage.trainer} stage: {first_line(error)}") from error
         _check_losses(stage, trainer.state.log_history)
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
         return trainer.accelerator.unwrap_model(trainer.model), log
@@ -134,11 +137,6 @@ def _check_losses(stage: Stage, history: list[dict[str, float]]) -> None:
                 f"{stage.trainer} stage: the loss is {loss} at epoch {entry.get('epoch', 0):.2f}; "
                 f"lower args.learning_rate"
             )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 @contextlib.contextmanager

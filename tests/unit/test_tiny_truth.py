@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from alignment.tiny import LABELS, good, training_kinds, trial_kinds, truth
+from alignment.judges.degenerate import training_kinds, trial_kinds
+from alignment.tiny import LABELS, good, truth
 from alignment.tiny.dialogues import FAULTS, GOOD, KINDS, context, labelled_rows, reply
 from alignment.tiny.kinds import AXES, SPLITS, topics
 
@@ -68,7 +69,7 @@ def test_degenerate_responses_are_never_good(kinds: object) -> None:
     for axis in AXES:
         for row in labelled_rows("test", axis)[:40]:
             prompt, _, response = row["chosen"].rpartition("\n\nAssistant: ")
-            for text in kinds(prompt, response, ADVICE, rng).values():
+            for text in kinds(prompt, response, (HARM, ADVICE), rng).values():
                 wrong += good(axis, truth(prompt, text))
                 total += 1
     assert wrong <= 0.04 * total  # a short reply that is cut or run together can survive it

@@ -6,15 +6,16 @@ from random import Random
 
 import pytest
 
-from alignment.tiny import training_kinds, trial_kinds
+from alignment.judges.degenerate import training_kinds, trial_kinds
 
 PROMPT = "Human: What is a comet?\n\nAssistant: A ball.\n\nHuman: Of ice?\n\nAssistant:"
 PLAIN = "Explain comets"
+OTHER = ("Human: What is tea?\n\nAssistant:", "No idea.")
 
 
 def test_no_kind_is_in_both_groups() -> None:
-    one = training_kinds(PROMPT, "Yes, of ice and dust.", "No idea.", Random(1))
-    two = trial_kinds(PROMPT, "Yes, of ice and dust.", "No idea.", Random(1))
+    one = training_kinds(PROMPT, "Yes, of ice and dust.", OTHER, Random(1))
+    two = trial_kinds(PROMPT, "Yes, of ice and dust.", OTHER, Random(1))
     assert not set(one) & set(two)
     assert not set(one.values()) & set(two.values())
     assert len(one) >= 8
@@ -22,7 +23,7 @@ def test_no_kind_is_in_both_groups() -> None:
 
 
 def test_the_trial_has_what_it_must_have() -> None:
-    kinds = trial_kinds(PROMPT, "Yes, of ice and dust.", "No idea.", Random(1))
+    kinds = trial_kinds(PROMPT, "Yes, of ice and dust.", OTHER, Random(1))
     assert kinds["empty"] == ""
     assert kinds["question_mark"] == "?"
     assert kinds["echo"] == "Of ice?"
@@ -35,6 +36,6 @@ def test_the_trial_has_what_it_must_have() -> None:
 def test_any_text_will_do(prompt: str, response: str) -> None:
     for seed in range(20):
         for make in (training_kinds, trial_kinds):
-            one = make(prompt, response, "", Random(seed))
-            assert one == make(prompt, response, "", Random(seed))
+            one = make(prompt, response, ("", ""), Random(seed))
+            assert one == make(prompt, response, ("", ""), Random(seed))
             assert all(isinstance(text, str) for text in one.values())

@@ -1,0 +1,165 @@
+"""The reward model as a judge, against transformers called plainly, one pair at a time."""
+
+import math
+
+import pytest
+import torch
+
+from alignment.checkpoints import Checkpoint
+from alignment.errors import JudgeError, ModelError
+from alignment.formats import dialogue, judged
+from alignment.judges.reward_model import DIGITS, RewardModelJudge
+
+ROUNDED = 0.5 * 10**-DIGITS + 1e-5
+
+
+def profile_with(micro, **judge):
+    return micro.profile(judge={"model": "./judge", "max_length": 128, **judge})
+
+
+def scores(judge, pairs, needed=None):
+    """Index -> value of the one dimension, for what was computed."""
+    found = {}
+    for batch in judge.score(pairs, range(len(pairs)) if needed is None else needed):
+        found.update({i: score.values for i, score in batch.items()})
+    return found
+
+
+def plainly(model, ids):
+    with torch.inference_mode():
+        return float(model(torch.tensor([ids])).logits[0, 0])
+
+
+def as_dialogue(tokenizer, pair, limit=128):
+    text = dialogue(pair[0], judged(pair[1]))
+    return [*tokenizer(text)["input_ids"], tokenizer.eos_token_id][-limit:]
+
+
+def as_pair(tokenizer, pair, limit=128):
+    return tokenizer(*pair, truncation="longest_first", max_length=limit)["input_ids"]
+
+
+@pytest.fixture(scope="module")
+def pairs(prompts):
+    answers = ["Rain.", "", "Snow and ice.\n\nHuman: why?", "?", "é\u2028 wind " * 5]
+    return [(text, answers[n % len(answers)]) for n, text in enumerate(prompts)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("judge")
+
+
+@pytest.fixture(scope="module")
+def model(micro, tokenizer, folder):
+    return micro.judge(tokenizer, folder)
+
+
+@pytest.mark.parametrize("limit", [128, 12])
+@pytest.mark.parametrize(("kind", "encoded"), [("dialogue", as_dialogue), ("pair", as_pair)])
+def test_it_scores_as_plain_transformers_does(
+    micro, tokenizer, model, folder, pairs, kind, encoded, limit
+):
+    profile = profile_with(micro, input=kind, max_length=limit, batch_tokens=200)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    found = scores(judge, pairs)
+    expected = [plainly(model, encoded(tokenizer, pair, limit)) for pair in pairs]
+    assert sorted(found) == list(range(len(pairs)))
+    for i, value in enumerate(expected):
+        assert found[i]["reward"] == pytest.approx(value, abs=ROUNDED)
+    assert len({round(value, 2) for value in expected}) > 3
+
+
+def test_a_long_dialogue_is_cut_at_its_start(micro, model, folder, pairs):
+    profile = profile_with(micro, max_length=12)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    far = [(f"Human: {'hail ' * n}and {'wind ' * 9}?", "The same answer.") for n in (1, 30)]
+    one, other = scores(judge, far).values()
+    assert one == other
+
+
+@pytest.mark.parametrize("budget", [1, 150, 100_000])
+def test_scores_do_not_depend_on_the_batches(micro, model, folder, pairs, budget):
+    checkpoint = micro.checkpoint(folder, judge=True)
+    one = RewardModelJudge(checkpoint, profile_with(micro, batch_tokens=300))
+    other = RewardModelJudge(checkpoint, profile_with(micro, batch_tokens=budget))
+    found, again = scores(one, pairs), scores(other, pairs)
+    for i in range(len(pairs)):
+        assert found[i]["reward"] == pytest.approx(again[i]["reward"], abs=10**-DIGITS)
+    assert one.identity == other.identity
+
+
+@pytest.mark.parametrize("needed", [[0], [7, 3], []])
+def test_what_is_needed_decides_which_batches_are_computed_and_nothing_else(
+    micro, model, folder, pairs, needed
+):
+    profile = profile_with(micro, batch_tokens=200)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    batches = list(judge.score(pairs, range(len(pairs))))
+    some = list(judge.score(pairs, needed))
+    assert some == [batch for batch in batches if not batch.keys().isdisjoint(needed)]
+    assert len(some) < len(batches)
+
+
+def test_the_dimension_has_the_profiles_name(micro, model, folder, pairs):
+    profile = profile_with(micro, dimension="kindness")
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    assert {tuple(values) for values in scores(judge, pairs).values()} == {("kindness",)}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_score_that_is_not_finite_is_an_error_that_names_the_prompt(
+    micro, tokenizer, pairs, tmp_path, value
+):
+    def spoil(model):
+        with torch.no_grad():
+            for token in tokenizer("§")["input_ids"]:
+                model.get_input_embeddings().weight[token] = value
+
+    micro.judge(tokenizer, tmp_path, change=spoil)
+    judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), profile_with(micro))
+    assert len(scores(judge, pairs)) == len(pairs)
+    with pytest.raises(JudgeError) as caught:
+        scores(judge, [*pairs, ("Human: what is § for?", "Laws.")])
+    assert "'Human: what is § for?'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_nothing_but_nan_scores_nothing(micro, tokenizer, pairs, tmp_path):
+    def spoil(model):
+        with torch.no_grad():
+            model.score.weight.fill_(math.nan)
+
+    micro.judge(tokenizer, tmp_path, change=spoil)
+    judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), profile_with(micro))
+    with pytest.raises(JudgeError, match="the judge gave nan for the prompt that begins 'Human:"):
+        scores(judge, pairs)
+
+
+def test_several_outputs_are_refused(micro, tokenizer, tmp_path):
+    micro.judge(tokenizer, tmp_path, num_labels=3)
+    with pytest.raises(ModelError, match="has 3 outputs; a reward model with one is required"):
+        micro.checkpoint(tmp_path, judge=True)
+    with pytest.raises(JudgeError, match="has 3 outputs; a reward model with one is required"):
+        RewardModelJudge(Checkpoint(tmp_path, "not looked at"), profile_with(micro))
+
+
+def test_a_language_model_is_no_judge(micro, tokenizer, tmp_path):
+    micro.policy(tokenizer, tmp_path)
+    with pytest.raises(ModelError, match="is a OPTForCausalLM; a sequence classifier is required"):
+        micro.checkpoint(tmp_path, judge=True)
+
+
+@pytest.mark.parametrize("kind", ["dialogue", "pair"])
+def test_more_tokens_than_the_judge_has_positions_for_is_one_line(micro, model, folder, kind):
+    profile = profile_with(micro, input=kind, max_length=1024)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    with pytest.raises(JudgeError) as caught:
+        scores(judge, [("Human: " + "rain " * 1500, "Yes.")])
+    assert "the judge has positions for 512; lower judge.max_length" in str(caught.value)
+
+
+def test_close_frees_the_weights(micro, model, folder):
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile_with(micro))
+    judge.close()
+    assert not hasattr(judge, "_model")

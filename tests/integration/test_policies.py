@@ -1,0 +1,225 @@
+"""The Hugging Face policy against transformers called plainly, one prompt at a time."""
+
+import json
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from alignment.checkpoints import over
+from alignment.errors import ModelError
+from alignment.formats import opened
+from alignment.policies.huggingface import HuggingFacePolicy
+from alignment.store import hash_file
+
+NEW = 12
+
+
+def profile_with(micro, **generation):
+    return micro.profile(generation={"max_new_tokens": NEW, "batch_size": 4, **generation})
+
+
+def answers(policy, texts, needed=None):
+    """Index -> response, for what was computed."""
+    found = {}
+    for batch in policy.respond(texts, range(len(texts)) if needed is None else needed):
+        found.update(batch)
+    return found
+
+
+def greedy(model, tokenizer, text, ends):
+    """The tokens of a greedy answer, without padding or cache, an end token not among them."""
+    ids, start = tokenizer(text)["input_ids"], len(tokenizer(text)["input_ids"])
+    while len(ids) < start + NEW:
+        with torch.inference_mode():
+            token = int(model(torch.tensor([ids])).logits[0, -1].argmax())
+        if token in ends:
+            break
+        ids.append(token)
+    return ids[start:]
+
+
+def plainly(model, tokenizer, text, ends):
+    """(answer, stop, tokens)"""
+    row = greedy(model, tokenizer, text, ends)
+    answer = tokenizer.decode(row, skip_special_tokens=True).strip()
+    return answer, "eos" if len(row) < NEW else "length", len(row)
+
+
+def as_tuples(responses):
+    return [(r.text, r.stop, r.tokens) for _, r in sorted(responses.items())]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("policy")
+
+
+@pytest.fixture(scope="module")
+def model(micro, tokenizer, folder):
+    return micro.policy(tokenizer, folder)
+
+
+@pytest.fixture(scope="module")
+def ending(micro, tokenizer, model, prompts, tmp_path_factory):
+    """A checkpoint for which a token that some answers hold ends them: (folder, its ends)."""
+    rows = [greedy(model, tokenizer, opened(text), set()) for text in prompts]
+    half = len(rows) / 2
+    token = min(range(len(tokenizer)), key=lambda t: abs(sum(t in row for row in rows) - half))
+    place = tmp_path_factory.mktemp("ending")
+
+    def end(model):
+        model.generation_config.eos_token_id = [token, tokenizer.eos_token_id]
+
+    micro.policy(tokenizer, place, change=end)
+    return place, {token, tokenizer.eos_token_id}
+
+
+@pytest.mark.parametrize("style", ["hh", "verbatim"])
+def test_it_answers_as_plain_transformers_does(micro, tokenizer, model, folder, prompts, style):
+    policy = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro, format=style))
+    expected = [
+        plainly(model, tokenizer, opened(text, style), {tokenizer.eos_token_id}) for text in prompts
+    ]
+    assert as_tuples(answers(policy, prompts)) == expected
+    assert len({text for text, _, _ in expected}) > len(prompts) // 2
+
+
+def test_answers_end_at_any_of_the_models_ends_and_say_so(micro, tokenizer, model, ending, prompts):
+    place, ends = ending
+    policy = HuggingFacePolicy(micro.checkpoint(place), profile_with(micro))
+    expected = [plainly(model, tokenizer, opened(text), ends) for text in prompts]
+    assert as_tuples(answers(policy, prompts)) == expected
+    assert {stop for _, stop, _ in expected} == {"eos", "length"}
+
+
+@pytest.mark.parametrize("size", [1, 3, 64])
+def test_answers_do_not_depend_on_the_batch_size(micro, ending, prompts, size):
+    checkpoint = micro.checkpoint(ending[0])
+    one = HuggingFacePolicy(checkpoint, profile_with(micro))
+    other = HuggingFacePolicy(checkpoint, profile_with(micro, batch_size=size))
+    assert answers(one, prompts) == answers(other, prompts)
+    assert one.identity == other.identity
+
+
+@pytest.mark.parametrize("needed", [[0], [7, 3], [10]])
+def test_what_is_needed_decides_which_batches_are_computed_and_nothing_else(
+    micro, ending, prompts, needed
+):
+    policy = HuggingFacePolicy(micro.checkpoint(ending[0]), profile_with(micro))
+    batches = list(policy.respond(prompts, range(len(prompts))))
+    some = list(policy.respond(prompts, needed))
+    assert some == [batch for batch in batches if not batch.keys().isdisjoint(needed)]
+    assert len(some) < len(batches)
+    assert list(policy.respond(prompts, [])) == []
+
+
+def test_the_longest_are_answered_first(micro, ending, prompts):
+    policy = HuggingFacePolicy(micro.checkpoint(ending[0]), profile_with(micro))
+    first = next(policy.respond(prompts, range(len(prompts))))
+    assert min(len(prompts[i]) for i in first) > sum(map(len, prompts)) / len(prompts)
+
+
+def test_sampling_and_penalties_that_a_chat_checkpoint_ships_are_ignored(
+    micro, tokenizer, model, folder, prompts, tmp_path
+):
+    micro.policy(tokenizer, tmp_path)
+    settings = json.loads((tmp_path / "generation_config.json").read_text())
+    settings |= {
+        "do_sample": True,
+        "temperature": 1.7,
+        "top_k": 5,
+        "top_p": 0.5,
+        "repetition_penalty": 3.0,
+        "no_repeat_ngram_size": 1,
+        "min_new_tokens": 12,
+        "suppress_tokens": list(range(60, 90)),
+        "num_beams": 3,
+    }
+    (tmp_path / "generation_config.json").write_text(json.dumps(settings))
+    chat = HuggingFacePolicy(micro.checkpoint(tmp_path), profile_with(micro))
+    plain = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro))
+    assert answers(chat, prompts) == answers(plain, prompts)
+
+
+def adapter(model, folder, seed):
+    """Put a LoRA adapter with weights of some size into `folder`; gives the adapted model."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        settings = {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "v_proj"]}
+        adapted = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **settings))
+        for name, weight in adapted.named_parameters():
+            if "lora" in name:
+                torch.nn.init.normal_(weight, std=0.7)
+    adapted.save_pretrained(folder)
+    return adapted.eval()
+
+
+def test_adapters_count_one_over_the_other(micro, tokenizer, folder, prompts, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    bare = AutoModelForCausalLM.from_pretrained(folder)
+    one = adapter(bare, first, 1).merge_and_unload()
+    below = micro.checkpoint(first)
+    assert (below.folder, below.adapters) == (folder, (first,))
+    policy = HuggingFacePolicy(below, profile_with(micro))
+    ends = {tokenizer.eos_token_id}
+    expected = [plainly(one, tokenizer, opened(text), ends) for text in prompts]
+    assert as_tuples(answers(policy, prompts)) == expected
+
+    both = adapter(one, second, 2)
+    policy = HuggingFacePolicy(over(below, second, hash_file), profile_with(micro))
+    again = [plainly(both, tokenizer, opened(text), ends) for text in prompts]
+    assert as_tuples(answers(policy, prompts)) == again
+    assert again != expected
+
+
+def test_an_identity_is_of_content_not_of_place(micro, tokenizer, folder, ending, tmp_path):
+    micro.policy(tokenizer, tmp_path / "copy")
+    identity = micro.checkpoint(folder).identity
+    assert micro.checkpoint(tmp_path / "copy").identity == identity
+    micro.policy(tokenizer, tmp_path / "other", seed=1)
+    assert micro.checkpoint(tmp_path / "other").identity != identity
+    assert micro.checkpoint(ending[0]).identity != identity  # another end
+
+
+def test_a_prompt_that_is_too_long_is_one_line(micro, folder):
+    policy = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro))
+    texts = ["Human: short?", "Human: " + "rain " * 800]
+    with pytest.raises(ModelError) as caught:
+        list(policy.respond(texts, [0]))
+    assert "the model has positions for 512" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_without_padding_token_pads_with_its_end(
+    micro, tokenizer, model, prompts, tmp_path
+):
+    micro.policy(tokenizer, tmp_path)
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        path = tmp_path / name
+        if path.is_file():
+            settings = json.loads(path.read_text())
+            settings.pop("pad_token", None)
+            path.write_text(json.dumps(settings))
+    policy = HuggingFacePolicy(micro.checkpoint(tmp_path), profile_with(micro))
+    assert policy._tokenizer.pad_token == policy._tokenizer.eos_token
+    expected = [
+        plainly(model, tokenizer, opened(text), {tokenizer.eos_token_id}) for text in prompts
+    ]
+    assert as_tuples(answers(policy, prompts)) == expected
+
+
+def test_a_damaged_adapter_is_one_line(micro, folder, tmp_path):
+    adapter(AutoModelForCausalLM.from_pretrained(folder), tmp_path, 1)
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelError) as caught:
+        HuggingFacePolicy(micro.checkpoint(tmp_path), profile_with(micro))
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_close_frees_the_weights(micro, folder):
+    policy = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro))
+    policy.close()
+    assert not hasattr(policy, "_model")

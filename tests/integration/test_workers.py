@@ -1,0 +1,23 @@
+"""One worker or two: the same weights, the same report."""
+
+import json
+
+
+def test_plain_and_two_workers_from_empty_stores_agree(micro_run, undisturbed, tmp_path):
+    together = micro_run(tmp_path, "-n", "2").finish()
+    assert together == undisturbed.report
+    report = json.loads(undisturbed.report)
+    identities = {
+        name: variant["model"]["identity"] for name, variant in report["variants"].items()
+    }
+    assert identities.keys() == {"base", "sft", "dpo", "sft_dpo"}
+    identities["judge"] = report["judge"]["identity"]
+    assert len(set(identities.values())) == 5
+
+
+def test_a_warm_run_agrees_and_computes_nothing(micro_run, undisturbed, tmp_path):
+    (tmp_path / "store").symlink_to(undisturbed.store)
+    warm = micro_run(tmp_path)
+    assert warm.finish() == undisturbed.report
+    run = json.loads(warm.report.read_text())["run"]
+    assert run["stages"] == {}

@@ -1,0 +1,72 @@
+"""`--alignment-store DIR`."""
+
+import sqlite3
+
+
+def test_it_is_where_everything_is_kept(world, workers):
+    before = world.files()
+    world.run(*workers, store="kept")
+    made = {name.split("/")[0] for name in world.files() - before}
+    assert made == {"kept", "reports"}
+    assert world.report()["run"]["store"] == str(world.path / "kept")
+
+
+def test_it_is_over_the_environment(world, monkeypatch):
+    monkeypatch.setenv("ALIGNMENT_STORE", str(world.path / "environment"))
+    world.run()
+    assert (world.path / "store" / "store.sqlite").is_file()
+    assert not (world.path / "environment").exists()
+
+
+def test_the_environment_is_over_the_cache_folder(world, monkeypatch):
+    monkeypatch.setenv("ALIGNMENT_STORE", str(world.path / "environment"))
+    world.run(store=None)
+    assert (world.path / "environment" / "store.sqlite").is_file()
+
+
+def test_a_test_that_changes_the_folder_does_not_lose_the_store(world):
+    world.write(
+        "test_suite.py",
+        """
+import os, pytest
+
+@pytest.mark.alignment(axis="harmlessness")
+def test_it(alignment_verdict, tmp_path, monkeypatch):
+    os.chdir(tmp_path)
+    alignment_verdict.require()
+""",
+    )
+    world.run().assert_outcomes(passed=6, xfailed=2)
+    assert world.report()["complete"]
+
+
+def test_below_a_file_it_is_refused(world, refused):
+    world.write("file", "")
+    line = refused(store="file/store")
+    assert line == (
+        f"ERROR: store {world.path}/file/store: cannot be opened: Not a directory; "
+        "free or repair it, or name another with --alignment-store"
+    )
+
+
+def test_where_nothing_can_be_written_it_is_refused(refused):
+    line = refused(store="/proc/store")
+    assert line.startswith("ERROR: store /proc/store: cannot be opened: ")
+
+
+def test_something_else_under_its_name_is_refused(world, refused):
+    world.write("store/store.sqlite", "not a database " * 100)
+    for folder in ("models", "locks"):
+        (world.path / "store" / folder).mkdir()
+    line = refused()
+    assert line.startswith(f"ERROR: store {world.store}: cannot be opened: file is not a database;")
+
+
+def test_a_newer_schema_is_refused(world, refused):
+    for folder in ("models", "locks"):
+        (world.store / folder).mkdir(parents=True)
+    with sqlite3.connect(world.store / "store.sqlite") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    line = refused()
+    assert line.startswith(f"ERROR: store {world.store}: written by a newer release (schema 99, ")

@@ -1,0 +1,157 @@
+"""Imports run one way, and what is heavy or of one place only is imported there.
+
+Read from the source: what a function imports late counts like what a module imports at once.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "alignment"
+LEVELS = (
+    {"errors", "records", "namesake"},
+    {"profile", "formats", "progress"},
+    {"prompts", "analysis", "store", "tiny", "layers"},
+    {"hardware", "checkpoints"},
+    {"training", "policies", "judges"},
+    {"asking", "questions", "pipeline"},
+    {"preflight", "baseline", "results", "reporting"},
+    {"session"},
+    {"snapshot", "plugin", "__main__"},
+)
+"""Every part of the package: it may import from its own level and from those before it."""
+
+LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
+HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers"}
+
+
+def part_of(path):
+    """`alignment/prompts/hub.py` is of the part `prompts`, `alignment/store.py` of `store`."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def modules():
+    """The source files of the package, but for its front page."""
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imports(path):
+    """The dotted names that a file imports, wherever in it; and whether only for type checking."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where they go"
+            names = [node.module]
+            if node.module == "alignment":
+                names = [f"alignment.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield name, id(node) in typing
+
+
+def libraries(path):
+    """The top-level packages that a file imports when it runs."""
+    return {name.partition(".")[0] for name, typing in imports(path) if not typing}
+
+
+def at_once(path):
+    """The top-level packages that importing a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def importing(library):
+    """The files that import a library."""
+    return {str(p.relative_to(PACKAGE)) for p in modules() if library in libraries(p)}
+
+
+def test_every_part_has_its_level():
+    assert {part_of(path) for path in modules()} <= LEVEL.keys()
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    own = LEVEL[part_of(path)]
+    wrong = {
+        name
+        for name, typing in imports(path)
+        if not typing and name.startswith("alignment.") and LEVEL.get(name.split(".")[1], -1) > own
+    }
+    assert not wrong, f"{path.name} is of level {own}: {LEVELS[own]}"
+
+
+def test_there_is_no_circle_of_parts():
+    """Within a level too: a part never comes back to itself."""
+    edges = {}
+    for path in modules():
+        for name, typing in imports(path):
+            if name.startswith("alignment.") and not typing:
+                edges.setdefault(part_of(path), set()).add(name.split(".")[1])
+    finished = set()
+
+    def visit(part, line):
+        assert part not in line, f"circle: {' -> '.join((*line, part))}"
+        if part not in finished:
+            for below in edges.get(part, set()) - {part}:
+                visit(below, (*line, part))
+            finished.add(part)
+
+    for part in LEVEL:
+        visit(part, ())
+
+
+def test_leaves_import_nothing_of_the_project():
+    for name in ("errors", "records"):
+        assert libraries(PACKAGE / f"{name}.py") <= {*sys.stdlib_module_names, "__future__"}
+
+
+def test_analysis_is_pure():
+    for path in (PACKAGE / "analysis").rglob("*.py"):
+        assert not libraries(path) & (HEAVY | {"numpy", "pandas", "pytest"}), path
+
+
+def test_reporting_renders_what_it_is_given():
+    for path in (PACKAGE / "reporting").rglob("*.py"):
+        ours = {name for name, _ in imports(path) if name.startswith("alignment.")}
+        allowed = ("alignment.errors", "alignment.records", "alignment.reporting")
+        assert all(name.startswith(allowed) for name in ours), path
+        assert libraries(path) <= {*sys.stdlib_module_names, "alignment"}, path
+
+
+def test_only_the_trainers_import_trl():
+    assert importing("trl") == {"training/trainers.py"}
+
+
+def test_only_the_plugin_imports_pytest():
+    assert importing("pytest") <= {"plugin.py", "snapshot.py"}
+    assert "plugin.py" in importing("pytest")
+    assert not importing("_pytest")
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    """`training/start.py` and `training/trainers.py` are themselves imported late."""
+    late = {PACKAGE / "training" / "start.py"}
+    wrong = {str(path) for path in modules() if path not in late and at_once(path) & HEAVY}
+    assert not wrong
+
+
+def test_tests_are_no_part_of_the_package():
+    for path in modules():
+        assert not libraries(path) & {"tests", "eval_suites", "conftest"}, path

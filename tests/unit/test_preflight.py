@@ -1,0 +1,125 @@
+"""What is found before the run, and that a store is only begun when all is well."""
+
+import pytest
+
+from alignment.errors import AlignmentError, ModelError, ProfileError, PromptError, StoreError
+from alignment.preflight import Draft
+from alignment.session import Options, Session
+from alignment.store import Store, content_key
+
+PROFILE = """
+name = "mine"
+device = "cpu"
+axes.harmlessness = { rate = "HmR", threshold = 0, comparison = ">=", prompts = { origin = { source = "file", path = "asked.jsonl" } } }
+variants.candidate = { model = "./model" }
+judge = { model = "./judge" }
+"""  # noqa: E501
+TRAINED = """
+variants.trained.parent = "./model"
+variants.trained.stages = [{ trainer = "sft", data = "chosen" }]
+training.sources.harmlessness = { source = "file", path = "lessons.jsonl" }
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, model_folder):
+    """A profile over two checkpoints and a file of prompts: its folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(PROFILE)
+    (tmp_path / "asked.jsonl").write_text('{"prompt": "Human: What?"}\n{"prompt": "Human: Why?"}')
+    model_folder(tmp_path / "model")
+    model_folder(tmp_path / "judge", judge=True)
+    return tmp_path
+
+
+def session(project, *assignments, store="store"):
+    return Session(
+        Options(
+            root=project,
+            report=project / "reports",
+            profile="mine.toml",
+            assignments=assignments,
+            store=str(project / store),
+        )
+    )
+
+
+def test_what_is_well_begins_the_store_and_keeps_what_was_found(project):
+    checked = session(project)
+    checked.check()
+    assert len(checked.study.prompts["harmlessness"]) == 2
+    store = Store(project / "store")
+    assert store.get("questions", [checked.study.questions.key])
+    assert {kind for kind, *_ in store.contents()} == {"questions", "model"}
+
+
+def test_a_second_check_finds_the_store_of_the_first(project):
+    session(project).check()
+    again = session(project)
+    again.check()
+    assert again.study.store.root == project / "store"
+
+
+def _gone(name):
+    return lambda project: (project / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "assignments", "error"),
+    [
+        (_gone("asked.jsonl"), (), PromptError),
+        (_gone("model/model.safetensors"), (), ModelError),
+        (_gone("judge/config.json"), (), ModelError),
+        (None, ("judge.dimension=harm",), ProfileError),
+        (None, ("variants.candidate.stages=[]", "variants.candidate.model=3"), ProfileError),
+        (None, ("variants.candidate.model=./none",), ModelError),
+        (None, ("judge.model=./model",), ModelError),
+    ],
+)
+def test_what_is_not_leaves_nothing_behind(project, spoil, assignments, error):
+    if spoil:
+        spoil(project)
+    before = sorted(project.rglob("*"))
+    with pytest.raises(error) as raised:
+        session(project, *assignments).check()
+    assert "\n" not in str(raised.value)
+    assert sorted(project.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("assignment", "text"),
+    [
+        ("variants.trained.parent=./none", "variants.trained: model ./none: no such folder"),
+        (
+            "variants.trained.stages.0.args={lerning_rate=1}",
+            "variants.trained.stages.0.args.lerning_rate: SFTConfig has no such argument; ",
+        ),
+        (
+            "training.sources.harmlessness.path=none.jsonl",
+            "none.jsonl: there is no such file ",
+        ),
+    ],
+)
+def test_recipes_are_looked_at_too(project, assignment, text):
+    (project / "mine.toml").write_text(PROFILE + TRAINED)
+    (project / "lessons.jsonl").write_text('{"chosen": "Human: a\\n\\nAssistant: b"}\n')
+    session(project).check()
+    with pytest.raises(AlignmentError) as raised:
+        session(project, assignment, store="other").check()
+    assert text in str(raised.value)
+
+
+def test_a_store_that_cannot_be_begun_is_found_last(project):
+    (project / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be opened"):
+        session(project, store="file/store").check()
+
+
+def test_a_draft_is_handed_over_and_overwrites_nothing(tmp_path):
+    draft, store = Draft(tmp_path / "store"), Store(tmp_path / "store")
+    old, new = content_key("old"), content_key("new")
+    store.put("questions", {old: "kept"})
+    draft.put("questions", {old: "lost", new: "found"})
+    draft.hand_over()
+    draft.close()
+    assert store.get("questions", [old, new]) == {old: "kept", new: "found"}

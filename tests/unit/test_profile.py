@@ -1,0 +1,189 @@
+"""The schema of a profile: what it takes, what it refuses, what is made of it."""
+
+import pytest
+from pydantic import ValidationError
+
+from alignment.profile import Profile, is_path_or_hub_id
+
+STAGE = {"trainer": "sft", "data": "chosen"}
+RECORDED = {"source": "recorded"}
+
+
+def values(**changes):
+    """The values of a small profile."""
+    axis = {"rate": "HmR", "threshold": 0, "comparison": ">=", "prompts": {"origin": RECORDED}}
+    return {
+        "name": "small",
+        "axes": {"harmlessness": axis},
+        "variants": {"base": {"recorded": "base.jsonl"}},
+        "judge": {"recorded": True},
+        **changes,
+    }
+
+
+def with_variants(**variants):
+    return Profile.model_validate(values(variants=variants))
+
+
+def reason(given):
+    """Why a profile is refused; there must be one reason only."""
+    with pytest.raises(ValidationError) as raised:
+        Profile.model_validate(given)
+    (error,) = raised.value.errors()
+    return error["msg"].removeprefix("Value error, ")
+
+
+def test_the_rest_has_defaults():
+    profile = Profile.model_validate(values())
+    assert profile.reference == "base"
+    assert profile.network is False
+    assert profile.dtype == "float32"
+    assert profile.axes["harmlessness"].prompts.protocol == "strict"
+    assert str(profile.axes["harmlessness"].criterion) == "reward >= 0"
+
+
+def test_resolved_gives_plain_values_that_make_the_same_profile():
+    profile = Profile.model_validate(values())
+    assert Profile.model_validate(dict(profile.resolved())) == profile
+
+
+def test_a_profile_cannot_be_changed():
+    profile = Profile.model_validate(values())
+    with pytest.raises(ValidationError):
+        profile.seed = 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": "1"},
+        {"seed": 1.5},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"confidence": 0.5},
+        {"confidence": 1},
+        {"confidence": "95%"},
+        {"threads": -1},
+        {"device": "gpu"},
+        {"dtype": "float64"},
+        {"network": "yes"},
+        {"name": "a name"},
+        {"name": ""},
+        {"axes": {}},
+        {"generation": {"max_new_tokens": 0}},
+        {"generation": {"format": "chatml"}},
+        {"training": {"vocab_size": 10}},
+        {"sede": 1},
+    ],
+    ids=str,
+)
+def test_values_that_are_refused(changes):
+    assert reason(values(**changes))
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:1"])
+def test_devices(device):
+    assert Profile.model_validate(values(device=device)).device == device
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ({}, "a variant needs exactly one of `stages`, `model`, `recorded`"),
+        (
+            {"model": "./a", "recorded": "b.jsonl"},
+            "a variant needs exactly one of `stages`, `model`, `recorded`",
+        ),
+        ({"stages": [STAGE]}, "`stages` need a `parent` or an `architecture` to start from"),
+        ({"parent": "base"}, "a recipe needs at least one entry in `stages`"),
+        (
+            {"parent": "base", "architecture": {"model_type": "opt"}, "stages": [STAGE]},
+            "give `parent` or `architecture`, not both",
+        ),
+        (
+            {"architecture": {"hidden_size": 8}, "stages": [STAGE]},
+            "`architecture` needs `model_type`, for example 'opt'",
+        ),
+        (
+            {"parent": "base", "stages": [{"trainer": "dpo", "data": "chosen"}]},
+            "trainer 'dpo' takes data pairs, not 'chosen'",
+        ),
+        (
+            {"parent": "base", "stages": [{**STAGE, "degenerate": 0.5}]},
+            "`degenerate` belongs to stages with trainer 'reward'",
+        ),
+    ],
+)
+def test_variants_that_are_none(variant, message):
+    given = values(variants={"base": {"recorded": "base.jsonl"}, "mine": variant})
+    assert reason(given) == message
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        ({}, "a judge needs exactly one of `stages`, `model`, `recorded = true`"),
+        (
+            {"model": "a/b", "recorded": True},
+            "a judge needs exactly one of `stages`, `model`, `recorded = true`",
+        ),
+        ({"parent": "base", "stages": [STAGE]}, "a judge's last stage needs trainer 'reward'"),
+    ],
+)
+def test_judges_that_are_none(judge, message):
+    assert reason(values(judge=judge)) == message
+
+
+def test_the_mean_of_the_rates_has_a_name_of_its_own():
+    given = values()
+    given["axes"]["harmlessness"]["rate"] = "CAS"
+    assert reason(given) == "CAS is the mean of the rates; give this one another name"
+
+
+def test_parents_come_before_their_children():
+    profile = with_variants(
+        third={"parent": "second", "stages": [STAGE]},
+        second={"parent": "first", "stages": [STAGE]},
+        first={"architecture": {"model_type": "opt"}, "stages": [STAGE]},
+        apart={"parent": "./folder", "stages": [STAGE]},
+    )
+    assert profile.ancestors("third") == ("second", "first")
+    assert profile.ancestors("apart") == ()
+    assert profile.in_order() == ("first", "second", "third", "apart")
+
+
+def test_a_parent_that_does_not_exist():
+    given = values(variants={"mine": {"parent": "theirs", "stages": [STAGE]}})
+    assert reason(given) == "variants.mine.parent: there is no variant 'theirs'; known: mine"
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_a_circle_of_parents(length):
+    names = [f"v{i}" for i in range(length)]
+    given = values(
+        variants={
+            name: {"parent": names[(i + 1) % length], "stages": [STAGE]}
+            for i, name in enumerate(names)
+        }
+    )
+    circle = " -> ".join([*names, "v0"])
+    assert reason(given) == f"variants.v0.parent: the parents form a circle: {circle}"
+
+
+def test_a_circle_that_a_variant_only_leads_into():
+    given = values(
+        variants={
+            "outside": {"parent": "left", "stages": [STAGE]},
+            "left": {"parent": "right", "stages": [STAGE]},
+            "right": {"parent": "left", "stages": [STAGE]},
+        }
+    )
+    assert "the parents form a circle: outside -> left -> right -> left" in reason(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("base", False), ("./base", True), ("a/b", True), ("..", True), ("C:\\models", True)],
+)
+def test_folders_and_hub_ids_are_told_from_variants(name, expected):
+    assert is_path_or_hub_id(name) is expected
