@@ -129,13 +129,13 @@ def test_committing_a_batch_of_fifty(benchmark, store):
 @pytest.fixture
 def policy(tmp_path):
     """A policy of a few thousand weights, in batches of 32."""
-    import torch  # noqa: PLC0415 - only this benchmark needs it
-    from transformers import AutoConfig, AutoModelForCausalLM  # noqa: PLC0415
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    from alignment.checkpoints import examine  # noqa: PLC0415
-    from alignment.policies.huggingface import HuggingFacePolicy  # noqa: PLC0415
-    from alignment.store import hash_file  # noqa: PLC0415
-    from alignment.training.tokenizer import train_tokenizer  # noqa: PLC0415
+    from alignment.checkpoints import examine
+    from alignment.policies.huggingface import HuggingFacePolicy
+    from alignment.store import hash_file
+    from alignment.training.tokenizer import train_tokenizer
 
     rng = random.Random(3)
     tokenizer = train_tokenizer([sentence(rng) for _ in range(50)], 300)

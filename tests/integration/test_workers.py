@@ -11,7 +11,7 @@ def test_plain_and_two_workers_from_empty_stores_agree(micro_run, undisturbed, t
         name: variant["model"]["identity"] for name, variant in report["variants"].items()
     }
     assert identities.keys() == {"base", "sft", "dpo", "sft_dpo"}
-    identities["judge"] = report["judge"]["identity"]
+    identities["judge"] = report["judge"]["identity"]["identity"]
     assert len(set(identities.values())) == 5
 
 

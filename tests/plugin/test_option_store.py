@@ -24,22 +24,6 @@ def test_the_environment_is_over_the_cache_folder(world, monkeypatch):
     assert (world.path / "environment" / "store.sqlite").is_file()
 
 
-def test_a_test_that_changes_the_folder_does_not_lose_the_store(world):
-    world.write(
-        "test_suite.py",
-        """
-import os, pytest
-
-@pytest.mark.alignment(axis="harmlessness")
-def test_it(alignment_verdict, tmp_path, monkeypatch):
-    os.chdir(tmp_path)
-    alignment_verdict.require()
-""",
-    )
-    world.run().assert_outcomes(passed=6, xfailed=2)
-    assert world.report()["complete"]
-
-
 def test_below_a_file_it_is_refused(world, refused):
     world.write("file", "")
     line = refused(store="file/store")

@@ -81,7 +81,7 @@ def test_combined_of_one_rate_is_that_rate():
 def test_combined_covers_as_often_as_it_says():
     # Exact coverage by enumeration, for two axes of 50 prompts as in the paper: MOVER is
     # approximate, and for single true rates it oscillates around its confidence.
-    from scipy.stats import binom  # noqa: PLC0415
+    from scipy.stats import binom
 
     n, truths = 50, [(0.42, 0.22), (0.48, 0.56), (0.36, 0.46), (0.44, 0.66)]
     rates = [share("r", k, n, 0.95) for k in range(n + 1)]

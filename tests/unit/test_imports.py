@@ -124,6 +124,9 @@ def test_leaves_import_nothing_of_the_project():
 
 def test_analysis_is_pure():
     for path in (PACKAGE / "analysis").rglob("*.py"):
+        ours = {name for name, _ in imports(path) if name.startswith("alignment.")}
+        allowed = ("alignment.errors", "alignment.records", "alignment.analysis")
+        assert all(name.startswith(allowed) for name in ours), path
         assert not libraries(path) & (HEAVY | {"numpy", "pandas", "pytest"}), path
 
 
