@@ -8,6 +8,7 @@ import platform
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,6 @@ def ready(device: str, threads: int) -> None:
 
     `threads` fixes the CPU threads (0: leave them), so that sums are taken in the same order.
     """
-    # Threads that wait by spinning take the core from the process that they wait for: with two
-    # workers on two cores a step took three times as long. Read when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch  # noqa: PLC0415 - 2.6 s
 
     if threads:
@@ -58,13 +56,15 @@ def ready(device: str, threads: int) -> None:
 
 def versions(*packages: str) -> dict[str, str]:
     """The installed versions of the libraries that a result depends on; `none` if not installed."""
-    found: dict[str, str] = {}
-    for name in packages:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # our own, when run from a bare checkout
-            found[name] = "none"
-    return found
+    return {name: _version(name) for name in packages}
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # our own, when run from a bare checkout
+        return "none"
 
 
 def quieten() -> None:

@@ -6,10 +6,11 @@ import sqlite3
 from pathlib import Path
 
 from alignment.errors import ModelError, ProfileError
+from alignment.hardware import versions
 from alignment.pipeline import Study
-from alignment.profile import Profile, is_path_or_hub_id
+from alignment.profile import Profile, Stage, is_path_or_hub_id
 from alignment.prompts import sources
-from alignment.store import _SETUP, Store
+from alignment.store import SETUP, Store, content_key
 from alignment.training import models
 from alignment.training.arguments import check_stage
 
@@ -31,9 +32,18 @@ def preflight(study: Study) -> None:
         except ModelError as error:
             raise ModelError(f"{where}: {error}") from error
         for number, stage in enumerate(recipe.stages):
-            check_stage(stage, f"{where}.stages.{number}")
+            _check_arguments(study, stage, f"{where}.stages.{number}")
     if any(models.recipe_of(profile, name).stages for name in (*profile.variants, models.JUDGE)):
         _check_lessons(study)
+
+
+def _check_arguments(study: Study, stage: Stage, where: str) -> None:
+    """Reading what TRL's configs take costs 0.2 s: what was accepted once is remembered."""
+    names = [stage.trainer, sorted(stage.args), None if stage.lora is None else sorted(stage.lora)]
+    key = content_key("arguments", names, versions("trl", "transformers", "peft"))
+    if not study.store.get("arguments", [key]):
+        check_stage(stage, where)
+        study.store.put("arguments", {key: True})
 
 
 def _examine(study: Study, name: str, profile: Profile) -> None:
@@ -74,7 +84,7 @@ class Draft(Store):
         self.root = root
         self.models = root / "models"
         self._db = sqlite3.connect(":memory:", isolation_level=None)
-        self._db.executescript(_SETUP)
+        self._db.executescript(SETUP)
 
     def hand_over(self) -> None:
         """Copy what was found into the store, which is there now."""

@@ -24,7 +24,7 @@ from alignment.errors import StoreError
 SCHEMA = 1
 ENVIRONMENT = "ALIGNMENT_STORE"
 _CHUNK = 500  # SQLite allows 999 variables in one statement where it is old
-_SETUP = """
+SETUP = """
 CREATE TABLE IF NOT EXISTS entries (
     kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, created REAL NOT NULL,
     PRIMARY KEY (kind, key)
@@ -84,7 +84,7 @@ class Store:
                 raise PermissionError(errno.EACCES, f"{self.root / name} is not writable")
         with self._writing():
             if version < SCHEMA:
-                for statement in _SETUP.strip().split(";\n"):
+                for statement in SETUP.strip().split(";\n"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA}")
 

@@ -43,6 +43,10 @@ def check(source: AnySource, *, data: Path, axis: str) -> None:
 
     The first row of files is read. Raises PromptError as `read_rows` does.
     """
+    if isinstance(source, TinySource):
+        if axis not in tiny().AXES:  # the rows themselves are always there
+            raise PromptError(_without_axis(source, axis))
+        return
     if isinstance(source, DatasetSource):
         folder = folders.local_folder(source, data)
         if folder is None:
@@ -71,12 +75,16 @@ def _from_tiny(source: TinySource, axis: str, name: str) -> Iterator[Row]:
     try:
         rows = tiny().rows(source.split, axis)
     except (KeyError, ValueError) as error:
-        raise PromptError(
-            f"the built-in corpus has no rows for split {source.split!r}, axis {axis!r}; "
-            "it has harmlessness and helpfulness"
-        ) from error
+        raise PromptError(_without_axis(source, axis)) from error
     for number, value in enumerate(rows, 1):
         yield make_row(value, line=number, source=name, place=f"{name}, row {number}")
+
+
+def _without_axis(source: TinySource, axis: str) -> str:
+    return (
+        f"the built-in corpus has no rows for split {source.split!r}, axis {axis!r}; "
+        f"it has {' and '.join(tiny().AXES)}"
+    )
 
 
 def _from_file(path: Path, name: str) -> Iterator[Row]:

@@ -6,6 +6,7 @@ Because the corpus is generated, the truth about a response is known from its gr
 from __future__ import annotations
 
 from alignment.tiny.dialogues import rows, unfiltered
+from alignment.tiny.kinds import AXES
 from alignment.tiny.truth import LABELS, good, truth
 
-__all__ = ["LABELS", "good", "rows", "truth", "unfiltered"]
+__all__ = ["AXES", "LABELS", "good", "rows", "truth", "unfiltered"]

@@ -18,6 +18,7 @@ from typing import Any
 from alignment.checkpoints import Checkpoint, examine, locate, over
 from alignment.errors import TrainingError
 from alignment.hardware import device_of, ready, versions
+from alignment.judges import degenerate
 from alignment.profile import Judge, Profile, Recipe, Stage, Variant, is_path_or_hub_id
 from alignment.progress import Progress
 from alignment.store import Store, content_key
@@ -34,8 +35,8 @@ _LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate"
 class Workshop:
     """What models are made with: the profile, the store, the lessons (read when needed).
 
-    `failed` remembers by key what could not be trained, so that it is tried once, not again for
-    every variant that starts from it.
+    `found` remembers by name what was found, `failed` by key what could not be trained, so that it
+    is tried once, not again for every variant that starts from it.
     """
 
     profile: Profile
@@ -43,6 +44,7 @@ class Workshop:
     lessons: Callable[[], Lessons]
     digest: Callable[[], str]
     progress: Progress
+    found: dict[str, Checkpoint] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
@@ -51,6 +53,15 @@ def find(shop: Workshop, name: str) -> Checkpoint | None:
 
     Raises ModelError when a model that should only be loaded cannot be.
     """
+    if name not in shop.found:
+        checkpoint = _find(shop, name)
+        if checkpoint is None:
+            return None
+        shop.found[name] = checkpoint
+    return shop.found[name]
+
+
+def _find(shop: Workshop, name: str) -> Checkpoint | None:
     recipe = recipe_of(shop.profile, name)
     if recipe.model is not None:
         return loaded(shop, recipe.model, recipe.revision, judge=name == JUDGE)
@@ -105,6 +116,7 @@ def recipe_key(shop: Workshop, name: str) -> str:
         [stage.model_dump(mode="json") for stage in recipe.stages],
         _parent_key(shop, recipe),
         shop.digest(),
+        _degenerate_code(shop, recipe),
         profile.training.vocab_size if recipe.architecture else None,
         _length(profile, name),
         profile.dtype,
@@ -119,6 +131,13 @@ def seed_of(profile: Profile, name: str) -> int:
     """A recipe's seed, derived from its name, so that adding a variant changes no other."""
     digest = hashlib.sha256(f"{profile.seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def _degenerate_code(shop: Workshop, recipe: Recipe) -> str | None:
+    """Degenerate answers are made by code of ours: the one lesson that no digest of data covers."""
+    if not any(stage.degenerate for stage in recipe.stages):
+        return None
+    return shop.store.file_hash(Path(degenerate.__file__))
 
 
 def _length(profile: Profile, name: str) -> int:
