@@ -23,7 +23,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from alignment.errors import ProfileError
-from alignment.profile import Profile
+from alignment.profile import Profile, is_path_or_hub_id
 
 BUILT_IN = Path(__file__).with_name("profiles")
 DEFAULT = "tiny"
@@ -211,7 +211,12 @@ def _validate(values: Values) -> Profile:
         profile = Profile.model_validate(values)
     except ValidationError as error:
         raise ProfileError(_explain(error, values)) from None
-    loaded = [name for name, variant in profile.variants.items() if variant.model is not None]
+    loaded = [
+        name
+        for name, variant in profile.variants.items()
+        if variant.model is not None
+        or (variant.parent is not None and is_path_or_hub_id(variant.parent))
+    ]
     if profile.toy and loaded:
         raise ProfileError(
             f"variant {loaded[0]!r} is a real checkpoint, and profile {profile.name!r} has toy "

@@ -16,9 +16,12 @@ def conflict() -> str | None:
     when there is something to explain.
     """
     own = Path(__file__).resolve().parent
+    here = Path(__file__).name
     for entry in dict.fromkeys(sys.path):
         other = Path(entry or ".") / "alignment"
-        if (other / "__init__.py").is_file() and other.resolve() != own:
+        if not (other / "__init__.py").is_file() or other.resolve() == own:
+            continue
+        if not (other / here).is_file():  # else another copy of ours: a checkout beside a wheel
             return _explanation(other, own)
     return None
 

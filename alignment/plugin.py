@@ -459,6 +459,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     elif _SESSION in config.stash and _session(config).used and not config.option.collectonly:
         _report(session)
+        _spare_hypothesis(config)
+
+
+def _spare_hypothesis(config: pytest.Config) -> None:
+    """Where nothing has imported hypothesis, its summary would, to find that it has nothing to say.
+
+    That is 0.7 s of a warm run that has 3.
+    """
+    plugin = config.pluginmanager.get_plugin("hypothesispytest")
+    if plugin is not None and "hypothesis" not in sys.modules:
+        config.pluginmanager.unregister(plugin)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -53,12 +53,13 @@ def find(shop: Workshop, name: str) -> Checkpoint | None:
 
     Raises ModelError when a model that should only be loaded cannot be.
     """
-    if name not in shop.found:
-        checkpoint = _find(shop, name)
-        if checkpoint is None:
-            return None
+    known = shop.found.get(name)
+    if known is not None and all(path.is_dir() for path in (known.folder, *known.adapters)):
+        return known
+    checkpoint = _find(shop, name)
+    if checkpoint is not None:
         shop.found[name] = checkpoint
-    return shop.found[name]
+    return checkpoint
 
 
 def _find(shop: Workshop, name: str) -> Checkpoint | None:
