@@ -3,11 +3,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import sys
-from types import SimpleNamespace
 
 import pytest
 
+from alignment import tiny
 from alignment.errors import PromptError
 from alignment.profile import FileSource, TinySource
 from alignment.prompts.sources import Row, check, read_rows
@@ -120,17 +119,12 @@ def test_an_unreadable_file_is_refused(tmp_path):
     assert "cannot be read" in refused(tmp_path)
 
 
-def test_the_built_in_corpus(monkeypatch, tmp_path):
-    def rows(split, axis):
-        if axis != "harmlessness":
-            raise ValueError(axis)
-        return [GOOD, {**GOOD, "chosen": split}]
-
-    monkeypatch.setitem(sys.modules, "alignment.tiny", SimpleNamespace(rows=rows))
+def test_the_built_in_corpus(tmp_path):
     source = TinySource(source="tiny")
     found = list(read_rows(source, data=tmp_path, axis="harmlessness", network=False))
-    assert [(row.source, row.line) for row in found] == [("tiny/test", 1), ("tiny/test", 2)]
-    assert found[1].chosen == "test"
+    assert [(row.source, row.line) for row in found[:2]] == [("tiny/test", 1), ("tiny/test", 2)]
+    assert found[1].chosen == tiny.rows("test", "harmlessness")[1]["chosen"]
     check(source, data=tmp_path, axis="harmlessness")
-    with pytest.raises(PromptError, match="no rows for split 'test', axis 'wit'"):
-        check(source, data=tmp_path, axis="wit")
+    for look in (check, lambda *a, **k: list(read_rows(*a, network=False, **k))):
+        with pytest.raises(PromptError, match="no rows for split 'test', axis 'wit'"):
+            look(source, data=tmp_path, axis="wit")
