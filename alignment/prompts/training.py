@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from alignment.errors import PromptError
+from alignment.formats import dialogue
 from alignment.profile import Profile, TinySource
 from alignment.prompts.draws import generator
 from alignment.prompts.holdout import HoldOut, PairsByAxis, PromptsByAxis
 from alignment.prompts.preferences import Unusable, pairs
 from alignment.prompts.sources import label, read_rows, tiny
 from alignment.prompts.transcripts import content_id
-from alignment.records import ASSISTANT, PreferencePair
+from alignment.records import PreferencePair
 
 
 def trial(
@@ -101,8 +102,7 @@ def chosen_transcripts(
 
 def both_transcripts(pair: PreferencePair) -> tuple[str, str]:
     """The two dialogues that a pair is: its prompt with the chosen and with the rejected answer."""
-    start = f"{pair.prompt}\n\n{ASSISTANT}:"
-    return f"{start} {pair.chosen}", f"{start} {pair.rejected}"
+    return dialogue(pair.prompt, pair.chosen), dialogue(pair.prompt, pair.rejected)
 
 
 def _all_transcripts(profile: Profile, data: Path) -> Iterator[str]:
