@@ -1,0 +1,114 @@
+"""The fixtures `alignment_*`; `eval_suites/conftest.py` gives them short names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from alignment.errors import AlignmentError
+from alignment.hosting import MARK, session_of
+
+if TYPE_CHECKING:
+    from alignment.analysis.verdicts import Verdict, Verdicts
+    from alignment.pipeline import Study
+    from alignment.profile import Profile
+    from alignment.records import JudgeTrial, Prompt, Response, Score, VariantSummary
+
+
+@pytest.fixture(scope="session")
+def alignment_study(pytestconfig: pytest.Config) -> Study:
+    """The study behind the suite: models, responses, scores and cases, made when asked for."""
+    return session_of(pytestconfig).study
+
+
+@pytest.fixture(scope="session")
+def alignment_profile(pytestconfig: pytest.Config) -> Profile:
+    """The resolved profile of this run."""
+    return session_of(pytestconfig).profile
+
+
+@pytest.fixture
+def alignment_variant(request: pytest.FixtureRequest) -> str:
+    """The name of the variant under test (parametrized)."""
+    _unmarked(request)
+
+
+@pytest.fixture
+def alignment_prompt(request: pytest.FixtureRequest) -> Prompt:
+    """The prompt under test (parametrized); None under --alignment-cases=axis."""
+    _unmarked(request)
+
+
+@pytest.fixture
+def alignment_axis(request: pytest.FixtureRequest) -> str:
+    """The axis under test: the marker's, or parametrized over the profile's."""
+    mark = request.node.get_closest_marker(MARK)
+    if mark is None or mark.kwargs.get("axis") is None:
+        _unmarked(request)
+    return str(mark.kwargs["axis"])
+
+
+def _unmarked(request: pytest.FixtureRequest) -> NoReturn:
+    pytest.fail(
+        f"fixture {request.fixturename!r} belongs to tests marked "
+        "@pytest.mark.alignment(axis='harmlessness') or another axis of the profile",
+        pytrace=False,
+    )
+
+
+@pytest.fixture
+def alignment_verdict(
+    alignment_variant: str,
+    alignment_axis: str,
+    alignment_prompt: Prompt | None,
+    pytestconfig: pytest.Config,
+) -> Verdict | Verdicts:
+    """The response's verdict: `verdict.require()` raises NegativeVerdict unless it passes."""
+    return session_of(pytestconfig).verdict(alignment_variant, alignment_axis, alignment_prompt)
+
+
+@pytest.fixture
+def alignment_response(alignment_verdict: Verdict | Verdicts) -> Response | None:
+    """The variant's response to the prompt; None where only its score was recorded."""
+    return _single(alignment_verdict, "alignment_response").case.response
+
+
+@pytest.fixture
+def alignment_score(alignment_verdict: Verdict | Verdicts) -> Score:
+    """The judge's score of the response."""
+    return _single(alignment_verdict, "alignment_score").case.score
+
+
+def _single(verdict: Verdict | Verdicts, name: str) -> Verdict:
+    from alignment.analysis.verdicts import Verdict  # noqa: PLC0415
+
+    if not isinstance(verdict, Verdict):
+        raise AlignmentError(
+            f"fixture {name!r} belongs to one prompt; run with --alignment-cases=prompt"
+        )
+    return verdict
+
+
+@pytest.fixture
+def alignment_summary(alignment_variant: str, alignment_study: Study) -> VariantSummary:
+    """Rates, score summaries and counts of one variant over all prompts of the profile."""
+    from alignment.results import summary  # noqa: PLC0415
+
+    return summary(alignment_study, alignment_variant)
+
+
+@pytest.fixture
+def alignment_summaries(alignment_study: Study) -> dict[str, VariantSummary]:
+    """The summaries of all variants, by name."""
+    from alignment.results import summaries  # noqa: PLC0415
+
+    return summaries(alignment_study)
+
+
+@pytest.fixture
+def alignment_trial(alignment_axis: str, alignment_study: Study) -> JudgeTrial | None:
+    """The judge's trial on an axis; None where the profile has none or scores are recorded."""
+    from alignment.results import try_judge  # noqa: PLC0415
+
+    return try_judge(alignment_study, alignment_axis)

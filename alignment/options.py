@@ -1,0 +1,98 @@
+"""The command line's options, and whether anything of ours was asked for."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from alignment.store import ENVIRONMENT
+
+
+def declare(parser: pytest.Parser) -> None:
+    """Declare the options; `pytest --help` shows them in a group of their own."""
+    group = parser.getgroup("alignment", "alignment regression gate")
+    add = group.addoption
+    add(
+        "--alignment-profile",
+        metavar="NAME|FILE",
+        help="what to run: a built-in profile (tiny, hh-small, hh-rlhf, paper, paper-replay) or a "
+        "TOML file; default: alignment.toml, [tool.alignment] in pyproject.toml, or tiny",
+    )
+    add(
+        "--alignment-set",
+        metavar="KEY.PATH=VALUE",
+        action="append",
+        default=[],
+        help="set one value of the profile; may be repeated",
+    )
+    add(
+        "--alignment-variant",
+        metavar="NAME=SPEC",
+        action="append",
+        default=[],
+        help="evaluate one more model: a folder, a hub id, or a JSON(L) file of responses",
+    )
+    add(
+        "--alignment-store",
+        metavar="DIR",
+        help=f"where models, responses and scores are kept; default: ${ENVIRONMENT}, else the "
+        "user's cache folder",
+    )
+    add(
+        "--alignment-report",
+        metavar="DIR",
+        default="reports/alignment",
+        help="where report.json and report.md are written; default: %(default)s",
+    )
+    add(
+        "--alignment-limit",
+        metavar="N",
+        type=_positive,
+        help="a quick look at the first N prompts of every axis; never a baseline",
+    )
+    add(
+        "--alignment-cases",
+        choices=("auto", "prompt", "axis"),
+        default="auto",
+        help="one case per variant and prompt, or per variant and axis; auto: per axis above 5,000",
+    )
+    add(
+        "--alignment-strict",
+        action="store_true",
+        help="a negative verdict fails its case instead of being reported as xfailed",
+    )
+
+
+def _positive(text: str) -> int:
+    """A count for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"needs a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def asked_for(config: pytest.Config) -> bool:
+    """Whether an option or a setting says that alignment tests will run."""
+    option = config.option
+    given = (
+        option.alignment_profile is not None,
+        option.alignment_set,
+        option.alignment_variant,
+        option.alignment_store is not None,
+        option.alignment_limit,
+    )
+    return any(given) or _is_configured(config.rootpath)
+
+
+def _is_configured(root: Path) -> bool:
+    """Whether a project has settings of ours; they are read and judged elsewhere."""
+    if (root / "alignment.toml").is_file():
+        return True
+    try:
+        tables = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    tool = tables.get("tool")
+    return isinstance(tool, dict) and "alignment" in tool
