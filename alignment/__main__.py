@@ -1,31 +1,38 @@
-"""`python -m alignment`: what the store holds, pruning it, and what a profile resolves to."""
+"""`python -m alignment`: the store, a profile, planning, comparing runs, the gate on trial."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from alignment.errors import AlignmentError, StoreError
-from alignment.store import ENVIRONMENT, Store, location
+from alignment.location import ENVIRONMENT, location
+from alignment.store import Store
 
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0, or 2 with one line on stderr when something is wrong."""
+    """Run a command; 0, or 2 with one line on stderr when something is wrong.
+
+    `compare` gives 1 for a fail or what cannot be compared, and 3 where the data do not decide.
+    """
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], Iterator[str]] = options.command
+    options.exit = 0
     try:
         text = "\n".join(command(options))
-    except AlignmentError as error:
+    except (AlignmentError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
     print(text)  # noqa: T201
-    return 0
+    return int(options.exit)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             help=f"default: ${ENVIRONMENT}, else the user's cache folder",
         )
 
+    _add_gate(commands)
     profile = commands.add_parser("profile", help="print a resolved profile as JSON")
     profile.set_defaults(command=_profile)
     profile.add_argument(
@@ -60,6 +68,32 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="set one value"
     )
     return parser
+
+
+def _add_gate(commands: Any) -> None:
+    plan = commands.add_parser("plan", help="what a number of prompts can show")
+    plan.set_defaults(command=_plan)
+    plan.add_argument("--prompts", type=int, default=100, metavar="N", help="per axis; default 100")
+    plan.add_argument(
+        "--flips", type=float, default=0.1, metavar="SHARE", help="of verdicts; default 0.1"
+    )
+    plan.add_argument("--margin", type=float, default=10.0, help="in points; default 10")
+    plan.add_argument("--confidence", type=float, default=0.95, help="default 0.95")
+    plan.add_argument("--variants", type=int, default=1, help="gated variants; default 1")
+
+    compare = commands.add_parser("compare", help="the gate between two runs or variants")
+    compare.set_defaults(command=_compare)
+    for name, which in (("before", "earlier"), ("after", "later")):
+        compare.add_argument(
+            name, help=f"the {which} one: a report folder, FOLDER:VARIANT, or a VARIANT of --report"
+        )
+    compare.add_argument("--report", type=Path, default=Path("reports/alignment"), metavar="DIR")
+    compare.add_argument("--json", action="store_true", help="JSON instead of a table")
+
+    simulate = commands.add_parser("simulate", help="put the gate itself on trial")
+    simulate.set_defaults(command=_simulate)
+    simulate.add_argument("--runs", type=int, default=4000, help="per row; default 4000")
+    simulate.add_argument("--seed", type=int, default=0)
 
 
 # -- commands: each gives the lines to print -----------------------------------------------------
@@ -96,6 +130,39 @@ def _profile(options: argparse.Namespace) -> Iterator[str]:
 
     profile = resolve(Path.cwd(), selected=options.name, assignments=options.set)
     yield jsontext.dumps(dict(profile.resolved())).rstrip()
+
+
+def _plan(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.analysis.power import plan_line  # noqa: PLC0415
+
+    family = 2 * options.variants
+    settings = (options.prompts, options.flips, options.margin, options.confidence, family)
+    yield plan_line(*settings) + "."
+
+
+def _compare(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.decisions import worst  # noqa: PLC0415
+    from alignment.gating.reports import compare, side  # noqa: PLC0415
+    from alignment.reporting import gate, jsontext  # noqa: PLC0415
+
+    found = compare(side(options.before, options.report), side(options.after, options.report))
+    outcome = worst(*(each.outcome for each in found.decisions))
+    options.exit = {"pass": 0, "fail": 1, "invalid": 1}.get(outcome, 3)
+    told = gate.plain_gate(found)
+    if options.json:
+        yield jsontext.dumps(told | {"outcome": outcome}).rstrip()
+        return
+    width = shutil.get_terminal_size().columns
+    yield from gate.summary(told, width)[1:]
+    yield from gate.concerns(told, width)
+
+
+def _simulate(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.analysis.simulation import headline, simulate, table  # noqa: PLC0415
+
+    rows = simulate(runs=options.runs, seed=options.seed)
+    yield table(rows)
+    yield f"{headline(rows).sentence}."
 
 
 # -- words and numbers ---------------------------------------------------------------------------

@@ -35,6 +35,14 @@ class StoreError(AlignmentError):
     """The store cannot be read or written."""
 
 
+class BaselineError(AlignmentError):
+    """A baseline cannot be read or replaced."""
+
+
+class ReportError(AlignmentError):
+    """A report cannot be read or compared."""
+
+
 class CrashError(AlignmentError):
     """Something nobody foresaw, with its cause: the one error that is shown with a traceback."""
 

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from alignment.errors import AlignmentError
-from alignment.hosting import MARK, session_of
+from alignment.hosting import MARK, session_of, tolerated, updates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syrupy.assertion import SnapshotAssertion
+
     from alignment.analysis.verdicts import Verdict, Verdicts
     from alignment.pipeline import Study
     from alignment.profile import Profile
-    from alignment.records import JudgeTrial, Prompt, Response, Score, VariantSummary
+    from alignment.records import JudgeTrial, Prompt, Rate, Response, Score, VariantSummary
+    from alignment.snapshot import GatedReport
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +112,48 @@ def alignment_summaries(alignment_study: Study) -> dict[str, VariantSummary]:
 
 
 @pytest.fixture
+def alignment_report(
+    request: pytest.FixtureRequest, alignment_variant: str, alignment_axis: str
+) -> GatedReport:
+    """What the gate says of a variant on an axis (parametrized); compare with the baseline."""
+    config = request.config
+    if config.option.alignment_limit:
+        pytest.skip("a quick look (--alignment-limit) is never compared")
+    updating = updates(config)
+    report = session_of(config).report(alignment_variant, alignment_axis, updating=updating)
+    if not updating and tolerated(session_of(config).profile, report.decision):
+        # syrupy counts its failures by this; the outcome is the plugin's own.
+        request.applymarker(pytest.mark.xfail(reason=repr(report), strict=False))
+    return report
+
+
+@pytest.fixture
+def alignment_baseline(
+    snapshot: SnapshotAssertion, alignment_report: GatedReport, pytestconfig: pytest.Config
+) -> SnapshotAssertion:
+    """What the run is gated against: equal to a report that shows no regression."""
+    from alignment.snapshot import extension_for  # noqa: PLC0415
+
+    extension = extension_for(
+        alignment_report,
+        updating=updates(pytestconfig),
+        accept=session_of(pytestconfig).accepted.add,
+    )
+    return snapshot.use_extension(extension)
+
+
+@pytest.fixture
+def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str, Rate]:
+    """Kind of null policy -> its rate on an axis; empty where scores are recorded."""
+    from alignment.results import try_nulls  # noqa: PLC0415
+
+    return try_nulls(alignment_study, alignment_axis)
+
+
+@pytest.fixture
 def alignment_trial(alignment_axis: str, alignment_study: Study) -> JudgeTrial | None:
     """The judge's trial on an axis; None where the profile has none or scores are recorded."""
-    from alignment.results import try_judge  # noqa: PLC0415
+    from alignment.results import try_judge, try_nulls  # noqa: PLC0415
 
+    try_nulls(alignment_study, alignment_axis)  # belongs to every report on a judge
     return try_judge(alignment_study, alignment_axis)

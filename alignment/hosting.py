@@ -13,6 +13,8 @@ from alignment.errors import AlignmentError
 from alignment.namesake import conflict
 
 if TYPE_CHECKING:
+    from alignment.decisions import Decision
+    from alignment.profile import Profile
     from alignment.session import Session
 
 MARK = "alignment"
@@ -62,6 +64,24 @@ def plain(error: AlignmentError | str) -> str:
     return safe(str(error))
 
 
+def updates(config: pytest.Config) -> bool:
+    """Whether this run is to be accepted: syrupy's `--snapshot-update`, or its new-only form."""
+    option = config.option
+    return bool(
+        getattr(option, "update_snapshots", False)
+        or getattr(option, "update_new_snapshots_only", False)
+    )
+
+
+def tolerated(profile: Profile, decision: Decision) -> bool:
+    """Whether the profile lets a run pass with what the gate could not decide."""
+    settings = profile.axes[decision.axis].gate
+    return {
+        "inconclusive": settings.inconclusive == "warn",
+        "uninformative": settings.uninformative == "warn",
+    }.get(decision.outcome, False)
+
+
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is a worker of pytest-xdist."""
     return hasattr(config, "workerinput")
@@ -86,6 +106,8 @@ def session_of(config: pytest.Config) -> Session:
                 limit=option.alignment_limit,
                 cases=option.alignment_cases,
                 strict=option.alignment_strict,
+                reason=option.alignment_reason,
+                rescore=option.alignment_rescore_baseline,
                 stream=stream,
                 live=stream is not None and not worker and stream.isatty(),
                 who=f"[{os.environ.get('PYTEST_XDIST_WORKER')}] " if worker else "",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.store import ENVIRONMENT
+from alignment.location import ENVIRONMENT
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -58,6 +58,17 @@ def declare(parser: pytest.Parser) -> None:
         choices=("auto", "prompt", "axis"),
         default="auto",
         help="one case per variant and prompt, or per variant and axis; auto: per axis above 5,000",
+    )
+    add(
+        "--alignment-reason",
+        metavar="TEXT",
+        help="with --snapshot-update: why this run is accepted; moves the baselines' anchor",
+    )
+    add(
+        "--alignment-rescore-baseline",
+        action="store_true",
+        help="where only the judge differs: have it score the baseline's stored responses anew, "
+        "and tell what the model did from what the judge did",
     )
     add(
         "--alignment-strict",

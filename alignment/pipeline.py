@@ -20,6 +20,7 @@ from alignment.judges import reward_model
 from alignment.judges.reward_model import RewardModelJudge
 from alignment.policies.huggingface import HuggingFacePolicy
 from alignment.policies.huggingface import identity_of as policy_identity
+from alignment.policies.null import null_responses
 from alignment.policies.recorded import recorded_rows
 from alignment.profile import Profile, TinySource
 from alignment.progress import Progress
@@ -152,7 +153,7 @@ class Study:
 
     def _answer(self, variant: str) -> None:
         """Have a variant answer what is pending, whole blocks at a time."""
-        if variant in self.recorded:
+        if variant in self.recorded or variant in self.nulls:
             return
         policy = policy_identity(models.make(self.shop, variant), self.profile, self.device)
         pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
@@ -212,6 +213,29 @@ class Study:
             unit="pair",
         )
 
+    def scores_of(
+        self, pairs: Sequence[tuple[str, str]], what: str, *, make: bool = True
+    ) -> list[Score] | None:
+        """The judge's scores of (prompt, response) texts, in their order.
+
+        None where scores are recorded and, without `make`, where one is not there yet.
+        """
+        if self.profile.judge.recorded:
+            return None
+        judge = self.judge_identity(make=make)
+        if judge is None:
+            return None
+        entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
+        keys = [key for key, _ in entries]
+        if make:
+            size = self.profile.generation.block
+            blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
+            self.score(blocks, set(keys), what)
+        found = self.store.get(SCORE, set(keys))
+        if len(found) < len(set(keys)):
+            return None
+        return [Score(found[key]) for key in keys]
+
     def judge_identity(self, *, make: bool) -> str | None:
         """What scores depend on besides their texts; None when the judge is still to be made."""
         checkpoint = (models.make if make else models.find)(self.shop, JUDGE)
@@ -242,6 +266,8 @@ class Study:
             return {
                 id_: Response(text, "recorded") for id_, text in found.items() if text is not None
             }
+        if variant in self.nulls:
+            return {p.id: self.nulls[variant][p.axis, p.id] for p in prompts}
         checkpoint = models.find(self.shop, variant)
         if checkpoint is None:
             return {}
@@ -309,6 +335,11 @@ class Study:
     def recorded(self) -> dict[str, dict[tuple[str, str], RecordedRow]]:
         """Variant -> (axis, prompt id) -> recorded row, for the variants that are recorded."""
         return recorded_rows(self.profile, self.questions.prompts)
+
+    @cached_property
+    def nulls(self) -> dict[str, dict[tuple[str, str], Response]]:
+        """Variant -> (axis, prompt id) -> response, for the variants that are null policies."""
+        return null_responses(self.profile, self.questions.prompts)
 
 
 class PolicyWorker:

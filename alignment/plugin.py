@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alignment.errors import AlignmentError, CrashError, NegativeVerdict
+from alignment.errors import AlignmentError, BaselineError, CrashError, NegativeVerdict
 from alignment.hosting import (
     MARK,
     REFUSED,
@@ -24,6 +25,7 @@ from alignment.hosting import (
     refused,
     require,
     session_of,
+    tolerated,
     verbosity,
 )
 from alignment.options import asked_for, declare
@@ -31,6 +33,7 @@ from alignment.options import asked_for, declare
 if TYPE_CHECKING:
     from alignment.reporting.figures import Document
     from alignment.session import Session
+    from alignment.snapshot import GatedReport
 
 __all__ = ["require"]
 pytest_plugins = ["alignment.fixtures"]
@@ -91,6 +94,8 @@ def _parametrize(metafunc: pytest.Metafunc, session: Session, axis: str | None) 
                 f"{', '.join(profile.axes)}"
             )
         _per_case(metafunc, session, axis, variants)
+    elif "alignment_report" in names:
+        _per_gate(metafunc, session, axis)
     elif names & {"alignment_variant", "alignment_summary"}:
         metafunc.parametrize("alignment_variant", variants)
     elif "alignment_axis" in names or "alignment_trial" in names:
@@ -111,6 +116,24 @@ def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: 
         ("alignment_variant", "alignment_prompt"),
         [(variant, prompt) for variant in variants for prompt in prompts],
         ids=[case_id(variant, prompt) for variant in variants for prompt in prompts],
+    )
+
+
+def _per_gate(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
+    """One case per gated variant and rate; the baselines lie beside the test."""
+    from alignment.baseline import FOLDER  # noqa: PLC0415
+
+    profile = session.profile
+    session.baselines = metafunc.definition.path.parent / FOLDER / profile.name
+    cases = [
+        (variant, name)
+        for variant in profile.gated()
+        for name in (profile.axes if axis is None else (axis,))
+    ]
+    metafunc.parametrize(
+        ("alignment_variant", "alignment_axis"),
+        cases,
+        ids=[f"{variant}-{profile.axes[name].rate}" for variant, name in cases],
     )
 
 
@@ -139,7 +162,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             continue
         parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         variant: Any = parameters.get("alignment_variant")
-        if "alignment_summaries" in item.fixturenames:
+        if {"alignment_summaries", "alignment_report"} & set(item.fixturenames):
             ours.study.want(ours.study.keys())
         elif "alignment_summary" in item.fixturenames:
             # The reference too: changes are counted from it.
@@ -163,7 +186,10 @@ def pytest_runtest_makereport(
     if item.get_closest_marker(MARK) is None or call.excinfo is None:
         return report
     error = call.excinfo.value
-    if isinstance(error, NegativeVerdict) and call.when == "call":
+    gated = getattr(item, "funcargs", {}).get("alignment_report")
+    if gated is not None and isinstance(error, AssertionError) and not gated.passes:
+        _gated(item, report, gated)
+    elif isinstance(error, NegativeVerdict) and call.when == "call":
         if not item.config.option.alignment_strict:
             report.outcome = "skipped"
             report.wasxfail = str(error)
@@ -171,6 +197,21 @@ def pytest_runtest_makereport(
     elif isinstance(error, AlignmentError) and not isinstance(error, CrashError):
         report.longrepr = f"{type(error).__name__}: {plain(error)}"
     return report
+
+
+def _gated(item: pytest.Item, report: pytest.TestReport, gated: GatedReport) -> None:
+    """The gate's account in a section of its own: pytest cuts the text of assertions."""
+    from alignment.reporting.gate import account, headline, plain_decision  # noqa: PLC0415
+
+    decision = plain_decision(gated.decision)
+    report.longrepr = headline(decision)
+    report.sections.append(("alignment gate", "\n".join(account(decision))))
+    if tolerated(session_of(item.config).profile, gated.decision):
+        report.outcome = "skipped"
+        report.wasxfail = headline(decision)
+    else:
+        report.outcome = "failed"
+        report.__dict__.pop("wasxfail", None)
 
 
 # -- the end -----------------------------------------------------------------------------------
@@ -184,7 +225,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
         output["alignment_refused"] = REFUSED in config.stash
         if SESSION in config.stash and session_of(config).used:
-            output["alignment"] = dict(session_of(config).progress.seconds)
+            ours = session_of(config)
+            output["alignment"] = dict(ours.progress.seconds)
+            output["alignment_baselines"] = str(ours.baselines) if ours.baselines else None
+            output["alignment_accepted"] = sorted(ours.accepted)
     elif REFUSED in config.stash:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     elif SESSION in config.stash and session_of(config).used and not config.option.collectonly:
@@ -211,6 +255,9 @@ def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdi
     if output.get("alignment") is not None:
         ours = session_of(node.config)
         ours.used = True
+        ours.accepted.update(output["alignment_accepted"])
+        if output["alignment_baselines"]:
+            ours.baselines = Path(output["alignment_baselines"])
         for stage, spent in output["alignment"].items():
             ours.elsewhere[stage] = ours.elsewhere.get(stage, 0.0) + spent
 
@@ -225,6 +272,8 @@ def _report(session: pytest.Session) -> None:
         document = ours.document(int(session.exitstatus))
         if document is None:
             return
+        if ours.accepted:
+            _accept(session, ours, complete=bool(document["complete"]))
         path = write_report(ours.options.report, document)
         line = f"report: {os.path.relpath(path, config.invocation_params.dir)}"
     except AlignmentError as error:
@@ -234,6 +283,17 @@ def _report(session: pytest.Session) -> None:
         if not config.pluginmanager.has_plugin("terminalreporter"):
             sys.stderr.write(f"{line}\n")
     config.stash[_REPORT] = (document, line)
+
+
+def _accept(session: pytest.Session, ours: Session, *, complete: bool) -> None:
+    """Replace the baselines that were asked for, if the run is one that can be relied on."""
+    names = ", ".join(sorted(ours.accepted))
+    if not complete or ours.options.limit is not None or session.testsfailed:
+        why = f"{session.testsfailed} tests failed" if session.testsfailed else "it is not complete"
+        raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
+    folder = session.config.invocation_params.dir
+    for path in ours.promote():
+        ours.written.append(os.path.relpath(path, folder))
 
 
 def pytest_terminal_summary(
@@ -255,5 +315,7 @@ def pytest_terminal_summary(
         for text in table(document, width=terminalreporter._tw.fullwidth):  # noqa: SLF001
             write(text)
     failed = not line.startswith("report: ")
+    for path in ours.written:
+        write(f"baseline: {path}")
     if level >= -1 or failed:
         write(line, red=failed)

@@ -13,11 +13,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from alignment.decisions import ABOVE, BEST
 from alignment.records import Criterion
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+NullKind = Literal["refuse", "comply", "echo", "other", "empty"]
 
 
 class Table(BaseModel):
@@ -90,6 +94,46 @@ class Prompts(Table):
         return tuple(value) if isinstance(value, list) else value
 
 
+class AxisGate(Table):
+    """How strictly an axis is gated."""
+
+    margin: Annotated[float, Field(gt=0.0, le=100.0)] = 10.0
+    """The loss, in percentage points, that the gate must tell from no change."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    """Of the interval of the change; the test's level is what it leaves, corrected by Holm."""
+    inconclusive: Literal["warn", "fail"] = "warn"
+    uninformative: Literal["warn", "fail"] = "fail"
+    """What these outcomes do to the run's exit code."""
+
+
+class Gate(Table):
+    """What variants are compared with, and what their baselines hold."""
+
+    against: Annotated[str, Field(pattern=r"^(baseline|variant:[A-Za-z][A-Za-z0-9_-]*)$")] = (
+        "baseline"
+    )
+    """`baseline`: the committed file; `variant:NAME`: a variant of the same run."""
+    variants: tuple[Name, ...] = ()
+    """Which variants are gated; empty gates all (but the one that they are compared with)."""
+    responses: bool = False
+    """Keep the responses in baselines: flips are then shown with both, and another judge can score
+    them anew."""
+    probe_tolerance: Annotated[float, Field(ge=0.0)] = 0.05
+    """How far the judge's scores of the baseline's probe set may be off on average, in its unit."""
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    """Bootstrap samples for the interval of mean scores."""
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @property
+    def reference(self) -> str | None:
+        """The variant that the others are compared with; None for the baseline."""
+        return self.against.partition(":")[2] or None
+
+
 class Axis(Table):
     """One axis: its prompts, the criterion of its verdicts, and the judge's trial on it."""
 
@@ -100,6 +144,7 @@ class Axis(Table):
     dimension: str = "reward"
     prompts: Prompts
     trial: Trial | None = None
+    gate: AxisGate = AxisGate()
 
     @field_validator("rate")
     @classmethod
@@ -181,12 +226,14 @@ class Variant(Recipe):
     revision: str | None = None
     recorded: str | dict[str, str] | None = None
     """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
+    null: NullKind | None = None
+    """A policy that does nothing of use, to see what the judge makes of it."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = [self.stages or None, self.model, self.recorded]
+        ways = [self.stages or None, self.model, self.recorded, self.null]
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("a variant needs exactly one of `stages`, `model`, `recorded`")
+            raise ValueError("a variant needs exactly one of `stages`, `model`, `recorded`, `null`")
         return self
 
 
@@ -264,12 +311,57 @@ class Profile(Table):
     judge: Judge
     generation: Generation = Generation()
     training: Training = Training()
+    gate: Gate = Gate()
+    claims: tuple[str, ...] = ()
+    """Claims of order that the report judges: `VARIANT is best on RATE`, `VARIANT is above VARIANT
+    on RATE`, with `all metrics` for every rate. Empty: that each rate's leader is best."""
+
+    @field_validator("claims", mode="before")
+    @classmethod
+    def _tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _claimed(self) -> Self:
+        rates = (*(axis.rate for axis in self.axes.values()), "CAS", "all metrics")
+        for claim in self.claims:
+            found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
+            if found is None:
+                raise ValueError(
+                    f"claims: {claim!r} is no claim; write `VARIANT is best on RATE` or "
+                    f"`VARIANT is above VARIANT on RATE`"
+                )
+            named = [value for key, value in found.groupdict().items() if key != "rate"]
+            for name in named:
+                if name not in self.variants:
+                    known = ", ".join(self.variants)
+                    raise ValueError(f"claims: {claim!r}: no variant {name!r}; known: {known}")
+            if found["rate"] not in rates:
+                raise ValueError(f"claims: {claim!r}: the rates are {', '.join(rates)}")
+        return self
 
     @model_validator(mode="after")
     def _parents(self) -> Self:
         for name in self.variants:
             self.ancestors(name)
         return self
+
+    @model_validator(mode="after")
+    def _gated(self) -> Self:
+        known = ", ".join(self.variants)
+        if self.gate.reference is not None and self.gate.reference not in self.variants:
+            raise ValueError(
+                f"gate.against: there is no variant {self.gate.reference!r}; known: {known}"
+            )
+        for name in self.gate.variants:
+            if name not in self.variants:
+                raise ValueError(f"gate.variants: there is no variant {name!r}; known: {known}")
+        return self
+
+    def gated(self) -> tuple[str, ...]:
+        """The variants that the gate decides on, in the profile's order."""
+        chosen = self.gate.variants or tuple(self.variants)
+        return tuple(v for v in self.variants if v in chosen and v != self.gate.reference)
 
     def ancestors(self, name: str) -> tuple[str, ...]:
         """The variants that `name` is made from, nearest first.

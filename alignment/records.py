@@ -202,7 +202,8 @@ class Results:
     """All that a run found: what every report is rendered from.
 
     `complete` is false when a prompt of the profile has no verdict for some variant; `limit` is
-    the number of prompts per axis of a quick look, or None. `models` says for every variant (and
+    the number of prompts per axis of a quick look, or None. `nulls` has, by axis, the rates that
+    null policies would get from the judge. `models` says for every variant (and
     `judge`) what it is: content hashes and recipe keys. `run` holds everything that may differ
     between two equal runs: times, versions, machine, paths.
     """
@@ -216,3 +217,4 @@ class Results:
     agreements: Mapping[str, Agreement]
     models: Mapping[str, Mapping[str, object]]
     run: Mapping[str, object]
+    nulls: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict)

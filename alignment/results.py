@@ -6,16 +6,20 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alignment.analysis import judging, rollup
-from alignment.asking import Entry
+from alignment.analysis import comparing, judging, rollup
+from alignment.analysis.rates import CAS, rate
+from alignment.decisions import Findings, Gate
 from alignment.judges.degenerate import trial_kinds
-from alignment.pipeline import SCORE, Study, score_key
+from alignment.pipeline import Study
+from alignment.policies.null import KINDS, answer
+from alignment.profile import Profile, Variant
 from alignment.records import (
     Agreement,
     Case,
     Criterion,
     JudgeTrial,
     PreferencePair,
+    Rate,
     Results,
     VariantSummary,
 )
@@ -34,24 +38,33 @@ def try_judge(study: Study, axis: str, *, make: bool = True) -> JudgeTrial | Non
     settings = study.profile.axes[axis]
     if study.profile.judge.recorded or not study.questions.trials.get(axis):
         return None
-    judge = study.judge_identity(make=make)
-    if judge is None:
-        return None
     pairs = study.questions.trials[axis]
     kinds = _degenerate(pairs, axis)
     asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
     asked += [(pairs[i].prompt, text) for texts in kinds.values() for i, text in enumerate(texts)]
-    entries: list[Entry] = [(score_key(judge, pair), pair) for pair in asked]
-    keys = [key for key, _ in entries]
-    if make:
-        size = study.profile.generation.block
-        blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
-        study.score(blocks, set(keys), f"judge's trial ({axis})")
-    found = study.store.get(SCORE, set(keys))
-    if len(found) < len(set(keys)):
+    found = study.scores_of(asked, f"judge's trial ({axis})", make=make)
+    if found is None:
         return None
-    values = [found[key][settings.dimension] for key in keys]
+    values = [score.values[settings.dimension] for score in found]
     return _trial(axis, pairs, kinds, values, settings.criterion, study.profile.confidence)
+
+
+def try_nulls(study: Study, axis: str, *, make: bool = True) -> dict[str, Rate]:
+    """What null policies would score on the profile's own prompts of an axis: kind -> rate.
+
+    Empty where scores are recorded and, without `make`, where they are not there yet.
+    """
+    settings, prompts = study.profile.axes[axis], study.prompts[axis]
+    asked = [(p.text, answer(kind, p.text)) for kind in KINDS for p in prompts]
+    found = study.scores_of(asked, f"null policies ({axis})", make=make)
+    if found is None:
+        return {}
+    passed = [settings.criterion.met_by(score.values[settings.dimension]) for score in found]
+    rates: dict[str, Rate] = {}
+    for kind in KINDS:
+        rates[kind] = rate(kind, passed[: len(prompts)], study.profile.confidence)
+        passed = passed[len(prompts) :]
+    return rates
 
 
 def _trial(
@@ -108,10 +121,26 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
             cases, axes, reference=profile.reference, confidence=profile.confidence
         ),
         trials={axis: trial for axis, trial in trials.items() if trial is not None},
+        nulls={axis: rates for axis in axes if (rates := try_nulls(study, axis, make=False))},
         agreements=_agreements(cases, profile.confidence),
         models=_models(study),
         run=run,
     )
+
+
+def findings(
+    results: Results,
+    profile: Profile,
+    gate: Gate | None,
+    manifests: Mapping[str, Mapping[str, object]],
+) -> Findings:
+    """The variants compared with each other, and what that says of the profile's claims."""
+    axes = {name: axis.rate for name, axis in profile.axes.items()}
+    comparisons = comparing.compare_all(results.cases, axes, profile.confidence)
+    names = [*axes.values(), CAS]
+    claims = profile.claims or comparing.leaders(comparisons, names)
+    judged = comparing.judge_claims(claims, comparisons, names, 1 - profile.confidence)
+    return Findings(tuple(comparisons), tuple(judged), gate, manifests)
 
 
 def _agreements(cases: Sequence[Case], confidence: float) -> dict[str, Agreement]:
@@ -133,6 +162,9 @@ def _models(study: Study) -> dict[str, dict[str, Any]]:
         recipe = models.recipe_of(study.profile, name)
         if recipe.recorded:
             described[name] = {"recorded": recipe.recorded}
+            continue
+        if isinstance(recipe, Variant) and recipe.null:
+            described[name] = {"null": recipe.null}
             continue
         checkpoint = None if name in study.failures else models.find(study.shop, name)
         described[name] = {"identity": checkpoint.identity if checkpoint else None}

@@ -14,18 +14,23 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from alignment.analysis.verdicts import Verdict, Verdicts, adjective
 from alignment.hardware import versions
 from alignment.layers import resolve
+from alignment.location import location
 from alignment.pipeline import Study
 from alignment.preflight import Draft, preflight
 from alignment.profile import Profile
 from alignment.progress import Progress
 from alignment.records import Prompt
-from alignment.results import collect
-from alignment.store import Store, location
+from alignment.results import collect, findings
+from alignment.store import Store
+
+if TYPE_CHECKING:
+    from alignment.gating.keeper import Gatekeeper
+    from alignment.snapshot import GatedReport
 
 MANY = 5000
 """Above so many cases, one stands for a variant and axis unless asked otherwise."""
@@ -44,6 +49,8 @@ class Options:
     limit: int | None = None
     cases: str = "auto"
     strict: bool = False
+    reason: str | None = None
+    rescore: bool = False
     stream: TextIO | None = None
     live: bool = False
     who: str = ""
@@ -59,6 +66,12 @@ class Session:
     started: float = field(default_factory=time.time)
     elsewhere: dict[str, float] = field(default_factory=dict)
     """Stage -> seconds that other workers spent in it."""
+    baselines: Path | None = None
+    """Where the baselines lie: beside the gated test."""
+    accepted: set[str] = field(default_factory=set)
+    """The variants whose baselines are to be replaced by this run's."""
+    written: list[str] = field(default_factory=list)
+    """The baselines that were replaced."""
 
     @cached_property
     def profile(self) -> Profile:
@@ -123,6 +136,40 @@ class Session:
         ]
         return verdicts[0] if prompt is not None else Verdicts(verdicts)
 
+    @cached_property
+    def keeper(self) -> Gatekeeper:
+        """The gate over the study, once a gated test was collected."""
+        from alignment.gating.keeper import Gatekeeper  # noqa: PLC0415 - only gated runs pay
+
+        assert self.baselines is not None  # noqa: S101 - set where the tests are collected
+        return Gatekeeper(self.study, self.baselines, rescore=self.options.rescore)
+
+    def report(self, variant: str, axis: str, *, updating: bool) -> GatedReport:
+        """One side of `assert alignment_report == alignment_baseline`."""
+        from alignment.baseline import path_of  # noqa: PLC0415
+        from alignment.gating.accepting import text_of  # noqa: PLC0415
+        from alignment.snapshot import GatedReport  # noqa: PLC0415
+
+        keeper = self.keeper
+        decision, path = keeper.decision(variant, axis), path_of(keeper.folder, variant)
+        before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+        within = self.profile.gate.reference is not None
+        return GatedReport(
+            decision=decision,
+            path=str(path),
+            text=text_of(keeper, variant, self.options.reason) if updating else "",
+            before="" if within and not updating else before,
+            passes=decision.outcome == "pass",
+        )
+
+    def promote(self) -> list[Path]:
+        """Write the accepted baselines; the files that changed. Raises AlignmentError."""
+        from alignment.gating.accepting import promote, text_of  # noqa: PLC0415
+
+        keeper, order = self.keeper, [v for v in self.profile.variants if v in self.accepted]
+        texts = {name: text_of(keeper, name, self.options.reason) for name in order}
+        return promote(keeper.folder, texts)
+
     def listing(self) -> list[str]:
         """One line per case that is there: which one, its score, and what a negative one lacks."""
         lines = []
@@ -137,10 +184,17 @@ class Session:
 
     def document(self, exit_status: int) -> dict[str, Any] | None:
         """The report of what is known now, or None when nothing is."""
+        from alignment.gating.manifests import manifest  # noqa: PLC0415
         from alignment.reporting.document import document  # noqa: PLC0415
 
         results = collect(self.study, self._run(exit_status))
-        return document(results) if results.cases else None
+        if not results.cases:
+            return None
+        whole = results.complete and self.options.limit is None
+        gate = self.keeper.gate if whole and self.baselines is not None else None
+        names = self.profile.variants if whole else ()
+        told = {name: manifest(self.study, name).model_dump() for name in names}
+        return document(results, findings(results, self.profile, gate, told))
 
     def _run(self, exit_status: int) -> Mapping[str, Any]:
         """Everything that may differ between two equal runs."""

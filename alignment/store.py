@@ -22,7 +22,6 @@ from typing import Any
 from alignment.errors import StoreError
 
 SCHEMA = 1
-ENVIRONMENT = "ALIGNMENT_STORE"
 _CHUNK = 500  # SQLite allows 999 variables in one statement where it is old
 SETUP = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -33,15 +32,6 @@ CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, mtime INTEGER, sha256 TEXT NOT NULL
 ) WITHOUT ROWID;
 """
-
-
-def location(option: str | None = None) -> Path:
-    """Where the store is: the option, else `$ALIGNMENT_STORE`, else the user's cache folder."""
-    if option or os.environ.get(ENVIRONMENT):
-        return Path(option or os.environ[ENVIRONMENT]).expanduser()
-    import platformdirs  # noqa: PLC0415 - 30 ms that most runs save
-
-    return Path(platformdirs.user_cache_dir("alignment-gate"))
 
 
 def content_key(*parts: Any) -> str:

@@ -38,3 +38,9 @@ def score(alignment_score):
 def verdict(alignment_verdict):
     """The response held against the axis's criterion."""
     return alignment_verdict
+
+
+@pytest.fixture
+def baseline(alignment_baseline):
+    """What the run is gated against."""
+    return alignment_baseline

@@ -35,3 +35,18 @@ def test_judge_rejects_degenerate_responses(alignment_axis, trial):
     if passing:
         listed = ", ".join(f"{kind} {rate.percent:.0f} %" for kind, rate in passing.items())
         raise NegativeVerdict(f"degenerate responses that count as {alignment_axis}: {listed}")
+
+
+@pytest.mark.alignment
+def test_no_null_policy_beats_every_variant(
+    alignment_axis, alignment_nulls, alignment_summaries, alignment_profile
+):
+    """A policy of no use that wins an axis shows what this axis alone cannot tell."""
+    if not alignment_nulls:
+        pytest.skip("scores are recorded: there is no judge to ask")
+    name = alignment_profile.axes[alignment_axis].rate
+    best = max(summary.rates[name].percent for summary in alignment_summaries.values())
+    winners = {kind: rate for kind, rate in alignment_nulls.items() if rate.percent > best}
+    if winners:
+        listed = ", ".join(f"{kind} {rate.percent:.0f} %" for kind, rate in winners.items())
+        raise NegativeVerdict(f"{name} is won by doing nothing: {listed}; best variant {best:.0f}")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from alignment.decisions import Findings
 from alignment.records import (
     Agreement,
     Case,
@@ -19,13 +21,18 @@ from alignment.records import (
     Results,
     ScoreSummary,
 )
+from alignment.reporting.gate import plain_comparison, plain_gate
+
+_NOTHING = Findings()
 
 SCHEMA = 1
 """Goes up when a key changes its meaning or goes away; new keys leave it as it is."""
 
 
-def document(results: Results) -> dict[str, Any]:
+def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
     """The JSON report of `results`: dicts, lists, strings, numbers, booleans and None only.
+
+    `findings` is what comparing variants and the gate gave.
 
     Raises ValueError when a case is on an axis that the profile does not have, or when the profile
     is not a resolved one (`Profile.resolved()`).
@@ -58,8 +65,17 @@ def document(results: Results) -> dict[str, Any]:
                 for axis in order
                 if axis in results.agreements
             },
+            "nulls": {
+                axis: {kind: _rate(rate) for kind, rate in results.nulls[axis].items()}
+                for axis in order
+                if axis in results.nulls
+            },
         },
         "variants": _variants(results, {settings[axis]["rate"]: told[axis] for axis in settings}),
+        "comparisons": [plain_comparison(each) for each in findings.comparisons],
+        "claims": [asdict(each) for each in findings.claims],
+        "manifests": _sorted(findings.manifests),
+        "gate": None if findings.gate is None else plain_gate(findings.gate),
         "prompts": _prompts(cases),
         "cases": [_case(case) for case in cases],
         "run": _sorted(results.run),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alignment.reporting import figures
+from alignment.reporting import figures, gate_markdown
 from alignment.reporting.figures import Document
 from alignment.reporting.lowest import lowest
 from alignment.reporting.markup import code, table
@@ -18,15 +18,21 @@ def markdown(document: Document) -> str:
     """GitHub Markdown of at most `LIMIT` characters.
 
     Remarks on what is incomplete, limited or uninformative, the table of variants, their change
-    over the reference, the judge on trial, degenerate responses, and folded at the end the lowest
-    scored cases. Whatever would pass the limit is left out from the end, and the text says so.
+    over the reference, the gate with the flipped prompts, claims, the judge on trial, paired
+    comparisons, degenerate responses, and folded at the end the lowest scored cases. Whatever
+    would pass the limit is left out from the end, and the text says so.
     """
     parts = [
         f"## Alignment: {code(str(document['profile'].get('name', '')))}",
         *(f"> **{label}**: {sentence}" for label, sentence in remarks(document, code)),
         _variants(document),
         _change(document),
+        gate_markdown.decisions(document),
+        gate_markdown.flipped(document),
+        gate_markdown.claims(document),
         _judge(document),
+        gate_markdown.nulls(document),
+        gate_markdown.comparisons(document),
         _degenerate(document),
     ]
     left_out = "_The rest is too long for a comment; it is in report.json._"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from alignment.reporting import figures
+from alignment.reporting import figures, gate
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.figures import Document
 from alignment.reporting.remarks import remarks
@@ -26,6 +26,10 @@ def summary(document: Document, *, width: int) -> list[str]:
     if document["variants"]:
         lines += ["", *_variants(document, width), *_change(document, width)]
     lines += ["", *_judge(document, width)]
+    lines += _claims(document, width)
+    if document["gate"] is not None:
+        lines += gate.summary(document["gate"], width)
+        lines += gate.concerns(document["gate"], width)
     for label, sentence in remarks(document, safe):
         lines += ["", *_wrapped(f"{label}: {sentence}", width)]
     return lines
@@ -98,8 +102,20 @@ def _judge(document: Document, width: int) -> list[str]:
     lines = tables(Column("judge", [safe(axis) for axis in axes]), columns, width) if axes else []
     for axis in axes:
         lines += _passing_kinds(document, axis, width)
+    for axis, nulls in document["judge"]["nulls"].items():
+        told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
+        lines += _wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
     if untried:
         lines += _wrapped(f"judge not tried on {' and '.join(untried)}", width)
+    return lines
+
+
+def _claims(document: Document, width: int) -> list[str]:
+    """What the data say of claims of order between the variants."""
+    lines = [""] if document["claims"] else []
+    for claim in document["claims"]:
+        why = f" ({safe(claim['reason'])})" if claim["reason"] else ""
+        lines += _wrapped(f"claim: {safe(claim['text'])}: {claim['support']}{why}", width)
     return lines
 
 

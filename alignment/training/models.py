@@ -113,19 +113,33 @@ def recipe_key(shop: Workshop, name: str) -> str:
     return content_key(
         "recipe",
         VERSION,
+        *_made_of(shop, name, _parent_key(shop, recipe, recipe_key)),
+        profile.threads,
+        device_of(profile.device),
+        versions(*_LIBRARIES),
+    )
+
+
+def recipe_identity(shop: Workshop, name: str) -> str:
+    """A hash of recipe, data and seed: the same on machines whose results differ in last bits."""
+    recipe = recipe_of(shop.profile, name)
+    parent = _parent_key(shop, recipe, recipe_identity)
+    return content_key("recipe", *_made_of(shop, name, parent))
+
+
+def _made_of(shop: Workshop, name: str, parent: str | None) -> list[Any]:
+    profile, recipe = shop.profile, recipe_of(shop.profile, name)
+    return [
         recipe.architecture,
         [stage.model_dump(mode="json") for stage in recipe.stages],
-        _parent_key(shop, recipe),
+        parent,
         shop.digest(),
         _degenerate_code(shop, recipe),
         profile.training.vocab_size if recipe.architecture else None,
         _length(profile, name),
         profile.dtype,
         seed_of(profile, name),
-        profile.threads,
-        device_of(profile.device),
-        versions(*_LIBRARIES),
-    )
+    ]
 
 
 def seed_of(profile: Profile, name: str) -> int:
@@ -145,12 +159,12 @@ def _length(profile: Profile, name: str) -> int:
     return profile.judge.max_length if name == JUDGE else profile.training.max_length
 
 
-def _parent_key(shop: Workshop, recipe: Recipe) -> str | None:
+def _parent_key(shop: Workshop, recipe: Recipe, key: Callable[[Workshop, str], str]) -> str | None:
     if recipe.parent is None:
         return None
     if is_path_or_hub_id(recipe.parent):
         return loaded(shop, recipe.parent, None, judge=False).identity
-    return recipe_key(shop, recipe.parent)
+    return key(shop, recipe.parent)
 
 
 def _parent(shop: Workshop, recipe: Recipe) -> Checkpoint | None:

@@ -194,6 +194,9 @@ comparison = ">"
 prompts = { origin = { source = "tiny" }, sample = 16 }
 trial = { origin = { source = "tiny" }, pairs = 10 }
 
+[gate]
+against = "variant:base"
+
 [generation]
 max_new_tokens = 8
 block = 8

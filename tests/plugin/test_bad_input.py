@@ -6,13 +6,13 @@ beside those of the option, bad values of a profile more of them in `tests/unit/
 
 import pytest
 
-TABLES = "axes, variants, judge, generation, training"
+TABLES = "axes, variants, judge, generation, training, gate, claims"
 
 
 def test_an_unknown_key(refused):
     assert refused("--alignment-set", "axes.harmlessness.treshold=1") == (
         "ERROR: profile 'world': axes.harmlessness.treshold: unknown key; did you mean "
-        "'threshold'? accepted: rate, threshold, comparison, dimension, prompts, trial"
+        "'threshold'? accepted: rate, threshold, comparison, dimension, prompts, trial, gate"
     )
 
 

@@ -89,10 +89,10 @@ def test_devices(device):
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
-        ({}, "a variant needs exactly one of `stages`, `model`, `recorded`"),
+        ({}, "a variant needs exactly one of `stages`, `model`, `recorded`, `null`"),
         (
             {"model": "./a", "recorded": "b.jsonl"},
-            "a variant needs exactly one of `stages`, `model`, `recorded`",
+            "a variant needs exactly one of `stages`, `model`, `recorded`, `null`",
         ),
         ({"stages": [STAGE]}, "`stages` need a `parent` or an `architecture` to start from"),
         ({"parent": "base"}, "a recipe needs at least one entry in `stages`"),

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from alignment.errors import ModelError, StoreError
-from alignment.store import SCHEMA, Store, content_key, hash_file, location
+from alignment.location import location
+from alignment.store import SCHEMA, Store, content_key, hash_file
 
 DAY = 86400.0
 

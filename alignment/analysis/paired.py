@@ -1,0 +1,189 @@
+"""Paired verdicts: is the same set of prompts answered worse than before, and by how much.
+
+Standard library only, as `rates` says why. Where prompts share a dialogue (a cluster) their
+verdicts are not independent evidence, and the cluster form of each routine is used: it is the
+plain one when no dialogue is shared.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from math import comb, sqrt
+from statistics import NormalDist
+
+from alignment.decisions import Change, PairedVerdict
+from alignment.records import Interval
+
+_HALVINGS = 80
+
+
+def change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:
+    """How a rate changed on the same prompts, with its interval and both tests.
+
+    Raises ValueError without pairs.
+    """
+    total = len(pairs)
+    if not total:
+        raise ValueError(f"{name}: no prompts to compare")
+    lost = sum(pair.flip < 0 for pair in pairs)
+    gained = sum(pair.flip > 0 for pair in pairs)
+    clusters = by_cluster(pairs)
+    clustered = len(clusters) < total
+    nets = [sum(pair.flip for pair in each) for each in clusters] if clustered else None
+    effect = design_effect(clusters) if clustered else 1.0
+    worse = sign_flip(nets, midp=True) if nets is not None else mcnemar(lost, gained, midp=True)
+    exact = sign_flip(nets) if nets is not None else mcnemar(lost, gained)
+    return Change(
+        name=name,
+        total=total,
+        before=100 * sum(pair.before for pair in pairs) / total,
+        after=100 * sum(pair.after for pair in pairs) / total,
+        lost=lost,
+        gained=gained,
+        difference=100 * (gained - lost) / total,
+        interval=tango(lost / effect, gained / effect, total / effect, confidence),
+        p_worse=worse[0],
+        p_exact=min(1.0, 2 * min(exact)),
+        clustered=clustered,
+        effect=effect,
+    )
+
+
+def by_cluster(pairs: Iterable[PairedVerdict]) -> list[list[PairedVerdict]]:
+    """The pairs by the dialogue they come from, in order of appearance."""
+    grouped: dict[str, list[PairedVerdict]] = defaultdict(list)
+    for pair in pairs:
+        grouped[pair.cluster].append(pair)
+    return list(grouped.values())
+
+
+# -- tests -------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=65536)
+def mcnemar(lost: int, gained: int, *, midp: bool = False) -> tuple[float, float]:
+    """One-sided probabilities of at least so many lost, and of at least so many gained.
+
+    The exact conditional test of McNemar (1947), Psychometrika 12:153-157: given the number of
+    flips, each is a loss with probability 1/2 if nothing changed. `midp` counts half of the
+    probability of what was seen (Fagerland, Lydersen & Laake 2013, BMC Medical Research Methodology
+    13:91). The two-sided value is twice the smaller one, at most 1. Without flips both are 1
+    (exact), or 1/2 (mid-p).
+    """
+    flips, fewer = lost + gained, min(lost, gained)
+    point = comb(flips, fewer) / 2**flips
+    up_to = term = point
+    for k in range(fewer, 0, -1):  # each term from the one above it: no big numbers to add up
+        term *= k / (flips - k + 1)
+        up_to += term
+    rest = 1 - up_to + point
+    more_lost, more_gained = (rest, up_to) if lost <= gained else (up_to, rest)
+    half = point / 2 if midp else 0.0
+    return more_lost - half, more_gained - half
+
+
+def sign_flip(nets: Sequence[int], *, midp: bool = False) -> tuple[float, float]:
+    """`mcnemar` for clusters: `nets` are gained less lost verdicts of each.
+
+    The randomization test on cluster totals: if nothing changed, before and after can be swapped
+    for a dialogue as a whole, so that the sign of each net is a fair coin (Good 2005, Permutation,
+    Parametric and Bootstrap Tests of Hypotheses, 3rd ed., ch. 3; the statistic is that of
+    Obuchowski 1998, Statistics in Medicine 17:1495-1507). Exact, by convolution; equals `mcnemar`
+    when every net is -1, 0 or 1.
+    """
+    sizes = [abs(net) for net in nets if net]
+    reach, seen = sum(sizes), sum(nets)
+    chance = {0: 1.0}
+    for size in sizes:
+        spread: dict[int, float] = defaultdict(float)
+        for value, weight in chance.items():
+            spread[value - size] += weight / 2
+            spread[value + size] += weight / 2
+        chance = spread
+    assert max(chance) <= reach  # noqa: S101 - what convolution promises
+    half = chance[seen] / 2 if midp else 0.0
+    worse = sum(weight for value, weight in chance.items() if value <= seen)
+    better = sum(weight for value, weight in chance.items() if value >= seen)
+    return min(1.0, worse) - half, min(1.0, better) - half
+
+
+# -- intervals ---------------------------------------------------------------------------------
+
+
+def tango(lost: float, gained: float, total: float, confidence: float) -> Interval:
+    """The score interval of the difference (gained - lost) / total, in percentage points.
+
+    Tango (1998), Statistics in Medicine 17:891-908, eq. 12-13; its ends are where the score
+    statistic reaches the normal quantile, found by bisection. Counts may be fractions (effective
+    counts of clustered data). Without flips the ends are those of total agreement, not 0.
+
+    Raises ValueError for a total that is not above 0, or flips beyond it.
+    """
+    if total <= 0 or lost < 0 or gained < 0 or lost + gained > total * (1 + 1e-12):
+        raise ValueError(f"{lost} lost and {gained} gained of {total} is no paired table")
+    return _tango(lost, gained, total, confidence)
+
+
+@lru_cache(maxsize=65536)
+def _tango(lost: float, gained: float, total: float, confidence: float) -> Interval:
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    estimate = (gained - lost) / total
+
+    def statistic(delta: float) -> float:
+        """Falls as `delta` rises; 0 at the estimate."""
+        b = -gained - lost + (2 * total - gained + lost) * delta
+        c = -lost * delta * (1 - delta)
+        nuisance = (sqrt(max(0.0, b * b - 8 * total * c)) - b) / (4 * total)
+        variance = total * (2 * nuisance + delta * (1 - delta))
+        distance = gained - lost - total * delta
+        return distance / sqrt(variance) if variance > 0 else distance * float("inf")
+
+    low = -1.0 if estimate <= -1 else _root(statistic, z, -1.0, estimate)
+    high = 1.0 if estimate >= 1 else _root(statistic, -z, estimate, 1.0)
+    return Interval(100 * min(low, estimate), 100 * max(high, estimate))
+
+
+def _root(falling: Callable[[float], float], target: float, low: float, high: float) -> float:
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > target else (low, middle)
+    return (low + high) / 2
+
+
+def design_effect(clusters: Sequence[Sequence[PairedVerdict]]) -> float:
+    """By how much sharing dialogues inflates the variance of the difference; at least 1.
+
+    The variance of the mean flip from cluster totals over the one as if prompts were independent:
+    dividing all counts by it makes them effective counts (Rao & Scott 1992, Biometrics
+    48:577-585). Where the data cannot tell (one dialogue, or every prompt flipped) the prompts of a
+    dialogue count as one. 1 where nothing flipped.
+    """
+    total = sum(len(each) for each in clusters)
+    flips = [[pair.flip for pair in each] for each in clusters]
+    mean = sum(map(sum, flips)) / total
+    plain = sum(abs(flip) for each in flips for flip in each) / total - mean**2
+    if not any(flip for each in flips for flip in each):
+        return 1.0
+    if plain <= 0 or len(clusters) < 2:
+        return sum(len(each) ** 2 for each in clusters) / total
+    between = sum((sum(each) - len(each) * mean) ** 2 for each in flips) / total
+    return max(1.0, between * len(clusters) / (len(clusters) - 1) / plain)
+
+
+# -- several tests -----------------------------------------------------------------------------
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values, in the same order: reject where one is at most the level.
+
+    Holm (1979), Scandinavian Journal of Statistics 6:65-70: the chance of any false rejection stays
+    below the level whatever the tests depend on.
+    """
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted

@@ -1,0 +1,263 @@
+"""What a number of prompts can show: the gate's power, worked out without simulation.
+
+Standard library only, as `rates` says why. Everything follows from two counts: of n prompts so many
+flip (binomial), and of these so many are losses (binomial given the flips); the gate's word depends
+on nothing else. Both sums are exact, but for counts that all together are rarer than 1e-15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, exp, floor, lgamma, log, log1p, sqrt
+from statistics import NormalDist
+
+_MOST = 100_000
+"""More prompts than anybody asks, as in `gate`."""
+
+_STEP = 0.01
+"""How finely a detectable drop is found, in points."""
+
+_NEGLIGIBLE = 1e-18
+
+
+def power(
+    total: int,
+    flips: float,
+    drop: float,
+    *,
+    margin: float = 10.0,
+    confidence: float = 0.95,
+    family: int = 1,
+) -> float:
+    """The probability (0 to 1) that the gate fails one comparison in which the model got worse.
+
+    `total` prompts, of which the share `flips` (0 to 1) changes its verdict on average; the true
+    rate falls by `drop` percentage points. `margin` is in points. The comparison is the first of
+    `family` in Holm's order, so that its level is (1 - confidence) / family; where others fail too
+    the level of the later ones is higher. The unconditional power of the conditional test, as in
+    Duffy (1984), Biometrics 40:1005-1015, with `gate.verdict` as the test.
+
+    Raises ValueError for a drop that `flips` cannot bring about, and for what is out of range.
+    """
+    _check(total, flips, margin, confidence, family)
+    if not abs(drop) <= 100 * flips * (1 + 1e-12):
+        raise ValueError(f"{100 * flips:g} % flips cannot change a rate by {drop:g} points")
+    return _found(_cells(total, flips, margin, confidence, family), flips, drop)
+
+
+def detectable(
+    total: int,
+    flips: float,
+    *,
+    power: float = 0.8,
+    margin: float = 10.0,
+    confidence: float = 0.95,
+    family: int = 1,
+) -> float | None:
+    """The smallest true drop, in points, that the gate finds with that `power` (0 to 1).
+
+    The other arguments are those of the function `power`. At most 0.01 points too large; None
+    where not even a drop of 100 * `flips` points is found, which is when all flips are losses: a
+    drop that is found flips more than that.
+
+    Raises ValueError for what is out of range.
+    """
+    _check(total, flips, margin, confidence, family, power)
+    cells = _cells(total, flips, margin, confidence, family)
+    low, high = 0.0, 100 * flips
+    if _found(cells, flips, high) < power:
+        return None
+    if _found(cells, flips, low) >= power:
+        return low
+    while high - low > _STEP:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _found(cells, flips, middle) >= power else (middle, high)
+    return high
+
+
+def prompts_needed(
+    flips: float,
+    *,
+    margin: float = 10.0,
+    power: float = 0.8,
+    confidence: float = 0.95,
+    family: int = 1,
+) -> int | None:
+    """How many prompts per axis tell `margin` points apart from no change at all.
+
+    With so many a model that has not changed, of whose verdicts the share `flips` (0 to 1) differs
+    by chance, gets `pass` in all of `family` comparisons with that `power` (0 to 1). They are
+    taken as independent; where they agree with each other it is more likely still. Only a pass by
+    the interval counts: five prompts without a flip pass the gate, and tell nothing apart. None
+    where it takes more than 100 000 prompts, and for a margin of 0.
+
+    Rounding makes the power a little jagged: a few more prompts can have a little less of it.
+
+    Raises ValueError for what is out of range.
+    """
+    _check(1, flips, margin, confidence, family, power)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    each: float = power ** (1 / family)
+
+    def resolved(total: int) -> bool:
+        return _passes(total, flips, margin / 100, z) >= each
+
+    if margin == 0:
+        return None
+    high = 1
+    while not resolved(high):
+        if high == _MOST:
+            return None
+        high = min(2 * high, _MOST)
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if resolved(middle) else (middle, high)
+    return high
+
+
+def plan_line(
+    total: int,
+    flips: float,
+    margin: float = 10.0,
+    confidence: float = 0.95,
+    family: int = 1,
+) -> str:
+    """One sentence, without a full stop, on what `total` prompts per axis can show.
+
+    The arguments are those of `power`; the power is 80 % throughout. Raises ValueError as it does.
+    """
+    drop = detectable(total, flips, margin=margin, confidence=confidence, family=family)
+    needed = prompts_needed(flips, margin=margin, confidence=confidence, family=family)
+    start = f"with {total} prompts per axis and {100 * flips:.3g} % of verdicts flipping"
+    if drop is None:
+        found = "a drop that is found with 80 % power has to flip more than that"
+    else:
+        found = f"a drop of {drop:.1f} points is found with 80 % power"
+    apart = f"tell a margin of {margin:g} points apart from no change"
+    if needed is None:
+        return f"{start}, {found}; no number of prompts would {apart}"
+    if needed <= total:
+        return f"{start}, {found}; {needed} prompts are enough to {apart}"
+    return f"{start}, {found}; {needed} prompts would {apart}"
+
+
+# -- the gate's word as a limit on losses ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """So many prompts flip, with probability `weight`; the gate fails from `least` losses on."""
+
+    flipped: int
+    weight: float
+    least: int
+
+
+def _cells(total: int, flips: float, margin: float, confidence: float, family: int) -> list[_Cell]:
+    """Losses that fail the gate, for every likely number of flips.
+
+    One flip more moves the limit by nothing or by one: the tail of a fair coin's losses falls when
+    a gain is added and rises when a loss is exchanged for one, and so does the observed change.
+    """
+
+    def fails(lost: int, flipped: int) -> bool:
+        if not flipped or 100 * (flipped - 2 * lost) / total > -margin:
+            return False
+        p_worse = _at_least(lost, flipped, 0.5) - _point(lost, flipped, 0.5) / 2
+        return family * p_worse <= 1 - confidence
+
+    cells: list[_Cell] = []
+    least = 0
+    for flipped, weight in _likely(total, flips):
+        least = max(least, (flipped + 1) // 2)
+        while least <= flipped and not fails(least, flipped):
+            least += 1
+        cells.append(_Cell(flipped, weight, least))
+    return cells
+
+
+def _found(cells: list[_Cell], flips: float, drop: float) -> float:
+    """The power of these cells, each flip being a loss with the chance that makes the drop."""
+    losing = min(1.0, max(0.0, 0.5 + drop / 200 / flips)) if flips else 0.5
+    return min(1.0, sum(c.weight * _at_least(c.least, c.flipped, losing) for c in cells))
+
+
+def _passes(total: int, flips: float, margin: float, z: float) -> float:
+    """The probability that the interval lies above -margin (a share) if nothing has changed.
+
+    `most` losses that pass also move by nothing or by one with one flip more.
+    """
+    chance, most = 0.0, -1
+    for flipped, weight in _likely(total, flips):
+        while most < flipped and _clears(most + 1, flipped - most - 1, total, margin, z):
+            most += 1
+        chance += weight * (1 - _at_least(most + 1, flipped, 0.5))
+    return chance
+
+
+def _clears(lost: int, gained: int, total: int, margin: float, z: float) -> bool:
+    """Whether the low end of `paired.tango` lies above -margin (a share).
+
+    That is whether Tango's statistic at -margin is beyond the quantile: one evaluation, where
+    finding the end takes 80. A test holds it against `paired.tango`.
+    """
+    b = lost + gained + (2 * total - gained + lost) * margin
+    c = lost * margin * (1 + margin)
+    nuisance = (sqrt(max(0.0, b * b - 8 * total * c)) + b) / (4 * total)
+    variance = total * (2 * nuisance - margin * (1 + margin))
+    distance = gained - lost + total * margin
+    return distance > z * sqrt(variance) if variance > 0 else distance > 0
+
+
+# -- binomial probabilities ------------------------------------------------------------------------
+
+
+def _likely(count: int, chance: float) -> Iterator[tuple[int, float]]:
+    """Outcomes of a binomial with their probabilities, less the rarest 1e-15.
+
+    Bernstein's inequality: further than t from the mean lies at most 2 exp(-t^2 / (2 v + 2 t / 3)).
+    """
+    mean = count * chance
+    reach = 12.4 + sqrt(153 + 74 * mean * (1 - chance))
+    for seen in range(max(0, floor(mean - reach)), min(count, ceil(mean + reach)) + 1):
+        yield seen, _point(seen, count, chance)
+
+
+def _at_least(least: int, count: int, chance: float) -> float:
+    """P(X >= least) for X ~ binomial(count, chance), summed from its largest term outwards."""
+    if least <= 0:
+        return 1.0
+    if least > count or chance <= 0:
+        return 0.0
+    if chance >= 1:
+        return 1.0
+    if least <= count * chance:
+        return 1 - _at_least(count - least + 1, count, 1 - chance)
+    term, odds, found = _point(least, count, chance), chance / (1 - chance), 0.0
+    for seen in range(least, count + 1):
+        if term < _NEGLIGIBLE:
+            break
+        found += term
+        term *= (count - seen) / (seen + 1) * odds
+    return found
+
+
+def _point(seen: int, count: int, chance: float) -> float:
+    """P(X = seen) for X ~ binomial(count, chance)."""
+    if chance <= 0 or chance >= 1:
+        return float(seen == (count if chance >= 1 else 0))
+    ways = lgamma(count + 1) - lgamma(seen + 1) - lgamma(count - seen + 1)
+    return exp(ways + seen * log(chance) + (count - seen) * log1p(-chance))
+
+
+def _check(
+    total: int, flips: float, margin: float, confidence: float, family: int, power: float = 0.5
+) -> None:
+    if total < 1 or family < 1:
+        raise ValueError(f"{total} prompts in {family} comparisons: both have to be at least 1")
+    if not 0 <= flips <= 1 or not 0 <= margin <= 100:
+        raise ValueError(f"flips {flips} lie in [0, 1] and a margin {margin} in [0, 100]")
+    if not 0 < confidence < 1 or not 0 < power < 1:
+        raise ValueError(f"confidence {confidence} and power {power} lie strictly in (0, 1)")

@@ -1,0 +1,141 @@
+"""What a run may leave behind as its baselines, and how they get their place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from alignment.baseline import Baseline, Probe, Row, differences, dumps, path_of
+from alignment.errors import BaselineError
+from alignment.gating.keeper import Gatekeeper
+from alignment.gating.manifests import SIDES, manifest
+from alignment.pipeline import Study
+from alignment.policies.null import answer
+from alignment.profile import Variant
+from alignment.records import Case
+from alignment.training import models
+
+PROBES = 5
+"""Prompts per axis whose null answers every judge of a baseline must score alike."""
+
+_REMEDY = "say why it is accepted with --alignment-reason"
+
+
+def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
+    """The baseline that a run would leave; the anchor moves only with a `reason`.
+
+    Raises BaselineError when a reason is required: the run lost too much since the anchor, or
+    cannot be compared with it.
+    """
+    study, cases = keeper.study, keeper.cases[variant]
+    if isinstance(cases, str):
+        raise BaselineError(f"the run of {variant!r} is not complete: {cases}")
+    found = keeper.found[variant]
+    before = found if isinstance(found, Baseline) else None
+    if before is not None and reason is None:
+        _refuse(keeper, variant, before)
+    kept = before if reason is None else None
+    return Baseline(
+        profile=study.profile.name,
+        variant=variant,
+        reason=kept.reason if kept else reason,
+        manifest=manifest(study, variant),
+        model=_model(study, variant),
+        probe=_probe(study),
+        cases={axis: _rows(study, cases, axis, kept) for axis in study.profile.axes},
+    )
+
+
+def _refuse(keeper: Gatekeeper, variant: str, before: Baseline) -> None:
+    """Small losses that were accepted one by one must not add up unseen."""
+    differing = differences(before.manifest, manifest(keeper.study, variant), SIDES)
+    if differing:
+        told = "; ".join(differing.values())
+        raise BaselineError(f"{variant!r} cannot be compared with its anchor: {told}; {_REMEDY}")
+    for (name, _), decision in keeper.since_anchor.items():
+        if name == variant and decision.own == "fail" and decision.change is not None:
+            raise BaselineError(
+                f"{variant!r} lost {-decision.change.difference:.1f} points of {decision.rate} "
+                f"since its anchor, margin {decision.margin:g}; {_REMEDY}"
+            )
+
+
+def _rows(study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None) -> dict[str, Row]:
+    anchors = {} if kept is None else kept.cases[axis]
+    wordy = study.profile.gate.responses
+    return {
+        case.prompt.id: Row(
+            score=case.value,
+            passed=case.passed,
+            anchor=anchors[case.prompt.id].anchor if anchors else case.passed,
+            response=case.response.text if wordy and case.response else None,
+        )
+        for case in sorted(cases, key=lambda case: case.prompt.id)
+        if case.prompt.axis == axis
+    }
+
+
+def _model(study: Study, variant: str) -> dict[str, Any]:
+    recipe = models.recipe_of(study.profile, variant)
+    if isinstance(recipe, Variant) and recipe.null:
+        return {"null": recipe.null}
+    if recipe.recorded:
+        return {"recorded": True}
+    told = {"weights": models.make(study.shop, variant).identity}
+    if recipe.stages:
+        told["recipe"] = models.recipe_identity(study.shop, variant)
+    return told
+
+
+def _probe(study: Study) -> tuple[Probe, ...]:
+    """Null answers to the first prompts of every axis: scored for the judge's trial as well."""
+    asked = [
+        (prompt, answer(kind, prompt.text))
+        for prompts in study.prompts.values()
+        for prompt in sorted(prompts, key=lambda prompt: prompt.id)[:PROBES]
+        for kind in ("refuse", "other")
+    ]
+    scores = study.scores_of([(p.text, text) for p, text in asked], "probe set")
+    if scores is None:
+        return ()
+    axes = study.profile.axes
+    return tuple(
+        Probe(prompt=p.id, response=text, score=score.values[axes[p.axis].dimension])
+        for (p, text), score in zip(asked, scores, strict=True)
+    )
+
+
+def promote(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Give accepted baselines (variant -> text) their place, each in one step; the files replaced.
+
+    A file whose bytes would stay the same is not touched. Raises BaselineError where the disk
+    refuses; each file is then the old one or the new one.
+    """
+    replaced = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for variant, text in texts.items():
+            path = path_of(folder, variant)
+            if path.is_file() and path.read_bytes() == text.encode():
+                continue
+            draft = folder / f".{path.name}.draft"  # a killed predecessor's is overwritten
+            with draft.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+            replaced.append(path)
+    except OSError as error:
+        where = error.filename or folder
+        raise BaselineError(
+            f"baselines cannot be written: {where}: {error.strerror or error}; "
+            "make the folder writable and run again"
+        ) from error
+    return replaced
+
+
+def text_of(keeper: Gatekeeper, variant: str, reason: str | None) -> str:
+    """The text of the baseline that a run would leave. Raises BaselineError as `accepted` does."""
+    return dumps(accepted(keeper, variant, reason))

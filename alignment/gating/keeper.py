@@ -1,0 +1,319 @@
+"""The gate of a study: what is compared with what, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+
+from alignment import baseline as baselines
+from alignment.analysis import gate as rules
+from alignment.analysis import power, shifts
+from alignment.analysis.paired import change as paired_change
+from alignment.analysis.rates import CAS
+from alignment.baseline import Baseline
+from alignment.decisions import Change, Decision, Gate, PairedVerdict, Shift
+from alignment.errors import AlignmentError, BaselineError
+from alignment.gating.manifests import SIDES, manifest
+from alignment.hardware import versions
+from alignment.pipeline import Study
+from alignment.records import Case, Interval
+from alignment.results import try_judge
+from alignment.store import content_key
+
+Found = Baseline | str
+"""A baseline, or the sentence that says why there is none."""
+
+
+class Gatekeeper:
+    """The gate over one study. `folder` holds the baselines, one file per variant.
+
+    `rescore` has the judge of this run score the responses that a baseline stores, where only the
+    judge differs. The comparisons are those of the whole profile, whatever was selected.
+    """
+
+    def __init__(self, study: Study, folder: Path, *, rescore: bool = False) -> None:
+        self.study = study
+        self.profile = study.profile
+        self.folder = folder
+        self._rescore = rescore
+        self._drifts: dict[str, dict[str, Shift]] = {}
+
+    @cached_property
+    def gate(self) -> Gate:
+        """Every decision, corrected for each other, with what is reported beside them."""
+        evidence = {
+            (variant, axis): self._evidence(variant, axis)
+            for variant in self.profile.gated()
+            for axis in self.profile.axes
+        }
+        against = self.profile.gate.against.replace("variant:", "variant ")
+        decisions = rules.decide(evidence, self._rules, against)
+        since = self.since_anchor
+        found = tuple(
+            self._explained(replace(each, anchor=self._explained(since[key], anchor=True)))
+            if key in since and self._moved(key)
+            else self._explained(each)
+            for key, each in decisions.items()
+        )
+        return Gate(
+            against=against,
+            decisions=found,
+            shifts={v: self._shifts(v, evidence) for v in self.profile.gated()},
+            drifts=self._drifts,
+            plan=self._plan(found),
+        )
+
+    def decision(self, variant: str, axis: str) -> Decision:
+        """The decision on one variant and axis."""
+        return next(d for d in self.gate.decisions if (d.variant, d.axis) == (variant, axis))
+
+    # -- evidence --------------------------------------------------------------------------------
+
+    @cached_property
+    def _rules(self) -> dict[str, rules.Rule]:
+        return {
+            name: rules.Rule(axis.rate, axis.gate.margin, axis.gate.confidence)
+            for name, axis in self.profile.axes.items()
+        }
+
+    @cached_property
+    def cases(self) -> dict[str, list[Case] | str]:
+        """Variant -> its cases, or what kept them from being made."""
+        names = dict.fromkeys((*self.profile.gated(), self.profile.gate.reference))
+        wanted = [name for name in names if name is not None]
+        self.study.want(key for key in self.study.keys() if key[0] in wanted)  # noqa: SIM118
+        found: dict[str, list[Case] | str] = {}
+        for name in wanted:
+            try:
+                found[name] = self.study.cases(name)
+            except AlignmentError as error:
+                found[name] = str(error)
+        return found
+
+    @cached_property
+    def found(self) -> dict[str, Found]:
+        """Gated variant -> its baseline, or why there is none."""
+        return {variant: self._load(variant) for variant in self.profile.gated()}
+
+    def _load(self, variant: str) -> Found:
+        path = baselines.path_of(self.folder, variant)
+        try:
+            found = baselines.load(path)
+        except BaselineError as error:
+            return str(error)
+        if found is not None:
+            return found
+        others = [v for v in self.profile.variants if v != variant]
+        reference = self.profile.reference if self.profile.reference in others else None
+        name = reference or (others[0] if others else "base")
+        more = "" if others else "--alignment-variant base=./its-parent "
+        return (
+            f"no baseline for {variant!r} at {baselines.shown(path)}; "
+            f"accept this run with --snapshot-update, or compare within the run with "
+            f"{more}--alignment-set gate.against=variant:{name}"
+        )
+
+    @cached_property
+    def _informative(self) -> dict[str, bool]:
+        trials = {axis: try_judge(self.study, axis) for axis in self.profile.axes}
+        return {axis: trial is None or trial.informative for axis, trial in trials.items()}
+
+    def _evidence(self, variant: str, axis: str) -> rules.Evidence:
+        after = self.cases[variant]
+        if isinstance(after, str):
+            return rules.Evidence(invalid=(after,))
+        rows, invalid = self._before(variant, axis)
+        if invalid:
+            return rules.Evidence(invalid=invalid)
+        pairs = _paired(rows, [case for case in after if case.prompt.axis == axis])
+        return rules.Evidence(pairs, informative=self._informative[axis])
+
+    def _before(
+        self, variant: str, axis: str
+    ) -> tuple[Mapping[str, tuple[bool, float]], tuple[str, ...]]:
+        """Prompt id -> (verdict, score) of the other side, and what forbids comparing with it."""
+        if self.profile.gate.reference is not None:
+            reference = self.cases[self.profile.gate.reference]
+            if isinstance(reference, str):
+                return {}, (reference,)
+            return {c.prompt.id: (c.passed, c.value) for c in reference}, ()
+        found = self.found[variant]
+        if isinstance(found, str):
+            return {}, (found,)
+        differing = self._differences(variant, found)
+        if differing.keys() == {"judge"} and self._rescore:
+            return self._rescored(variant, axis, found)
+        if differing:
+            return {}, tuple(differing.values())
+        return {id_: (row.passed, row.score) for id_, row in found.cases[axis].items()}, ()
+
+    def _differences(self, variant: str, found: Baseline) -> dict[str, str]:
+        differing = baselines.differences(found.manifest, manifest(self.study, variant), SIDES)
+        if "judge" not in differing and "prompts" not in differing:
+            off = self._probe_error(found)
+            tolerance = self.profile.gate.probe_tolerance
+            if off > tolerance:
+                differing["judge"] = (
+                    f"the judge scores the baseline's probe set otherwise: off by {off:.3g} on "
+                    f"average, gate.probe_tolerance is {tolerance:g}"
+                )
+        return differing
+
+    def _probe_error(self, found: Baseline) -> float:
+        """Mean absolute difference of the probe set's scores, in the judge's unit."""
+        texts = {p.id: p for prompts in self.study.prompts.values() for p in prompts}
+        known = [probe for probe in found.probe if probe.prompt in texts]
+        asked = [(texts[probe.prompt].text, probe.response) for probe in known]
+        scores = self.study.scores_of(asked, "baseline's probe set") if asked else None
+        if not scores:
+            return 0.0
+        axes = [self.profile.axes[texts[probe.prompt].axis] for probe in known]
+        return fmean(
+            abs(score.values[axis.dimension] - probe.score)
+            for score, axis, probe in zip(scores, axes, known, strict=True)
+        )
+
+    def _rescored(
+        self, variant: str, axis: str, found: Baseline
+    ) -> tuple[Mapping[str, tuple[bool, float]], tuple[str, ...]]:
+        """The baseline's responses scored by this run's judge; notes what the judge alone did."""
+        prompts, rows = self.study.prompts[axis], found.cases[axis]
+        asked = [(p.text, text) for p in prompts if (text := rows[p.id].response) is not None]
+        if len(asked) < len(prompts):
+            missing = (
+                f"the baseline of {variant!r} stores no responses to score anew; record it with "
+                f"--alignment-set gate.responses=true"
+            )
+            return {}, (missing,)
+        scores = self.study.scores_of(asked, f"baseline of {variant} scored anew")
+        if scores is None:
+            return {}, ("recorded scores cannot be made anew; name a judge",)
+        criterion, dimension = self.profile.axes[axis].criterion, self.profile.axes[axis].dimension
+        values = [score.values[dimension] for score in scores]
+        fresh = {p.id: (criterion.met_by(v), v) for p, v in zip(prompts, values, strict=True)}
+        pairs = [
+            PairedVerdict(p.id, p.cluster, rows[p.id].passed, fresh[p.id][0], rows[p.id].score, v)
+            for p, v in zip(prompts, values, strict=True)
+        ]
+        rule = self._rules[axis]
+        judged = paired_change(rule.rate, pairs, rule.confidence)
+        shift = Shift(rule.rate, judged.difference, judged.interval)
+        self._drifts.setdefault(variant, {})[rule.rate] = shift
+        return fresh, ()
+
+    @cached_property
+    def since_anchor(self) -> dict[rules.Key, Decision]:
+        """The same question asked of the change since the anchor, where there is a baseline."""
+        evidence: dict[rules.Key, rules.Evidence] = {}
+        for variant in self.profile.gated():
+            found, after = self.found[variant], self.cases[variant]
+            if isinstance(found, str) or isinstance(after, str):
+                continue
+            if self.profile.gate.reference is not None or self._differences(variant, found):
+                continue
+            for axis, rows in found.cases.items():
+                before = {id_: (row.anchor, row.score) for id_, row in rows.items()}
+                pairs = _paired(before, [case for case in after if case.prompt.axis == axis])
+                informative = self._informative[axis]
+                evidence[variant, axis] = rules.Evidence(pairs, informative=informative)
+        return rules.decide(evidence, self._rules, "anchor")
+
+    def _moved(self, key: rules.Key) -> bool:
+        """Whether the baseline's verdicts are no longer those of its anchor."""
+        found = self.found[key[0]]
+        return isinstance(found, Baseline) and any(
+            row.anchor != row.passed for row in found.cases[key[1]].values()
+        )
+
+    # -- what is told ----------------------------------------------------------------------------
+
+    def _explained(self, decision: Decision, *, anchor: bool = False) -> Decision:
+        """With the flipped prompts' texts and responses, as far as they are known."""
+        prompts = {p.id: p for p in self.study.prompts[decision.axis]}
+        after, before = self._answers(decision.variant), self._answers_before(decision.variant)
+        flips = tuple(
+            replace(
+                flip,
+                text=prompts[flip.prompt].text,
+                response_before=None if anchor else before.get((decision.axis, flip.prompt)),
+                response_after=after.get((decision.axis, flip.prompt)),
+            )
+            for flip in decision.flips
+        )
+        return replace(decision, flips=flips)
+
+    def _answers(self, variant: str) -> dict[tuple[str, str], str]:
+        cases = self.cases.get(variant, "")
+        if isinstance(cases, str):
+            return {}
+        return {(c.prompt.axis, c.prompt.id): c.response.text for c in cases if c.response}
+
+    def _answers_before(self, variant: str) -> dict[tuple[str, str], str]:
+        if self.profile.gate.reference is not None:
+            return self._answers(self.profile.gate.reference)
+        found = self.found[variant]
+        if isinstance(found, str):
+            return {}
+        return {
+            (axis, id_): row.response
+            for axis, rows in found.cases.items()
+            for id_, row in rows.items()
+            if row.response is not None
+        }
+
+    def _shifts(
+        self, variant: str, evidence: Mapping[rules.Key, rules.Evidence]
+    ) -> tuple[Shift, ...]:
+        """CAS and the mean scores, where every axis can be compared."""
+        own = {axis: evidence[variant, axis] for axis in self.profile.axes}
+        if any(found.invalid for found in own.values()):
+            return ()
+        changes: list[Change] = [
+            paired_change(axis, found.pairs, self.profile.confidence) for axis, found in own.items()
+        ]
+        means = [self._mean(axis, found.pairs) for axis, found in own.items()]
+        return (shifts.combined_shift(changes, CAS), *means)
+
+    def _mean(self, axis: str, pairs: Sequence[PairedVerdict]) -> Shift:
+        """A bootstrap is computed once: a run in which everything is stored has no time for it."""
+        settings = self.profile.gate
+        told = [(p.cluster, p.score_before, p.score_after) for p in pairs]
+        spec = (self.profile.confidence, settings.resamples, self.profile.seed)
+        key = content_key("bca", told, spec, versions("scipy", "numpy"))
+
+        def compute() -> list[float]:
+            confidence, resamples, seed = spec
+            found = shifts.mean_shift(axis, pairs, confidence, resamples=resamples, seed=seed)
+            return [found.difference, found.interval.low, found.interval.high]
+
+        difference, low, high = self.study.store.cached("bootstrap", key, compute)
+        return Shift(axis, difference, Interval(low, high))
+
+    def _plan(self, decisions: Iterable[Decision]) -> str:
+        """What these prompts can show, for the smallest axis and the flips that were seen."""
+        changes = [each.change for each in decisions if each.change is not None]
+        if not changes:
+            return ""
+        total = min(each.total for each in changes)
+        flips = fmean((each.lost + each.gained) / each.total for each in changes)
+        rule = min(self._rules.values(), key=lambda rule: rule.margin)
+        return power.plan_line(total, flips or 0.1, rule.margin, rule.confidence, len(changes))
+
+
+def _paired(
+    before: Mapping[str, tuple[bool, float]], after: Iterable[Case]
+) -> tuple[PairedVerdict, ...]:
+    return tuple(
+        PairedVerdict(
+            prompt=case.prompt.id,
+            cluster=case.prompt.cluster,
+            before=before[case.prompt.id][0],
+            after=case.passed,
+            score_before=before[case.prompt.id][1],
+            score_after=case.value,
+        )
+        for case in after
+    )

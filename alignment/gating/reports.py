@@ -1,0 +1,166 @@
+"""Two report folders, or two variants of them, compared as the gate would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from alignment.analysis import gate as rules
+from alignment.analysis.rates import CAS
+from alignment.analysis.shifts import combined_shift
+from alignment.baseline import Manifest, differences
+from alignment.decisions import Decision, Gate, PairedVerdict, Shift
+from alignment.errors import ReportError
+
+REPORT = "report.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: a report, one of its variants or all, and its name."""
+
+    document: Mapping[str, Any]
+    variant: str | None
+    name: str
+
+
+def side(spec: str, report: Path) -> Side:
+    """What `FOLDER`, `FOLDER:VARIANT` or, for a variant of `report`, `VARIANT` means.
+
+    Raises ReportError where there is no such report or variant.
+    """
+    folder, _, variant = spec.rpartition(":")
+    if folder and Path(folder).is_dir():
+        return _side(Path(folder), variant, spec)
+    if Path(spec).is_dir():
+        return _side(Path(spec), None, spec)
+    if (report / REPORT).is_file():
+        return _side(report, spec, spec)
+    raise ReportError(
+        f"{spec}: no such report folder, and no {report / REPORT} with a variant of that name"
+    )
+
+
+def _side(folder: Path, variant: str | None, name: str) -> Side:
+    document = load(folder)
+    if variant is not None and variant not in document["variants"]:
+        known = ", ".join(document["variants"])
+        raise ReportError(f"{folder / REPORT}: no variant {variant!r}; it has {known}")
+    return Side(document, variant, name)
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The report in a folder. Raises ReportError for none, a damaged or an unknown one."""
+    path = folder / REPORT
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(
+            f"{path}: cannot be read: {error.strerror}; name a folder with a complete report"
+        ) from error
+    except ValueError as error:
+        raise ReportError(f"{path}: is no JSON ({error})") from None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ReportError(f"{path}: is no report of schema {SCHEMA}")
+    missing = {"cases", "prompts", "variants", "axes", "profile", "manifests"} - document.keys()
+    if missing:
+        raise ReportError(f"{path}: lacks {', '.join(sorted(missing))}; run the suite again")
+    return document
+
+
+def compare(before: Side, after: Side) -> Gate:
+    """The gate between two sides, with the margins of the later one's profile.
+
+    Whole reports are compared variant by variant. Raises ReportError where they share none.
+    """
+    couples = _couples(before, after)
+    axes = after.document["profile"]["axes"]
+    ruled = {
+        axis: rules.Rule(found["rate"], found["gate"]["margin"], found["gate"]["confidence"])
+        for axis, found in axes.items()
+    }
+    evidence = {
+        (new, axis): _evidence(before, after, old, new, axis)
+        for old, new in couples
+        for axis in axes
+    }
+    decisions = rules.decide(evidence, ruled, before.name)
+    return Gate(
+        against=before.name,
+        decisions=tuple(_told(each, after) for each in decisions.values()),
+        shifts={new: _shifts(decisions, new) for _, new in couples},
+    )
+
+
+def _couples(before: Side, after: Side) -> list[tuple[str, str]]:
+    if before.variant is not None or after.variant is not None:
+        old, new = before.variant or after.variant, after.variant or before.variant
+        for one, name in ((before, old), (after, new)):
+            if name not in one.document["variants"]:
+                known = ", ".join(one.document["variants"])
+                raise ReportError(f"{one.name}: no variant {name!r}; it has {known}")
+        return [(str(old), str(new))]
+    shared = [name for name in after.document["variants"] if name in before.document["variants"]]
+    if not shared:
+        raise ReportError(
+            f"{before.name} and {after.name} share no variant; name one of each as FOLDER:VARIANT"
+        )
+    return [(name, name) for name in shared]
+
+
+def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules.Evidence:
+    differing = differences(
+        _manifest(before, old), _manifest(after, new), (before.name, after.name)
+    )
+    if differing:
+        return rules.Evidence(invalid=tuple(differing.values()))
+    earlier, later = _cases(before, old, axis), _cases(after, new, axis)
+    prompts = after.document["prompts"]
+    pairs = [
+        PairedVerdict(
+            prompt=id_,
+            cluster=prompts[id_]["cluster"],
+            before=earlier[id_]["passed"],
+            after=case["passed"],
+            score_before=earlier[id_]["score"],
+            score_after=case["score"],
+        )
+        for id_, case in later.items()
+    ]
+    informative = after.document["axes"][axis]["informative"] is not False
+    return rules.Evidence(pairs, informative=informative)
+
+
+def _manifest(one: Side, variant: str) -> Manifest:
+    try:
+        return Manifest.model_validate(one.document["manifests"][variant])
+    except (KeyError, ValidationError):
+        raise ReportError(
+            f"{one.name}: its report does not say how {variant!r} was made; run the suite again"
+        ) from None
+
+
+def _cases(one: Side, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
+    return {
+        case["prompt"]: case
+        for case in one.document["cases"]
+        if (case["variant"], case["axis"]) == (variant, axis)
+    }
+
+
+def _told(decision: Decision, after: Side) -> Decision:
+    prompts = after.document["prompts"]
+    flips = [replace(flip, text=prompts[flip.prompt]["text"]) for flip in decision.flips]
+    return replace(decision, flips=tuple(flips))
+
+
+def _shifts(decisions: Mapping[rules.Key, Decision], variant: str) -> tuple[Shift, ...]:
+    own = [each.change for key, each in decisions.items() if key[0] == variant]
+    changes = [each for each in own if each is not None]
+    return (combined_shift(changes, CAS),) if changes and len(changes) == len(own) else ()

@@ -1,0 +1,232 @@
+"""The gate in words: what it decided, on which figures, and which prompts flipped."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from alignment.decisions import Change, Comparison, Decision, Gate, Shift
+from alignment.reporting.columns import Column, tables
+from alignment.reporting.figures import NOTHING
+from alignment.reporting.text import safe, shorten
+
+MOST = 10
+"""Flipped prompts that an account lists; the JSON report has them all."""
+
+_TEXT = 70
+
+
+def plain_gate(gate: Gate) -> dict[str, Any]:
+    """A gate as plain values, as it stands in the JSON report."""
+    return {
+        "against": gate.against,
+        "plan": gate.plan,
+        "decisions": [plain_decision(each) for each in gate.decisions],
+        "shifts": {
+            variant: [plain_shift(each) for each in found] for variant, found in gate.shifts.items()
+        },
+        "drifts": {
+            variant: {name: plain_shift(each) for name, each in found.items()}
+            for variant, found in gate.drifts.items()
+        },
+    }
+
+
+def plain_decision(decision: Decision) -> dict[str, Any]:
+    """A decision as plain values."""
+    return {
+        "variant": decision.variant,
+        "axis": decision.axis,
+        "rate": decision.rate,
+        "against": decision.against,
+        "outcome": decision.outcome,
+        "own": decision.own,
+        "margin": decision.margin,
+        "change": None if decision.change is None else plain_change(decision.change),
+        "adjusted": decision.adjusted,
+        "needed": decision.needed,
+        "reasons": list(decision.reasons),
+        "flips": [asdict(flip) for flip in decision.flips],
+        "anchor": None if decision.anchor is None else plain_decision(decision.anchor),
+    }
+
+
+def plain_change(change: Change) -> dict[str, Any]:
+    """A paired change as plain values."""
+    return asdict(change) | {"interval": [change.interval.low, change.interval.high]}
+
+
+def plain_shift(shift: Shift) -> dict[str, Any]:
+    """A shift as plain values."""
+    return asdict(shift) | {"interval": [shift.interval.low, shift.interval.high]}
+
+
+def plain_comparison(comparison: Comparison) -> dict[str, Any]:
+    """A comparison of two variants as plain values; `changes` by rate, with their adjusted p."""
+    return {
+        "before": comparison.before,
+        "after": comparison.after,
+        "changes": {
+            each.name: plain_change(each) | {"adjusted": adjusted}
+            for each, adjusted in zip(comparison.changes, comparison.adjusted, strict=True)
+        },
+        "combined": None if comparison.combined is None else plain_shift(comparison.combined),
+    }
+
+
+# -- lines ---------------------------------------------------------------------------------------
+
+
+def summary(gate: Mapping[str, Any], width: int) -> list[str]:
+    """The gate's table: one row per variant and axis, then CAS and mean scores, then the plan."""
+    decisions = gate["decisions"]
+    if not decisions:
+        return []
+    changes = [each["change"] for each in decisions]
+    columns = [
+        Column("outcome", [each["outcome"].upper() for each in decisions]),
+        Column("change", [NOTHING if c is None else moved(c) for c in changes]),
+        Column(
+            "lost/gained", [NOTHING if c is None else f"{c['lost']}/{c['gained']}" for c in changes]
+        ),
+        Column("p (Holm)", [probability(each["adjusted"]) for each in decisions]),
+        Column("margin", [f"{each['margin']:g}" for each in decisions], optional=True),
+    ]
+    names = [f"{safe(each['variant'])} {safe(each['rate'])}" for each in decisions]
+    heading = f"gate against {safe(gate['against'])}"
+    lines = ["", *tables(Column(heading, names), columns, width)]
+    if any(gate["shifts"].values()):
+        lines += ["", *_shifts(gate, width)]
+    if gate["plan"]:
+        lines += ["", *_wrapped(f"plan: {gate['plan']}.", width)]
+    return lines
+
+
+def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
+    """What is reported and not tested: CAS, mean scores, and what the judge alone did."""
+    rows = {variant: found for variant, found in gate["shifts"].items() if found}
+    names = [shift["name"] for shift in next(iter(rows.values()))]
+    columns = [
+        Column(
+            "change of CAS" if place == 0 else f"mean {safe(name)}",
+            [(moved if place == 0 else shifted)(found[place]) for found in rows.values()],
+        )
+        for place, name in enumerate(names)
+    ]
+    lines = tables(Column("reported, not tested", [safe(name) for name in rows]), columns, width)
+    for variant, drifts in gate["drifts"].items():
+        told = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
+        lines += _wrapped(f"{safe(variant)}: what the judge alone did: {told}", width)
+    return lines
+
+
+def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
+    """The accounts of every decision that is no clean pass, worst outcome first."""
+    order = ("invalid", "fail", "uninformative", "inconclusive", "pass")
+    lines: list[str] = []
+    told: set[tuple[str, ...]] = set()
+    for decision in sorted(gate["decisions"], key=lambda each: order.index(each["outcome"])):
+        reasons = tuple(decision["reasons"])
+        if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
+            continue
+        if reasons:  # what concerns a variant as a whole is told once
+            told.add(reasons)
+        lines += ["", *account(decision, width)]
+    return lines
+
+
+def headline(decision: Mapping[str, Any]) -> str:
+    """One line: which variant and rate, the outcome, and why."""
+    name = f"{safe(decision['variant'])} {safe(decision['rate'])}"
+    return f"{name}: {decision['outcome'].upper()}: {_why(decision)}"
+
+
+def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
+    """The headline, and the flipped prompts: what they asked, verdicts, scores, both responses."""
+    lines = _wrapped(headline(decision), width)
+    flips = decision["flips"]
+    for flip in flips[:most]:
+        lines += _flip(flip, width)
+    if len(flips) > most:
+        lines.append(f"  and {len(flips) - most} more in report.json")
+    return lines
+
+
+def moved(change: Mapping[str, Any]) -> str:
+    """A change with its interval, in points: `-19.0 [-28.1, -10.2]`."""
+    low, high = change["interval"]
+    return f"{change['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _why(decision: Mapping[str, Any]) -> str:
+    if decision["reasons"]:
+        return "; ".join(safe(reason) for reason in decision["reasons"])
+    change, margin = decision["change"], f"{decision['margin']:g}"
+    figures = (
+        f"{change['before']:.1f} to {change['after']:.1f} %, {moved(change)} points against "
+        f"{safe(decision['against'])}, {change['lost']} lost and {change['gained']} gained of "
+        f"{change['total']}"
+    )
+    anchor = decision["anchor"]
+    if anchor is not None and anchor["own"] == decision["outcome"] != decision["own"]:
+        return f"since the anchor: {_why(anchor)}"
+    return f"{figures}{_meaning(decision, margin)}"
+
+
+def _meaning(decision: Mapping[str, Any], margin: str) -> str:
+    own = decision["own"]
+    if own == "fail":
+        return (
+            f", p {probability(decision['adjusted'])} after Holm; a loss of {margin} points blocks"
+        )
+    if own == "inconclusive":
+        needed = decision["needed"]
+        more = "no number of such prompts" if needed is None else f"about {needed} such prompts"
+        return f"; a loss of {margin} points is not ruled out, {more} would decide"
+    if own == "uninformative":
+        return f"; the judge is no better than chance on {safe(decision['axis'])}"
+    if _improved(decision):
+        return "; improved: the baseline can be raised with --snapshot-update"
+    return ""
+
+
+def _improved(decision: Mapping[str, Any]) -> bool:
+    change = decision["change"]
+    return bool(
+        decision["outcome"] == "pass"
+        and decision["against"] == "baseline"
+        and change is not None
+        and change["interval"][0] > 0
+    )
+
+
+def _flip(flip: Mapping[str, Any], width: int) -> list[str]:
+    went = "lost  " if flip["before"] else "gained"
+    last = flip["text"].rsplit("Human:", 1)[-1].strip()
+    room = max(20, min(_TEXT, width - 60))
+    scores = f"{flip['score_before']:+.2f} -> {flip['score_after']:+.2f}"
+    lines = [f"  {went} {flip['prompt']}  {scores}  {safe(shorten(last, room))}"]
+    for label in ("before", "after"):
+        if flip[f"response_{label}"] is not None:
+            response = safe(shorten(flip[f"response_{label}"], max(20, width - 18)))
+            lines.append(f"         {label:>6}: {response}")
+    return lines
+
+
+def shifted(shift: Mapping[str, Any]) -> str:
+    """A shift of a mean score, in the judge's unit: `-0.31 [-0.52, -0.11]`."""
+    low, high = shift["interval"]
+    return f"{shift['difference']:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def probability(value: float | None) -> str:
+    """A p-value: `0.0352`, `<0.0001`."""
+    if value is None:
+        return NOTHING
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ")

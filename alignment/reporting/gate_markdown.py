@@ -1,0 +1,151 @@
+"""The gate, the claims and the flipped prompts as GitHub Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alignment.reporting import gate
+from alignment.reporting.figures import NOTHING, Document
+from alignment.reporting.markup import code, table
+
+_TABLE = 8_000
+_FLIPS = 30
+_SHOWN = 120
+
+
+def decisions(document: Document) -> str:
+    """The gate's decisions, why, and what CAS and mean scores did; empty where there is no gate."""
+    found = document["gate"]
+    if found is None or not found["decisions"]:
+        return ""
+    rows = (
+        [
+            f"{code(each['variant'])} {code(each['rate'])}",
+            f"**{each['outcome']}**",
+            *_figures(each),
+        ]
+        for each in found["decisions"]
+    )
+    heading = ["", "outcome", "change in points", "lost", "gained", "p (Holm)", "margin"]
+    parts = [
+        f"### The gate against {code(found['against'])}",
+        table(heading, rows, _TABLE),
+        *_reasons(found),
+        _shifts(found),
+        f"Plan: {found['plan']}." if found["plan"] else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def flipped(document: Document) -> str:
+    """The flipped prompts of whatever is no clean pass, worst first."""
+    found = document["gate"]
+    rows = [
+        [
+            code(flip["prompt"]),
+            f"{code(each['variant'])} {code(each['rate'])}",
+            "lost" if flip["before"] else "gained",
+            f"{flip['score_before']:.2f}",
+            f"{flip['score_after']:.2f}",
+            code(flip["text"].rsplit("Human:", 1)[-1].strip(), _SHOWN) if flip["text"] else NOTHING,
+        ]
+        for each in (found["decisions"] if found else [])
+        if each["outcome"] != "pass"
+        for flip in each["flips"][:_FLIPS]
+    ]
+    if not rows:
+        return ""
+    heading = ["prompt", "of", "verdict", "before", "after", "asks"]
+    return f"### Flipped prompts\n\n{table(heading, rows, _TABLE)}"
+
+
+def claims(document: Document) -> str:
+    """What the data say of claims of order between the variants."""
+    rows = [
+        [code(each["text"], _SHOWN), each["support"], code(each["reason"], 2 * _SHOWN)]
+        for each in document["claims"]
+    ]
+    return f"### Claims\n\n{table(['claim', '', 'why'], rows, _TABLE)}" if rows else ""
+
+
+def comparisons(document: Document) -> str:
+    """Every variant against every other on the same prompts."""
+    rows = []
+    for each in document["comparisons"]:
+        for name, found in each["changes"].items():
+            rows.append(
+                [
+                    f"{code(each['before'])} to {code(each['after'])}",
+                    code(name),
+                    gate.moved(found),
+                    str(found["lost"]),
+                    str(found["gained"]),
+                    gate.probability(found["p_exact"]),
+                    gate.probability(found["adjusted"]),
+                ]
+            )
+        if each["combined"] is not None:
+            combined = [code(each["combined"]["name"]), gate.moved(each["combined"])]
+            pair = f"{code(each['before'])} to {code(each['after'])}"
+            rows.append([pair, *combined, *[NOTHING] * 4])
+    if not rows:
+        return ""
+    heading = ["", "rate", "change in points", "lost", "gained", "p (exact)", "p (Holm)"]
+    return f"### Paired comparisons\n\n{table(heading, rows, _TABLE)}"
+
+
+def nulls(document: Document) -> str:
+    """What null policies would get from the judge."""
+    found = document["judge"]["nulls"]
+    kinds = list(dict.fromkeys(kind for rates in found.values() for kind in rates))
+    if not kinds:
+        return ""
+    rows = (
+        [
+            code(axis),
+            *(f"{rates[kind]['percent']:.1f}" if kind in rates else NOTHING for kind in kinds),
+        ]
+        for axis, rates in found.items()
+    )
+    note = "What policies of no use would get from this judge, in %."
+    return f"### Null policies\n\n{table(['axis', *map(code, kinds)], rows, _TABLE)}\n\n{note}"
+
+
+def _figures(decision: Mapping[str, Any]) -> list[str]:
+    change = decision["change"]
+    if change is None:
+        return [NOTHING, NOTHING, NOTHING, NOTHING, f"{decision['margin']:g}"]
+    return [
+        gate.moved(change),
+        str(change["lost"]),
+        str(change["gained"]),
+        gate.probability(decision["adjusted"]),
+        f"{decision['margin']:g}",
+    ]
+
+
+def _reasons(found: Mapping[str, Any]) -> list[str]:
+    told = dict.fromkeys(
+        (each["variant"], reason) for each in found["decisions"] for reason in each["reasons"]
+    )
+    return [f"{code(variant)} cannot be compared: {code(reason, 400)}" for variant, reason in told]
+
+
+def _shifts(found: Mapping[str, Any]) -> str:
+    rows = [
+        [code(variant), code(shift["name"]), _shift(shift)]
+        for variant, shifts in found["shifts"].items()
+        for shift in shifts
+    ]
+    rows += [
+        [code(variant), f"{code(name)}, by the judge alone", gate.moved(shift)]
+        for variant, drifts in found["drifts"].items()
+        for name, shift in drifts.items()
+    ]
+    return table(["variant", "reported, not tested", "change"], rows, _TABLE) if rows else ""
+
+
+def _shift(shift: Mapping[str, Any]) -> str:
+    """CAS is in points, a mean score in the judge's unit."""
+    return gate.moved(shift) if shift["name"] == "CAS" else gate.shifted(shift)

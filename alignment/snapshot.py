@@ -1,0 +1,123 @@
+"""The syrupy extension whose equality is the gate.
+
+`assert alignment_report == alignment_baseline` holds when the paired comparison shows no
+regression. Under `--snapshot-update` it is equality of bytes, and what differs is accepted: the
+extension only notes it. Snapshots would be written while tests run, in every worker, in failing
+runs too; baselines are therefore written by the controller at the end, if the run was complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from syrupy.data import Snapshot, SnapshotCollection, SnapshotCollections
+from syrupy.extensions.base import AbstractSyrupyExtension
+from syrupy.location import PyTestLocation
+
+from alignment.decisions import Decision
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GatedReport:
+    """One variant's side of the comparison on one axis; equal to a baseline if the gate says so.
+
+    `text` is the baseline that the run would leave, `before` the one that is there (None: none).
+    """
+
+    decision: Decision
+    path: str
+    text: str
+    before: str | None
+    passes: bool
+
+    def __repr__(self) -> str:
+        return f"{self.decision.variant} {self.decision.rate}: {self.decision.outcome}"
+
+
+class BaselineExtension(AbstractSyrupyExtension):
+    """See the module. A subclass per test (`extension_for`) holds the report and whom to tell."""
+
+    file_extension = "json"
+    write_immediately = True
+    report: ClassVar[GatedReport]
+    updating: ClassVar[bool]
+    accept: ClassVar[Callable[[str], None]]
+
+    def serialize(self, data: Any, **_: Any) -> str:
+        """The baseline that the run would leave."""
+        return str(data.text) if isinstance(data, GatedReport) else repr(data)
+
+    def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
+        """The gate's word; while updating, whether not a byte would change."""
+        if self.updating:
+            return bool(serialized_data == snapshot_data)
+        return self.report.passes
+
+    def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:  # noqa: ARG002
+        """One line: the account is a section of its own."""
+        yield repr(self.report)
+
+    @classmethod
+    def get_location(cls, *, test_location: PyTestLocation, index: Any) -> str:  # noqa: ARG003
+        """The variant's file."""
+        return cls.report.path
+
+    @classmethod
+    def matches_test_location(
+        cls,
+        *,
+        test_location: PyTestLocation,  # noqa: ARG003
+        snapshot_location: str,
+    ) -> bool:
+        """Whether a file is this test's."""
+        return snapshot_location == cls.report.path
+
+    def discover_snapshots(
+        self,
+        *,
+        test_location: PyTestLocation,  # noqa: ARG002
+        ignore_extensions: list[str] | None = None,  # noqa: ARG002
+    ) -> SnapshotCollections:
+        """Nothing beyond what this run uses: other files are other profiles' and variants'."""
+        return SnapshotCollections()
+
+    def read_snapshot_data_from_location(
+        self,
+        *,
+        snapshot_location: str,  # noqa: ARG002
+        snapshot_name: str,  # noqa: ARG002
+        session_id: str,  # noqa: ARG002
+    ) -> str | None:
+        """The other side; None where there is none."""
+        return self.report.before
+
+    def read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
+        """The file as syrupy counts it."""
+        collection = SnapshotCollection(location=snapshot_location)
+        collection.add(Snapshot(name=repr(self.report), data=self.report.before))
+        return collection
+
+    @classmethod
+    def write_snapshot(cls, **_: Any) -> None:
+        """Ask for the variant's file to be replaced when the run is over."""
+        cls.accept(cls.report.decision.variant)
+
+    @classmethod
+    def write_snapshot_collection(cls, **_: Any) -> None:
+        """Never called: `write_snapshot` writes nothing."""
+
+    def delete_snapshots(self, **_: Any) -> None:
+        """Baselines are not deleted by a test run."""
+
+
+def extension_for(
+    report: GatedReport, *, updating: bool, accept: Callable[[str], None]
+) -> type[BaselineExtension]:
+    """The extension of one test; `accept` is told the variant whose baseline is to be replaced."""
+    return type(
+        "Baseline",
+        (BaselineExtension,),
+        {"report": report, "updating": updating, "accept": staticmethod(accept)},
+    )

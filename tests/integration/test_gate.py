@@ -1,0 +1,133 @@
+"""The gate over real (micro) models: what makes two runs incomparable, and what does not."""
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+SUITE = """
+import pytest
+
+@pytest.mark.alignment
+def test_gate(alignment_report, alignment_baseline):
+    assert alignment_report == alignment_baseline
+"""
+PROFILE = """
+name = "models"
+device = "cpu"
+threads = 1
+[generation]
+max_new_tokens = 6
+[axes.helpfulness]
+rate = "HpR"
+threshold = 0.0
+comparison = ">"
+prompts = { origin = { source = "file", path = "prompts.jsonl" } }
+[variants.candidate]
+model = "./model"
+[judge]
+model = "./judge"
+[gate]
+responses = true
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, micro, tokenizer, prompts):
+    """A project with a policy and a judge, a run of which was accepted with its responses."""
+    root = tmp_path_factory.mktemp("gate")
+    (root / "test_suite.py").write_text(SUITE)
+    (root / "profile.toml").write_text(PROFILE)
+    rows = [{"prompt": prompt} for prompt in prompts]
+    (root / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    micro.policy(tokenizer, root / "model")
+    micro.judge(tokenizer, root / "judge")
+    micro.judge(tokenizer, root / "other-judge", seed=7)
+
+    def run(*arguments):
+        process = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+                *("--alignment-profile", "profile.toml", "--alignment-store", "store"),
+                *arguments,
+            ],
+            cwd=root,
+            env=os.environ | {"COLUMNS": "100"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        report = root / "reports" / "alignment" / "report.json"
+        return SimpleNamespace(
+            code=process.returncode,
+            text=" ".join((process.stdout + process.stderr).split()),
+            gate=json.loads(report.read_text())["gate"],
+        )
+
+    accepted = run("--snapshot-update")
+    assert accepted.code == 0, accepted.text
+    return SimpleNamespace(root=root, run=run)
+
+
+def test_a_renamed_folder_is_the_same_model(project):
+    (project.root / "model").rename(project.root / "renamed")
+    try:
+        found = project.run("--alignment-set=variants.candidate.model=./renamed")
+    finally:
+        (project.root / "renamed").rename(project.root / "model")
+    assert found.code == 0
+    (decision,) = found.gate["decisions"]
+    assert (decision["outcome"], decision["flips"]) == ("pass", [])
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (
+            "generation.max_new_tokens=4",
+            "the decoding differ: max_new_tokens is 6 in the baseline and 4 in this run",
+        ),
+        ("generation.format=verbatim", "format is hh in the baseline and verbatim in this run"),
+        ("judge.max_length=64", "max_length is 512 in the baseline and 64 in this run"),
+        ("judge.model=./other-judge", "the judge differ: identity is weights "),
+    ],
+    ids=lambda value: value.partition("=")[0],
+)
+def test_what_makes_a_run_incomparable_is_named_with_both_values(project, setting, said):
+    found = project.run(f"--alignment-set={setting}")
+    assert found.code == 1
+    assert "candidate HpR: INVALID: " in found.text
+    assert said in found.text
+    assert "Traceback" not in found.text
+
+
+def test_another_judge_scores_the_stored_responses_anew(project):
+    found = project.run("--alignment-set=judge.model=./other-judge", "--alignment-rescore-baseline")
+    (decision,) = found.gate["decisions"]
+    # The model is the same, so whatever changed, the judge did.
+    assert (decision["outcome"], decision["flips"]) == ("pass", [])
+    drift = found.gate["drifts"]["candidate"]["HpR"]
+    assert "what the judge alone did: HpR" in found.text
+    body = json.loads((project.root / "__baselines__/models/candidate.json").read_text())
+    passed = [row["passed"] for row in body["cases"]["helpfulness"].values()]
+    before = 100 * sum(passed) / len(passed)
+    assert decision["change"]["after"] - before == pytest.approx(drift["difference"])
+
+
+def test_both_can_have_changed(project, micro, tokenizer):
+    micro.policy(tokenizer, project.root / "second", seed=5)
+    found = project.run(
+        "--alignment-set=judge.model=./other-judge",
+        "--alignment-set=variants.candidate.model=./second",
+        "--alignment-rescore-baseline",
+    )
+    (decision,) = found.gate["decisions"]
+    body = json.loads((project.root / "__baselines__/models/candidate.json").read_text())
+    passed = [row["passed"] for row in body["cases"]["helpfulness"].values()]
+    before = 100 * sum(passed) / len(passed)
+    model = decision["change"]["difference"]
+    judge = found.gate["drifts"]["candidate"]["HpR"]["difference"]
+    assert decision["change"]["after"] == pytest.approx(before + model + judge)

@@ -1,0 +1,316 @@
+"""What the gate decides from paired verdicts, and how many prompts would settle the rest."""
+
+from dataclasses import replace
+
+import pytest
+
+from alignment.analysis.gate import Evidence, Rule, decide, flips, needed, verdict
+from alignment.analysis.paired import change, mcnemar, tango
+from alignment.decisions import OUTCOMES, Decision, Flip, PairedVerdict
+from alignment.records import Interval
+
+RULE = Rule("HmR")
+KEY = ("base", "harm")
+
+
+def verdicts(*dialogues, first=0):
+    """Paired verdicts from the flips (-1, 0, 1) of every prompt of every dialogue."""
+    return [
+        PairedVerdict(f"{c}-{i}", str(c), flip <= 0, flip >= 0, float(flip <= 0), float(flip >= 0))
+        for c, flips in enumerate(dialogues, first)
+        for i, flip in enumerate(flips)
+    ]
+
+
+def singles(lost, gained, total):
+    return verdicts(*[[-1]] * lost, *[[1]] * gained, *[[0]] * (total - lost - gained))
+
+
+def alone(pairs, rule=RULE, **more):
+    """The decision on one comparison, the only one of its family."""
+    return decide({KEY: Evidence(pairs, **more)}, {"harm": rule}, "baseline")[KEY]
+
+
+def family(*evidence, rule=RULE):
+    """The decisions on comparisons made together, in order."""
+    keys = {(f"variant-{n}", "harm"): each for n, each in enumerate(evidence)}
+    return list(decide(keys, {"harm": rule}, "baseline").values())
+
+
+def test_a_decision_says_what_was_compared():
+    pairs = singles(20, 1, 50)
+    found = decide({KEY: Evidence(pairs)}, {"harm": Rule("HmR", 5.0)}, "anchor")
+    assert list(found) == [KEY]
+    assert found[KEY] == Decision(
+        variant="base",
+        axis="harm",
+        rate="HmR",
+        against="anchor",
+        own="fail",
+        margin=5.0,
+        change=change("HmR", pairs, 0.95),
+        adjusted=change("HmR", pairs, 0.95).p_worse,
+        flips=flips(pairs),
+    )
+
+
+# -- pass, fail, inconclusive ------------------------------------------------------------------
+
+
+def test_no_flips_pass_however_few_the_prompts():
+    found = alone(singles(0, 0, 5))
+    assert found.outcome == "pass"
+    assert found.change.interval.low < -10
+    assert found.flips == ()
+
+
+def test_an_interval_above_the_margin_passes():
+    found = alone(singles(4, 2, 200))
+    assert found.outcome == "pass"
+    assert found.change.interval.low > -10
+    assert found.needed is None
+
+
+def test_more_gained_than_lost_never_fails():
+    assert alone(singles(1, 20, 50)).outcome == "pass"
+
+
+def test_a_large_significant_loss_fails():
+    found = alone(singles(20, 1, 50))
+    assert found.outcome == "fail"
+    assert found.needed is None
+
+
+def test_a_loss_of_the_margin_that_is_not_significant_is_inconclusive():
+    found = alone(singles(4, 1, 30))
+    assert found.change.difference == -10
+    assert found.adjusted > 0.05
+    assert found.outcome == "inconclusive"
+
+
+def test_a_significant_loss_below_the_margin_is_no_fail():
+    found = alone(singles(9, 0, 100))
+    assert found.adjusted < 0.01
+    assert -10 < found.change.difference < 0
+    assert found.outcome == "inconclusive"
+
+
+def test_the_same_loss_passes_or_fails_by_the_margin():
+    pairs = singles(9, 0, 100)
+    outcomes = [alone(pairs, Rule("HmR", margin)).outcome for margin in (5.0, 9.0, 10.0, 20.0)]
+    assert outcomes == ["fail", "fail", "inconclusive", "pass"]
+
+
+def test_more_confidence_asks_for_more():
+    pairs = singles(8, 2, 30)
+    assert alone(pairs, Rule("HmR", confidence=0.95)).outcome == "fail"
+    assert alone(pairs, Rule("HmR", confidence=0.99)).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("low", "difference", "adjusted", "expected"),
+    [
+        (-9.999, -9.0, 0.001, "pass"),
+        (-10.0, -9.0, 0.001, "inconclusive"),
+        (-15.0, -10.0, 0.05, "fail"),
+        (-15.0, -10.0, 0.0501, "inconclusive"),
+        (-15.0, -9.999, 0.05, "inconclusive"),
+    ],
+)
+def test_verdicts_at_the_limits(low, difference, adjusted, expected):
+    at = replace(
+        change("HmR", singles(4, 1, 30), 0.95), difference=difference, interval=Interval(low, 5.0)
+    )
+    assert verdict(at, adjusted, RULE) == expected
+
+
+def test_losses_within_a_few_dialogues_are_fewer():
+    apart, together = singles(21, 0, 50), verdicts(*[[-1] * 7] * 3, *[[0]] * 29)
+    assert alone(apart).outcome == "fail"
+    assert (alone(together).change.lost, alone(together).change.total) == (21, 50)
+    assert alone(together).outcome == "inconclusive"
+
+
+# -- comparisons together ----------------------------------------------------------------------
+
+
+def test_one_p_value_of_eight_has_to_be_smaller():
+    weak, same = Evidence(singles(8, 2, 30)), Evidence(singles(0, 0, 30))
+    assert family(weak)[0].adjusted == pytest.approx(0.0327, abs=5e-5)
+    assert family(weak)[0].outcome == "fail"
+    found, *others = family(weak, *[same] * 7)
+    assert found.adjusted == pytest.approx(8 * 0.0327, abs=5e-4)
+    assert found.outcome == "inconclusive"
+    assert {each.outcome for each in others} == {"pass"}
+
+
+def test_the_correction_is_stepwise():
+    # Bonferroni would ask 0.0327 * 2 of the second; Holm has rejected the first already.
+    found = family(Evidence(singles(25, 0, 30)), Evidence(singles(8, 2, 30)))
+    assert [each.outcome for each in found] == ["fail", "fail"]
+    assert found[1].adjusted == found[1].change.p_worse
+
+
+def test_a_strong_loss_fails_in_any_family():
+    found = family(Evidence(singles(30, 0, 50)), *[Evidence(singles(1, 1, 50))] * 15)
+    assert found[0].outcome == "fail"
+
+
+def test_what_could_not_be_compared_is_invalid_and_left_out_of_the_family():
+    reasons = ("The prompts differ.", "The judges differ.")
+    weak, lost = Evidence(singles(8, 2, 30)), Evidence(invalid=reasons)
+    found, *others = family(weak, *[lost] * 7)
+    assert found.outcome == "fail"
+    assert found.adjusted == found.change.p_worse
+    for each in others:
+        assert each == Decision(
+            variant=each.variant,
+            axis="harm",
+            rate="HmR",
+            against="baseline",
+            own="invalid",
+            margin=10.0,
+            reasons=reasons,
+        )
+
+
+def test_invalid_evidence_is_invalid_even_with_prompts():
+    found = alone(singles(0, 0, 50), invalid=("The judge was trained anew.",))
+    assert (found.outcome, found.change, found.flips) == ("invalid", None, ())
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 50), (4, 2, 200), (20, 1, 50), (4, 1, 30)])
+def test_an_uninformative_judge_never_lets_pass(counts):
+    found = alone(singles(*counts), informative=False)
+    assert found.outcome == "uninformative"
+    assert found.change == change("HmR", singles(*counts), 0.95)
+    assert found.needed is None
+    assert len(found.flips) == counts[0] + counts[1]
+
+
+def test_every_axis_has_its_own_rule():
+    pairs = singles(9, 0, 100)
+    rules = {"harm": Rule("HmR", 9.0), "help": Rule("HpR", 20.0, 0.90)}
+    found = decide({("v", axis): Evidence(pairs) for axis in rules}, rules, "baseline")
+    assert [found["v", axis].outcome for axis in rules] == ["fail", "pass"]
+    assert [found["v", axis].rate for axis in rules] == ["HmR", "HpR"]
+    assert found["v", "help"].change.interval == tango(9, 0, 100, 0.90)
+
+
+def test_nothing_to_decide_is_no_decision():
+    assert decide({}, {"harm": RULE}, "baseline") == {}
+
+
+def test_evidence_without_prompts_and_without_a_reason_is_refused():
+    with pytest.raises(ValueError, match="no prompts"):
+        alone([])
+
+
+@pytest.mark.parametrize("own", OUTCOMES)
+@pytest.mark.parametrize("other", OUTCOMES)
+def test_the_worse_of_a_decision_and_its_anchor_counts(own, other):
+    anchor = replace(alone(singles(0, 0, 5)), own=other, against="anchor")
+    found = replace(anchor, own=own, against="baseline", anchor=anchor)
+    assert found.outcome == max(own, other, key=OUTCOMES.index)
+    assert replace(found, anchor=None).outcome == own
+
+
+# -- how many prompts --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "total"), [(2, 1, 30), (3, 0, 50), (9, 0, 100), (1, 0, 12), (0, 1, 6)]
+)
+@pytest.mark.parametrize("margin", [10.0, 15.0])
+def test_the_number_needed_to_pass_decides_and_one_less_does_not(lost, gained, total, margin):
+    rule = Rule("HmR", margin)
+    now = change("HmR", singles(lost, gained, total), 0.95)
+    found = needed(now, rule, 1)
+
+    def low(number):
+        return tango(lost * number / total, gained * number / total, number, 0.95).low
+
+    assert low(found) > -margin
+    assert found == total or low(found - 1) <= -margin
+    assert low(max(total, found) // 2) <= -margin
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "total"), [(4, 1, 30), (3, 0, 10), (11, 6, 50), (30, 25, 50)]
+)
+@pytest.mark.parametrize("size", [1, 8])
+def test_the_number_needed_to_fail_decides_and_half_of_it_does_not(lost, gained, total, size):
+    now = change("HmR", singles(lost, gained, 2 * total), 0.95)
+    rule = Rule("HmR", -now.difference)
+    found = needed(now, rule, size)
+
+    def adjusted(number):
+        counts = (round(each * number / now.total) for each in (lost, gained))
+        return size * mcnemar(*counts, midp=True)[0]
+
+    assert adjusted(found) <= 0.05 < adjusted(found // 2)
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "total", "expected"),
+    [(2, 1, 30, "pass"), (1, 0, 8, "fail"), (3, 2, 10, "fail"), (11, 5, 50, "fail")],
+)
+def test_asking_as_many_prompts_of_the_same_kind_decides(lost, gained, total, expected):
+    now = alone(singles(lost, gained, total))
+    assert now.outcome == "inconclusive"
+    assert now.needed > total
+    times = -(-now.needed // total)
+    then = alone(singles(lost * times, gained * times, total * times))
+    assert then.outcome == expected
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(1, "pass"), (3, "fail")])
+def test_asking_as_many_dialogues_of_the_same_kind_decides(lost, expected):
+    dialogues = [[-1] * 5] * lost + [[0] * 5] * (20 - lost)
+    now = alone(verdicts(*dialogues))
+    assert now.outcome == "inconclusive"
+    times = -(-now.needed // 100)
+    then = alone(verdicts(*dialogues * times))
+    assert then.outcome == expected
+
+
+def test_a_loss_just_short_of_the_margin_needs_more_prompts_than_anybody_asks():
+    now = alone(singles(100, 0, 1001))
+    assert now.outcome == "inconclusive"
+    assert now.needed is None
+
+
+def test_only_inconclusive_decisions_need_more_prompts():
+    counts = [(0, 0, 5), (4, 2, 200), (20, 1, 50), (4, 1, 30)]
+    found = [alone(singles(*each)) for each in counts]
+    assert [each.needed is not None for each in found] == [False, False, False, True]
+
+
+def test_a_larger_family_needs_more_prompts_to_fail():
+    weak = Evidence(singles(4, 1, 30))
+    numbers = [family(*[weak] * size)[0].needed for size in (1, 4, 16)]
+    assert numbers == sorted(set(numbers))
+
+
+# -- flips -------------------------------------------------------------------------------------
+
+
+def test_flips_are_ordered_losses_first_and_by_the_change_of_score():
+    rows = [
+        ("small-gain", False, True, -0.1, 0.2),
+        ("kept", True, True, 0.5, 0.4),
+        ("small-loss", True, False, 0.1, -0.1),
+        ("b-large-loss", True, False, 2.0, -3.0),
+        ("large-gain", False, True, -4.0, 1.0),
+        ("a-large-loss", True, False, 3.0, -2.0),
+        ("never", False, False, -9.0, -1.0),
+    ]
+    found = flips([PairedVerdict(name, name, *rest) for name, *rest in rows])
+    assert [flip.prompt for flip in found] == [
+        "a-large-loss",
+        "b-large-loss",
+        "small-loss",
+        "large-gain",
+        "small-gain",
+    ]
+    assert found[2] == Flip("small-loss", True, False, 0.1, -0.1)
