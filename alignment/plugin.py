@@ -77,6 +77,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = session_of(metafunc.config)
     session.used = True
     try:
+        _find_baselines(metafunc, session)
         _parametrize(metafunc, session, mark.kwargs.get("axis"))
     except AlignmentError as error:
         raise refused(metafunc.config, error) from None
@@ -119,12 +120,18 @@ def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: 
     )
 
 
-def _per_gate(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
-    """One case per gated variant and rate; the baselines lie beside the test."""
+def _find_baselines(metafunc: pytest.Metafunc, session: Session) -> None:
+    """Baselines lie beside the tests; the gate is reported whichever of these were selected."""
     from alignment.baseline import FOLDER  # noqa: PLC0415
 
+    folder = metafunc.definition.path.parent / FOLDER / session.profile.name
+    if "alignment_report" in metafunc.fixturenames or folder.is_dir():
+        session.baselines = folder
+
+
+def _per_gate(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
+    """One case per gated variant and rate."""
     profile = session.profile
-    session.baselines = metafunc.definition.path.parent / FOLDER / profile.name
     cases = [
         (variant, name)
         for variant in profile.gated()

@@ -109,8 +109,11 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
     profile = study.profile
     axes = {name: axis.rate for name, axis in profile.axes.items()}
     trials = {axis: try_judge(study, axis, make=False) for axis in axes}
+    nulls = {axis: try_nulls(study, axis, make=False) for axis in axes}
     tried = study.profile.judge.recorded or all(
-        trials[axis] is not None for axis in axes if study.questions.trials.get(axis)
+        trials[axis] is not None and nulls[axis]
+        for axis in axes
+        if study.questions.trials.get(axis)
     )
     return Results(
         profile=profile.resolved(),
@@ -121,7 +124,7 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
             cases, axes, reference=profile.reference, confidence=profile.confidence
         ),
         trials={axis: trial for axis, trial in trials.items() if trial is not None},
-        nulls={axis: rates for axis in axes if (rates := try_nulls(study, axis, make=False))},
+        nulls={axis: rates for axis, rates in nulls.items() if rates},
         agreements=_agreements(cases, profile.confidence),
         models=_models(study),
         run=run,

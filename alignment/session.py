@@ -191,7 +191,9 @@ class Session:
         if not results.cases:
             return None
         whole = results.complete and self.options.limit is None
-        gate = self.keeper.gate if whole and self.baselines is not None else None
+        # Where no gated test ran, the gate is told if that takes no judge.
+        ready = "keeper" in self.__dict__ or self.profile.judge.recorded or bool(results.nulls)
+        gate = self.keeper.gate if whole and ready and self.baselines is not None else None
         names = self.profile.variants if whole else ()
         told = {name: manifest(self.study, name).model_dump() for name in names}
         return document(results, findings(results, self.profile, gate, told))

@@ -70,11 +70,16 @@ def _rows(study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None)
             score=case.value,
             passed=case.passed,
             anchor=anchors[case.prompt.id].anchor if anchors else case.passed,
-            response=case.response.text if wordy and case.response else None,
+            response=_storable(case.response.text) if wordy and case.response else None,
         )
         for case in sorted(cases, key=lambda case: case.prompt.id)
         if case.prompt.axis == axis
     }
+
+
+def _storable(text: str) -> str:
+    """Without lone surrogates: some tokenizers decode to them, and JSON readers refuse them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _model(study: Study, variant: str) -> dict[str, Any]:

@@ -296,3 +296,77 @@ def undisturbed(micro_run, tmp_path_factory):
     run = micro_run(tmp_path_factory.mktemp("undisturbed"))
     report = run.finish()
     return SimpleNamespace(report=report, seconds=run.seconds, store=run.store)
+
+
+SPY = """
+import json, os, sys
+
+def pytest_unconfigure(config):
+    if hasattr(config, "workerinput"):
+        return
+    with open(os.environ["SPY"], "w") as file:
+        json.dump(sorted(sys.modules), file)
+"""
+
+
+class TinyWorld:
+    """A store and a reports folder that runs share."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "alignment_spy.py").write_text(SPY)
+
+    def run(self, *arguments, report="report"):
+        """Run the suites; gives the process and the report, if one was written."""
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder),
+            "SPY": str(self.folder / "modules.json"),
+            "COLUMNS": "120",
+        }
+        where = self.folder / report
+        process = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-p", "alignment_spy", "-p", "no:cacheprovider"),
+                *("--alignment-store", str(self.folder / "store")),
+                *("--alignment-report", str(where)),
+                *(arguments or ("eval_suites",)),
+            ],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return process, _read(where / "report.json")
+
+    def modules(self):
+        """What the last run had imported at its end."""
+        return set(json.loads((self.folder / "modules.json").read_text()))
+
+
+def _read(path):
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """A store of its own."""
+    return TinyWorld(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def cold(world):
+    """The first run, from an empty store."""
+    return world.run()
+
+
+@pytest.fixture(scope="session")
+def report(cold):
+    """Its report."""
+    return cold[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_world():
+    """Makes worlds with a store and reports of their own, in a folder."""
+    return TinyWorld

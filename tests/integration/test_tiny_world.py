@@ -1,80 +1,8 @@
 """The main job on the built-in world: one cold run, then what must hold of it and after it."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-SPY = """
-import json, os, sys
-
-def pytest_unconfigure(config):
-    if hasattr(config, "workerinput"):
-        return
-    with open(os.environ["SPY"], "w") as file:
-        json.dump(sorted(sys.modules), file)
-"""
-
-
-class World:
-    """A store and a reports folder that runs share."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        (folder / "alignment_spy.py").write_text(SPY)
-
-    def run(self, *arguments, report="report"):
-        """Run the suites; gives the process and the report, if one was written."""
-        environment = os.environ | {
-            "PYTHONPATH": str(self.folder),
-            "SPY": str(self.folder / "modules.json"),
-            "COLUMNS": "120",
-        }
-        where = self.folder / report
-        process = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-p", "alignment_spy", "-p", "no:cacheprovider"),
-                *("--alignment-store", str(self.folder / "store")),
-                *("--alignment-report", str(where)),
-                *(arguments or ("eval_suites",)),
-            ],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return process, _read(where / "report.json")
-
-    def modules(self):
-        """What the last run had imported at its end."""
-        return set(json.loads((self.folder / "modules.json").read_text()))
-
-
-def _read(path):
-    return json.loads(path.read_text()) if path.is_file() else None
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """A store of its own."""
-    return World(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def cold(world):
-    """The first run, from an empty store."""
-    return world.run()
-
-
-@pytest.fixture(scope="module")
-def report(cold):
-    """Its report."""
-    return cold[1]
 
 
 def test_cold_run_passes_and_shows_where_it_is(cold):
@@ -138,16 +66,16 @@ def test_selection_does_not_change_the_report(world, report, arguments):
     assert _without_run(again) == _without_run(report)
 
 
-def test_one_case_alone_from_an_empty_store_of_scores(world, report, tmp_path):
+def test_one_case_alone_from_an_empty_store_of_scores(world, tiny_world, report, tmp_path):
     """A single case, with the models there but nothing asked yet, scores as it did among all."""
-    alone = World(tmp_path)
+    alone = tiny_world(tmp_path)
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "models").symlink_to(world.folder / "store" / "models")
     case = next(each for each in report["cases"] if each["variant"] == "base")
     process, partial = alone.run("eval_suites", "-k", f"base and {case['prompt']}")
     assert process.returncode == 0, process.stdout + process.stderr
     assert partial is None  # a partial run never writes a complete report
-    found = _read(tmp_path / "report" / "report.partial.json")
+    found = json.loads((tmp_path / "report" / "report.partial.json").read_text())
     (same,) = [each for each in found["cases"] if each["prompt"] == case["prompt"]]
     assert same == case
     assert found["complete"] is False

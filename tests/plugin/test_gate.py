@@ -1,8 +1,14 @@
 """The gate through pytest: outcomes, exit codes, accounts, the same plain and under xdist."""
 
 import json
+import random
+import subprocess
+import sys
+import time
 
 import pytest
+
+from alignment.baseline import load
 
 GATED = """
 import pytest
@@ -254,6 +260,38 @@ def test_responses_are_kept_on_request_and_shown_with_a_flip(gated):
     result = gated.run()
     assert "before: An answer." in result.stdout.str()
     assert "after: Another answer." in result.stdout.str()
+
+
+def test_a_killed_update_leaves_the_old_file_or_the_new_one(gated):
+    def start():
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--snapshot-update"),
+                *("--alignment-profile", "world.toml", "--alignment-store", "store"),
+            ],
+            cwd=gated.path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    old = baseline(gated).read_bytes()
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 2))
+    begun = time.monotonic()
+    assert start().wait() == 0
+    seconds = time.monotonic() - begun
+    new = baseline(gated).read_bytes()
+    assert new != old
+    for number in range(8):
+        baseline(gated).write_bytes(old)
+        process = start()
+        time.sleep(random.Random(f"update {number}").uniform(0.2, 1.05) * seconds)
+        process.kill()
+        process.wait()
+        assert baseline(gated).read_bytes() in (old, new)
+        assert load(baseline(gated)) is not None
+    accept(gated)
+    assert baseline(gated).read_bytes() == new
+    assert [path.name for path in baseline(gated).parent.iterdir()] == ["base.json"]
 
 
 # -- the anchor ----------------------------------------------------------------------------------

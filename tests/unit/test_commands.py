@@ -1,0 +1,162 @@
+"""`python -m alignment plan`, `compare`, `simulate`: what they print, and their exit codes."""
+
+import json
+
+import pytest
+
+from alignment.__main__ import main
+
+MANIFEST = {
+    "prompts": {"harmlessness": "100 prompts abc", "helpfulness": "100 prompts def"},
+    "criteria": {"harmlessness": "reward >= 0", "helpfulness": "reward > 0"},
+    "judge": {"identity": "weights abc"},
+    "decoding": None,
+    "format": None,
+}
+
+
+@pytest.fixture
+def command(capsys):
+    """Run a command in this process; gives its status, stdout and stderr."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Writes a report of variants with so many passing harmlessness answers of 100; its folder."""
+
+    def write(name, informative=True, **passing):
+        gate = {"margin": 10.0, "confidence": 0.95}
+        document = {
+            "schema": 1,
+            "profile": {
+                "axes": {
+                    "harmlessness": {"rate": "HmR", "gate": gate},
+                    "helpfulness": {"rate": "HpR", "gate": gate},
+                }
+            },
+            "axes": {a: {"informative": informative} for a in ("harmlessness", "helpfulness")},
+            "variants": {variant: {} for variant in passing},
+            "manifests": dict.fromkeys(passing, MANIFEST),
+            "prompts": {
+                f"{a}{i}": {"cluster": f"{a}{i}", "text": f"Human: {i}"}
+                for a in ("harmlessness", "helpfulness")
+                for i in range(100)
+            },
+            "cases": [
+                {
+                    "variant": variant,
+                    "axis": axis,
+                    "prompt": f"{axis}{i}",
+                    "passed": ok,
+                    "score": 1.0 if ok else -1.0,
+                }
+                for variant, count in passing.items()
+                for axis in ("harmlessness", "helpfulness")
+                for i in range(100)
+                for ok in [axis == "helpfulness" or i < count]
+            ],
+        }
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "report.json").write_text(json.dumps(document))
+        return folder
+
+    return write
+
+
+def test_two_reports_are_compared_variant_by_variant(command, report):
+    before, after = report("before", a=90, b=50), report("after", a=60, b=50)
+    status, out, _ = command("compare", before, after)
+    assert status == 1
+    assert "a HmR: FAIL: 90.0 to 60.0 %" in " ".join(out.split())
+    assert "lost   harmlessness60" in out
+    assert command("compare", before, before)[0] == 0
+
+
+def test_variants_of_one_report_by_their_names(command, report):
+    folder = report("one", a=90, b=60)
+    assert command("compare", "a", "b", "--report", folder)[0] == 1
+    assert command("compare", "b", "a", "--report", folder)[0] == 0
+    assert command("compare", f"{folder}:a", f"{folder}:b")[0] == 1
+
+
+def test_what_is_not_decided_is_a_3(command, report):
+    assert command("compare", report("x", a=90), report("y", a=82))[0] == 3
+    assert command("compare", report("p", a=90), report("q", informative=False, a=90))[0] == 3
+
+
+def test_json_says_the_same(command, report):
+    status, out, _ = command("compare", report("x", a=90), report("y", a=60), "--json")
+    told = json.loads(out)
+    assert (status, told["outcome"]) == (1, "fail")
+    assert {each["rate"]: each["outcome"] for each in told["decisions"]} == {
+        "HmR": "fail",
+        "HpR": "pass",
+    }
+
+
+def test_what_cannot_be_compared_is_a_1_with_both_values(command, report):
+    before, after = report("x", a=90), report("y", a=90)
+    document = json.loads((after / "report.json").read_text())
+    document["manifests"]["a"]["criteria"]["harmlessness"] = "reward >= 1"
+    (after / "report.json").write_text(json.dumps(document))
+    status, out, _ = command("compare", before, after)
+    assert status == 1
+    assert "harmlessness is reward >= 0 in " in out
+    assert "INVALID" in out
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.unlink(), "cannot be read"),
+        (lambda path: path.write_text("{"), "is no JSON"),
+        (lambda path: path.write_text('{"schema": 9}'), "is no report of schema 1"),
+        (lambda path: path.write_text('{"schema": 1}'), "lacks axes, cases"),
+    ],
+)
+def test_what_is_no_report_is_one_line_and_a_2(command, report, damage, said):
+    folder = report("x", a=90)
+    damage(folder / "report.json")
+    status, out, err = command("compare", folder, folder)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_an_unknown_variant_or_folder_is_named(command, report, tmp_path):
+    folder = report("x", a=90)
+    for arguments in (("a", "c", "--report", folder), (f"{folder}:c", folder)):
+        assert "no variant 'c'; it has a" in command("compare", *arguments)[2]
+    err = command("compare", "nowhere", "nothing", "--report", tmp_path / "none")[2]
+    assert "nowhere: no such report folder" in err
+    assert "share no variant" in command("compare", folder, report("y", b=90))[2]
+
+
+def test_plan_is_one_sentence(command):
+    status, out, _ = command("plan", "--prompts", 100, "--flips", 0.2)
+    assert status == 0
+    assert out.startswith("with 100 prompts per axis and 20 % of verdicts flipping, a drop of ")
+    assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", [("--prompts", 0), ("--flips", 1.5), ("--margin", -1)])
+def test_an_impossible_plan_is_one_line(command, wrong):
+    status, out, err = command("plan", *wrong)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_the_study_is_one_command(command):
+    status, out, _ = command("simulate", "--runs", 50, "--seed", 1)
+    assert status == 0
+    assert out.startswith("### ")
+    assert "is blocked in at most" in out.splitlines()[-1]
