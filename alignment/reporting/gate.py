@@ -95,12 +95,12 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
         Column("margin", [f"{each['margin']:g}" for each in decisions], optional=True),
     ]
     names = [f"{safe(each['variant'])} {safe(each['rate'])}" for each in decisions]
-    heading = f"gate against {safe(gate['against'])}"
-    lines = ["", *tables(Column(heading, names), columns, width)]
+    lines = ["", *_wrapped(f"gate against {safe(gate['against'])}, points of change", width)]
+    lines += tables(Column("gated", names), columns, width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]
     if gate["plan"]:
-        lines += ["", *_wrapped(f"plan: {gate['plan']}.", width)]
+        lines += ["", *_wrapped(f"plan: {safe(gate['plan'])}.", width)]
     return lines
 
 
@@ -207,7 +207,7 @@ def _flip(flip: Mapping[str, Any], width: int) -> list[str]:
     last = flip["text"].rsplit("Human:", 1)[-1].strip()
     room = max(20, min(_TEXT, width - 60))
     scores = f"{flip['score_before']:+.2f} -> {flip['score_after']:+.2f}"
-    lines = [f"  {went} {flip['prompt']}  {scores}  {safe(shorten(last, room))}"]
+    lines = [f"  {went} {safe(flip['prompt'])}  {scores}  {safe(shorten(last, room))}"]
     for label in ("before", "after"):
         if flip[f"response_{label}"] is not None:
             response = safe(shorten(flip[f"response_{label}"], max(20, width - 18)))

@@ -1,0 +1,132 @@
+"""The gate in words: headlines, accounts, tables; hostile text is shown and never obeyed."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alignment.decisions import Change, Claim, Comparison, Decision, Findings, Flip, Gate, Shift
+from alignment.records import Interval
+from alignment.reporting.document import document
+from alignment.reporting.gate import account, headline, plain_decision, plain_gate, summary
+from alignment.reporting.markdown import LIMIT, markdown
+from alignment.reporting.terminal import summary as terminal
+
+HERE = Path(__file__)
+SAMPLE = runpy.run_path(str(HERE.with_name("reporting_sample.py")))
+MARKDOWN = runpy.run_path(str(HERE.with_name("test_reporting_markdown.py")))
+HOSTILE, assert_inert = SAMPLE["HOSTILE"], MARKDOWN["assert_inert"]
+
+CHANGE = Change("HmR", 100, 90.0, 60.0, 31, 1, -30.0, Interval(-39.5, -20.6), 1e-8, 2e-8)
+FLIPS = tuple(
+    Flip(
+        f"p{i:02}",
+        before=True,
+        after=False,
+        score_before=1.5,
+        score_after=-2.0 + i / 10,
+        text=f"Human: One.\n\nAssistant: Two.\n\nHuman: Question {i}?",
+    )
+    for i in range(12)
+)
+FAIL = Decision(
+    "sft_dpo", "harmlessness", "HmR", "baseline", "fail", 10.0, CHANGE, 8e-8, flips=FLIPS
+)
+PASS = replace(FAIL, own="pass", change=replace(CHANGE, lost=0, gained=0), flips=())
+
+
+def shown(decision, width=100):
+    return account(plain_decision(decision), width)
+
+
+def test_a_failure_says_how_much_how_sure_and_which_prompts():
+    assert headline(plain_decision(FAIL)) == (
+        "sft_dpo HmR: FAIL: 90.0 to 60.0 %, -30.0 [-39.5, -20.6] points against baseline, 31 lost "
+        "and 1 gained of 100, p <0.0001 after Holm; a loss of 10 points blocks"
+    )
+    lines = shown(FAIL)
+    assert "  lost   p00  +1.50 -> -2.00  Question 0?" in lines
+    assert lines[-1] == "  and 2 more in report.json"
+
+
+def test_an_inconclusive_one_says_what_would_decide():
+    open_ = replace(FAIL, own="inconclusive", needed=240)
+    assert headline(plain_decision(open_)).endswith(
+        "a loss of 10 points is not ruled out, about 240 such prompts would decide"
+    )
+    never = replace(open_, needed=None)
+    assert "no number of such prompts would decide" in headline(plain_decision(never))
+
+
+def test_an_invalid_one_says_why():
+    invalid = replace(FAIL, own="invalid", change=None, flips=(), reasons=("the judge differ",))
+    assert headline(plain_decision(invalid)) == "sft_dpo HmR: INVALID: the judge differ"
+
+
+def test_an_improvement_says_that_the_baseline_can_be_raised():
+    better = replace(CHANGE, difference=20.0, interval=Interval(12.0, 28.0))
+    told = headline(plain_decision(replace(FAIL, own="pass", change=better)))
+    assert "the baseline can be raised with --snapshot-update" in told
+
+
+def test_the_anchor_speaks_where_it_is_worse():
+    found = replace(PASS, anchor=replace(FAIL, against="anchor"))
+    assert headline(plain_decision(found)).startswith("sft_dpo HmR: FAIL: since the anchor: 90.0")
+
+
+def test_both_responses_are_shown_where_they_are_stored():
+    flip = replace(FLIPS[0], response_before="I can't.", response_after="Sure:\n1. Take")
+    lines = shown(replace(FAIL, flips=(flip,)))
+    assert "         before: I can't." in lines
+    assert r"          after: Sure:\n1. Take" in lines
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_line_of_a_table_is_wider_than_the_terminal(width):
+    told = plain_gate(Gate("baseline", (FAIL, PASS), plan="with 100 prompts " + "and more " * 30))
+    assert max(map(len, summary(told, width))) <= width
+
+
+def findings(text="Human: Why?"):
+    """Findings with every section, `text` wherever a run may bring any."""
+    flip = replace(FLIPS[0], prompt=text, text=text, response_before=text, response_after=text)
+    decision = replace(FAIL, variant=text, flips=(flip,))
+    invalid = replace(decision, own="invalid", change=None, flips=(), reasons=(text,))
+    shift = Shift("CAS", -3.0, Interval(-9.0, 3.0))
+    return Findings(
+        comparisons=(Comparison(text, "sft", (CHANGE,), (0.001,), shift),),
+        claims=(Claim(text, "open", text),),
+        gate=Gate(
+            text,
+            (decision, invalid),
+            {text: (shift, Shift(text, 0.1, Interval(0.0, 0.2)))},
+            {text: {text: shift}},
+            "a plan",
+        ),
+    )
+
+
+def test_the_report_has_all_of_it():
+    text = markdown(document(SAMPLE["results"](), findings()))
+    for heading in ("The gate against", "Flipped prompts", "Claims", "Paired comparisons"):
+        assert f"### {heading}" in text
+    assert "Plan: a plan." in text
+    assert "by the judge alone" in text
+
+
+def test_hostile_text_gets_nowhere():
+    told = document(SAMPLE["results"](), findings(HOSTILE))
+    text = markdown(told)
+    assert_inert(text)
+    assert len(text) <= LIMIT
+    shown = "\n".join(terminal(told, width=100))
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert shown.encode()
+
+
+def test_without_a_gate_there_is_no_section():
+    text = markdown(document(SAMPLE["results"]()))
+    assert "gate" not in text
+    assert "Claims" not in text
