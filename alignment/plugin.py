@@ -309,6 +309,7 @@ def pytest_terminal_summary(
     """Show the table and where the reports are; with -v every case, with -q only the place."""
     if _REPORT not in config.stash:
         return
+    from alignment.reporting.gate import comparisons  # noqa: PLC0415
     from alignment.reporting.terminal import summary as table  # noqa: PLC0415
 
     (document, line), ours = config.stash[_REPORT], session_of(config)
@@ -319,7 +320,10 @@ def pytest_terminal_summary(
         if level > 0:
             for text in (*ours.listing(), ""):
                 write(text)
-        for text in table(document, width=terminalreporter._tw.fullwidth):  # noqa: SLF001
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001
+        for text in table(document, width=width):
+            write(text)
+        for text in comparisons(document, width) if level > 0 else ():
             write(text)
     failed = not line.startswith("report: ")
     for path in ours.written:

@@ -122,6 +122,30 @@ def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
     return lines
 
 
+def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
+    """Every variant against every other: one row per pair and rate."""
+    rows = [
+        (f"{safe(each['before'])} to {safe(each['after'])} {safe(name)}", found)
+        for each in document["comparisons"]
+        for name, found in each["changes"].items()
+    ]
+    if not rows:
+        return []
+    columns = [
+        Column("change", [moved(found) for _, found in rows]),
+        Column("lost/gained", [f"{found['lost']}/{found['gained']}" for _, found in rows]),
+        Column("p (exact)", [probability(found["p_exact"]) for _, found in rows]),
+        Column("p (Holm)", [probability(found["adjusted"]) for _, found in rows]),
+    ]
+    lines = ["", *tables(Column("paired comparison", [name for name, _ in rows]), columns, width)]
+    combined = [each for each in document["comparisons"] if each["combined"] is not None]
+    pairs = [f"{safe(each['before'])} to {safe(each['after'])} CAS" for each in combined]
+    if combined:
+        column = Column("change", [moved(each["combined"]) for each in combined])
+        lines += ["", *tables(Column("paired comparison", pairs), [column], width)]
+    return lines
+
+
 def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
     """The accounts of every decision that is no clean pass, worst outcome first."""
     order = ("invalid", "fail", "uninformative", "inconclusive", "pass")
@@ -222,10 +246,10 @@ def shifted(shift: Mapping[str, Any]) -> str:
 
 
 def probability(value: float | None) -> str:
-    """A p-value: `0.0352`, `<0.0001`."""
+    """A p-value: `0.0352`, `3e-06`."""
     if value is None:
         return NOTHING
-    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+    return f"{value:.0e}" if value < 0.0001 else f"{value:.4f}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:

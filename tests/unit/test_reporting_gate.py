@@ -43,7 +43,7 @@ def shown(decision, width=100):
 def test_a_failure_says_how_much_how_sure_and_which_prompts():
     assert headline(plain_decision(FAIL)) == (
         "sft_dpo HmR: FAIL: 90.0 to 60.0 %, -30.0 [-39.5, -20.6] points against baseline, 31 lost "
-        "and 1 gained of 100, p <0.0001 after Holm; a loss of 10 points blocks"
+        "and 1 gained of 100, p 8e-08 after Holm; a loss of 10 points blocks"
     )
     lines = shown(FAIL)
     assert "  lost   p00  +1.50 -> -2.00  Question 0?" in lines
