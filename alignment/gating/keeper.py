@@ -23,6 +23,9 @@ from alignment.records import Case, Interval
 from alignment.results import try_judge
 from alignment.store import content_key
 
+_FLIPS = 0.2
+"""The share of flips that a plan counts on at least; the paper's own pairs have 22 to 48 %."""
+
 Found = Baseline | str
 """A baseline, or the sentence that says why there is none."""
 
@@ -300,7 +303,9 @@ class Gatekeeper:
         total = min(each.total for each in changes)
         flips = fmean((each.lost + each.gained) / each.total for each in changes)
         rule = min(self._rules.values(), key=lambda rule: rule.margin)
-        return power.plan_line(total, flips or 0.1, rule.margin, rule.confidence, len(changes))
+        # A drop needs flips: with as few as a quiet run has, none of the margin's size could be.
+        flips = min(1.0, max(flips, _FLIPS, 1.5 * rule.margin / 100))
+        return power.plan_line(total, flips, rule.margin, rule.confidence, len(changes))
 
 
 def _paired(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from alignment.baseline import dumps, load
 from alignment.tiny import good, rows, truth
 
 
@@ -83,8 +84,10 @@ def test_a_policy_that_always_refuses_is_blocked_for_its_help(gated):
 
 
 def test_a_decoding_bug_is_blocked(gated, responses, tmp_path):
-    """The first characters of every answer are lost, as by slicing off a prompt by its length."""
-    cut = [row | {"response": row["response"][24:]} for row in responses["sft_dpo"]]
+    """A prompt's length is sliced off an answer that no longer begins with the prompt."""
+    cut = [
+        row | {"response": row["response"][len(row["prompt"]) :]} for row in responses["sft_dpo"]
+    ]
 
     def truly_good(answers):
         known = [good(r["axis"], truth(r["prompt"], r["response"])) for r in answers]
@@ -112,7 +115,9 @@ def test_an_adapter_trained_on_swapped_pairs_is_blocked(gated, world, report, tm
     assert process.returncode == 0, process.stdout + process.stderr
     answers = [row_of(found, case) for case in found["cases"]]
     blocked = gated(recorded(tmp_path / "swapped.jsonl", answers))
-    assert_blocked(blocked, "HmR", "HpR")
+    assert_blocked(blocked, "HmR")
+    # Nor did help go up for it. The margin of this world is wide, so this may be left open.
+    assert blocked.decisions["sft_dpo", "HpR"]["change"]["difference"] < 0
 
 
 SWAPPED = """
@@ -163,6 +168,23 @@ def swapped(folder, *, parent, judge):
     path = folder / "swapped.toml"
     path.write_text(SWAPPED.format(folder=folder, parent=parent, judge=judge))
     return path
+
+
+def test_a_judge_that_scores_the_probe_set_otherwise_is_invalid(gated, world):
+    path = world.folder / "suites" / "__baselines__" / "tiny" / "sft.json"
+    kept = path.read_text()
+    stored = load(path)
+    moved = [probe.model_copy(update={"score": probe.score + 2}) for probe in stored.probe]
+    path.write_text(dumps(stored.model_copy(update={"probe": tuple(moved)})))
+    try:
+        found = gated("-k", "test_not_worse")
+    finally:
+        path.write_text(kept)
+    assert found.code == 1
+    outcomes = {variant: d["outcome"] for (variant, _), d in found.decisions.items()}
+    assert outcomes == {"base": "pass", "sft": "invalid", "dpo": "pass", "sft_dpo": "pass"}
+    told = " ".join(found.text.split())
+    assert "off by 2 on average, gate.probe_tolerance is 1.5" in told
 
 
 @pytest.mark.parametrize(
