@@ -131,3 +131,82 @@ def test_both_can_have_changed(project, micro, tokenizer):
     model = decision["change"]["difference"]
     judge = found.gate["drifts"]["candidate"]["HpR"]["difference"]
     assert decision["change"]["after"] == pytest.approx(before + model + judge)
+
+
+JUDGED = """
+name = "judged"
+device = "cpu"
+threads = 1
+[axes.helpfulness]
+rate = "HpR"
+threshold = 0.0
+comparison = ">"
+prompts = {{ origin = {{ source = "file", path = "prompts.jsonl" }} }}
+[variants.candidate]
+recorded = "answers.jsonl"
+[training]
+vocab_size = 300
+max_length = 128
+sources.helpfulness = {{ source = "file", path = "pairs.jsonl" }}
+[judge]
+architecture = {architecture}
+max_length = 128
+[[judge.stages]]
+trainer = "reward"
+data = "pairs"
+args = {args}
+"""
+
+
+def inline(table):
+    return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + " }"
+
+
+@pytest.fixture
+def judged(tmp_path, micro, prompts):
+    """A project whose judge is trained on a file of pairs; gives how to run it."""
+    (tmp_path / "test_suite.py").write_text(SUITE)
+    text = JUDGED.format(architecture=inline(micro.architecture), args=inline(micro.args))
+    (tmp_path / "profile.toml").write_text(text)
+    asked = [{"prompt": prompt} for prompt in prompts]
+    answers = [row | {"response": f"Rain {i}."} for i, row in enumerate(asked)]
+    for name, rows in (("prompts", asked), ("answers", answers)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def run(pairs, *arguments):
+        rows = [
+            {
+                "chosen": f"{pair.prompt}\n\nAssistant: {pair.chosen}",
+                "rejected": f"{pair.prompt}\n\nAssistant: {pair.rejected}",
+            }
+            for pair in pairs
+        ]
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        process = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+                *("--alignment-profile", "profile.toml", "--alignment-store", "store", *arguments),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return process.returncode, " ".join((process.stdout + process.stderr).split())
+
+    return run
+
+
+def test_a_judge_trained_on_other_data_is_another_judge(judged, micro):
+    pairs = micro.lessons.pairs
+    code, text = judged(pairs, "--snapshot-update")
+    assert code == 0, text
+    assert judged(pairs)[0] == 0
+    code, text = judged(pairs[:-2])
+    assert code == 1
+    assert "INVALID: the judge differ: identity is recipe " in text
+    # The number of threads changes the judge's last bits, and is no other recipe.
+    code, text = judged(
+        pairs, "--alignment-set=threads=2", "--alignment-set=gate.probe_tolerance=5"
+    )
+    assert code == 0, text

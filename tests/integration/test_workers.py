@@ -21,3 +21,11 @@ def test_a_warm_run_agrees_and_computes_nothing(micro_run, undisturbed, tmp_path
     assert warm.finish() == undisturbed.report
     run = json.loads(warm.report.read_text())["run"]
     assert run["stages"] == {}
+
+
+def test_an_axis_that_the_judge_knows_nothing_of_is_never_passed(undisturbed):
+    report = json.loads(undisturbed.report)
+    assert False in {axis["informative"] for axis in report["axes"].values()}
+    for decision in report["gate"]["decisions"]:
+        knows = report["axes"][decision["axis"]]["informative"]
+        assert (decision["outcome"] == "uninformative") is (knows is False)
