@@ -13,6 +13,7 @@ from typing import Any
 
 from alignment.errors import AlignmentError, StoreError
 from alignment.location import ENVIRONMENT, location
+from alignment.reporting.text import safe
 from alignment.store import Store
 
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         text = "\n".join(command(options))
     except (AlignmentError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command line
+        print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
     print(text)  # noqa: T201
     return int(options.exit)

@@ -114,7 +114,7 @@ def loads(text: str, path: Path) -> Baseline:
     """The baseline in a text that was read from `path`. Raises BaselineError."""
     try:
         body = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refused(path, f"is no JSON ({error}): damaged or cut off") from None
     if not isinstance(body, dict) or not isinstance(body.get("schema"), int):
         raise _refused(path, "is no baseline: it has no `schema`")
@@ -140,7 +140,7 @@ def loads(text: str, path: Path) -> Baseline:
 def _refused(path: Path, found: str) -> BaselineError:
     return BaselineError(
         f"baseline {shown(path)}: {found}; "
-        "restore the file, or accept this run with --snapshot-update"
+        "restore the file, or accept this run with --snapshot-update --alignment-reason"
     )
 
 

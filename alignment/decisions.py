@@ -120,8 +120,9 @@ class Gate:
     """Everything the gate found in one run.
 
     `decisions` by variant and axis; `shifts` by variant: CAS and the mean scores, reported and not
-    tested; `drifts` by variant where a baseline was scored anew: what the model did and what the
-    judge did, as shifts by rate. `plan` is one sentence on what these prompts can show.
+    tested; `drifts` by variant where a baseline was scored anew: what the judge alone did, as
+    shifts by rate (the decisions then say what the model did). `plan` is one sentence on what
+    these prompts can show.
     """
 
     against: str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from alignment.errors import AlignmentError
-from alignment.hosting import MARK, session_of, tolerated, updates
+from alignment.hosting import MARK, session_of, tolerated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,11 +119,11 @@ def alignment_report(
     config = request.config
     if config.option.alignment_limit:
         pytest.skip("a quick look (--alignment-limit) is never compared")
-    updating = updates(config)
-    report = session_of(config).report(alignment_variant, alignment_axis, updating=updating)
-    if not updating and tolerated(session_of(config).profile, report.decision):
+    report = session_of(config).report(alignment_variant, alignment_axis)
+    if not report.updating and tolerated(session_of(config).profile, report.decision):
         # syrupy counts its failures by this; the outcome is the plugin's own.
-        request.applymarker(pytest.mark.xfail(reason=repr(report), strict=False))
+        mark = pytest.mark.xfail(reason=repr(report), raises=AssertionError, strict=False)
+        request.applymarker(mark)
     return report
 
 
@@ -134,11 +134,7 @@ def alignment_baseline(
     """What the run is gated against: equal to a report that shows no regression."""
     from alignment.snapshot import extension_for  # noqa: PLC0415
 
-    extension = extension_for(
-        alignment_report,
-        updating=updates(pytestconfig),
-        accept=session_of(pytestconfig).accepted.add,
-    )
+    extension = extension_for(alignment_report, session_of(pytestconfig).accepted.add)
     return snapshot.use_extension(extension)
 
 

@@ -38,6 +38,8 @@ def require(config: pytest.Config) -> None:
         raise refused(config, "the plugin is not loaded; add -p alignment.plugin")
     if owned_twice := conflict():
         raise refused(config, owned_twice)
+    if option.alignment_reason is not None and not _update(config):
+        raise refused(config, "--alignment-reason accepts a run: it needs --snapshot-update")
     try:
         session_of(config).check()
     except AlignmentError as error:
@@ -64,13 +66,11 @@ def plain(error: AlignmentError | str) -> str:
     return safe(str(error))
 
 
-def updates(config: pytest.Config) -> bool:
-    """Whether this run is to be accepted: syrupy's `--snapshot-update`, or its new-only form."""
-    option = config.option
-    return bool(
-        getattr(option, "update_snapshots", False)
-        or getattr(option, "update_new_snapshots_only", False)
-    )
+def _update(config: pytest.Config) -> str:
+    """Which baselines are to be replaced: syrupy's `--snapshot-update`, or its new-only form."""
+    if getattr(config.option, "update_snapshots", False):
+        return "all"
+    return "new" if getattr(config.option, "update_new_snapshots_only", False) else ""
 
 
 def tolerated(profile: Profile, decision: Decision) -> bool:
@@ -106,7 +106,9 @@ def session_of(config: pytest.Config) -> Session:
                 limit=option.alignment_limit,
                 cases=option.alignment_cases,
                 strict=option.alignment_strict,
-                reason=option.alignment_reason,
+                # What an unset variable of a pipeline leaves is no reason.
+                reason=(option.alignment_reason or "").strip() or None,
+                update=_update(config),
                 rescore=option.alignment_rescore_baseline,
                 stream=stream,
                 live=stream is not None and not worker and stream.isatty(),

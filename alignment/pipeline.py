@@ -247,8 +247,13 @@ class Study:
 
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
         """Turn what the store holds into cases."""
-        by_id = {(axis, p.id): p for axis, ps in self.questions.prompts.items() for p in ps}
-        prompts = [by_id[key[1:]] for key in keys]
+        for axis, asked in self.questions.prompts.items():
+            wanted = {id_ for _, where, id_ in keys if where == axis}
+            if wanted:
+                self._load_axis(variant, [prompt for prompt in asked if prompt.id in wanted])
+
+    def _load_axis(self, variant: str, prompts: Sequence[Prompt]) -> None:
+        """One axis at a time: the same words may be asked on several, by one id."""
         answers = self._responses(variant, prompts)
         if not answers and variant not in self.recorded:
             return

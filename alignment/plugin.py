@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["require"]
 pytest_plugins = ["alignment.fixtures"]
 
-_REPORT = pytest.StashKey["tuple[Document | None, str]"]()
+_REPORT = pytest.StashKey["tuple[Document | None, list[str]]"]()
 _PER_PROMPT = frozenset(f"alignment_{name}" for name in ("prompt", "response", "score", "verdict"))
 
 
@@ -125,7 +125,14 @@ def _find_baselines(metafunc: pytest.Metafunc, session: Session) -> None:
     from alignment.baseline import FOLDER  # noqa: PLC0415
 
     folder = metafunc.definition.path.parent / FOLDER / session.profile.name
-    if "alignment_report" in metafunc.fixturenames or folder.is_dir():
+    if "alignment_report" in metafunc.fixturenames:
+        if session.gated and session.baselines != folder:
+            raise AlignmentError(
+                f"gated tests lie in two folders, {session.baselines} and {folder}; each has its "
+                f"own baselines: run them apart"
+            )
+        session.gated, session.baselines = True, folder
+    elif session.baselines is None and folder.is_dir():
         session.baselines = folder
 
 
@@ -194,7 +201,7 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value
     gated = getattr(item, "funcargs", {}).get("alignment_report")
-    if gated is not None and isinstance(error, AssertionError) and not gated.passes:
+    if gated is not None and isinstance(error, AssertionError) and call.when == "call":
         _gated(item, report, gated)
     elif isinstance(error, NegativeVerdict) and call.when == "call":
         if not item.config.option.alignment_strict:
@@ -210,6 +217,11 @@ def _gated(item: pytest.Item, report: pytest.TestReport, gated: GatedReport) -> 
     """The gate's account in a section of its own: pytest cuts the text of assertions."""
     from alignment.reporting.gate import account, headline, plain_decision  # noqa: PLC0415
 
+    if gated.passes or not gated.compared:  # an assertion of the test's own is no verdict
+        if tolerated(session_of(item.config).profile, gated.decision):
+            report.outcome = "failed"
+            report.__dict__.pop("wasxfail", None)
+        return
     decision = plain_decision(gated.decision)
     report.longrepr = headline(decision)
     report.sections.append(("alignment gate", "\n".join(account(decision))))
@@ -235,6 +247,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             ours = session_of(config)
             output["alignment"] = dict(ours.progress.seconds)
             output["alignment_baselines"] = str(ours.baselines) if ours.baselines else None
+            output["alignment_gated"] = ours.gated
             output["alignment_accepted"] = sorted(ours.accepted)
     elif REFUSED in config.stash:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -263,6 +276,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdi
         ours = session_of(node.config)
         ours.used = True
         ours.accepted.update(output["alignment_accepted"])
+        ours.gated = ours.gated or output["alignment_gated"]
         if output["alignment_baselines"]:
             ours.baselines = Path(output["alignment_baselines"])
         for stage, spent in output["alignment"].items():
@@ -275,32 +289,36 @@ def _report(session: pytest.Session) -> None:
 
     config, ours = session.config, session_of(session.config)
     document: Document | None = None
+    lines: list[str] = []
     try:
         document = ours.document(int(session.exitstatus))
         if document is None:
             return
-        if ours.accepted:
-            _accept(session, ours, complete=bool(document["complete"]))
         path = write_report(ours.options.report, document)
-        line = f"report: {os.path.relpath(path, config.invocation_params.dir)}"
+        lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
+        if ours.accepted:
+            lines = [*_accept(session, ours, complete=bool(document["complete"])), *lines]
     except AlignmentError as error:
-        line = f"{type(error).__name__}: {plain(error)}"
+        lines.append(f"{type(error).__name__}: {plain(error)}")
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if not config.pluginmanager.has_plugin("terminalreporter"):
-            sys.stderr.write(f"{line}\n")
-    config.stash[_REPORT] = (document, line)
+            sys.stderr.write(f"{lines[-1]}\n")
+    config.stash[_REPORT] = (document, lines)
 
 
-def _accept(session: pytest.Session, ours: Session, *, complete: bool) -> None:
-    """Replace the baselines that were asked for, if the run is one that can be relied on."""
+def _accept(session: pytest.Session, ours: Session, *, complete: bool) -> list[str]:
+    """Replace the baselines that were asked for, if the run can be relied on: a line for each."""
     names = ", ".join(sorted(ours.accepted))
-    if not complete or ours.options.limit is not None or session.testsfailed:
-        why = f"{session.testsfailed} tests failed" if session.testsfailed else "it is not complete"
+    why = "it is not complete" if not complete or ours.options.limit is not None else ""
+    if session.testsfailed:
+        why = f"{session.testsfailed} tests failed"
+    elif session.exitstatus != pytest.ExitCode.OK:
+        why = "it was interrupted"
+    if why:
         raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
     folder = session.config.invocation_params.dir
-    for path in ours.promote():
-        ours.written.append(os.path.relpath(path, folder))
+    return [f"baseline: {os.path.relpath(path, folder)}" for path in ours.promote()]
 
 
 def pytest_terminal_summary(
@@ -312,7 +330,7 @@ def pytest_terminal_summary(
     from alignment.reporting.gate import comparisons  # noqa: PLC0415
     from alignment.reporting.terminal import summary as table  # noqa: PLC0415
 
-    (document, line), ours = config.stash[_REPORT], session_of(config)
+    (document, lines), ours = config.stash[_REPORT], session_of(config)
     write, level = terminalreporter.write_line, verbosity(config)
     if level >= 0:
         terminalreporter.write_sep("=", f"alignment: {ours.profile.name}")
@@ -325,8 +343,7 @@ def pytest_terminal_summary(
             write(text)
         for text in comparisons(document, width) if level > 0 else ():
             write(text)
-    failed = not line.startswith("report: ")
-    for path in ours.written:
-        write(f"baseline: {path}")
-    if level >= -1 or failed:
-        write(line, red=failed)
+    for line in lines:
+        failed = not line.startswith(("report: ", "baseline: "))
+        if level >= -1 or failed:
+            write(line, red=failed)

@@ -347,6 +347,14 @@ class Profile(Table):
         return self
 
     @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        rates = [axis.rate for axis in self.axes.values()]
+        for name, axis in self.axes.items():
+            if rates.count(axis.rate) > 1:
+                raise ValueError(f"axes.{name}.rate: {axis.rate!r} is another axis's rate too")
+        return self
+
+    @model_validator(mode="after")
     def _gated(self) -> Self:
         known = ", ".join(self.variants)
         if self.gate.reference is not None and self.gate.reference not in self.variants:
@@ -356,6 +364,11 @@ class Profile(Table):
         for name in self.gate.variants:
             if name not in self.variants:
                 raise ValueError(f"gate.variants: there is no variant {name!r}; known: {known}")
+        if self.variants and not self.gated():
+            raise ValueError(
+                f"gate.against: nothing is left to be compared with {self.gate.reference!r}; name "
+                f"another variant"
+            )
         return self
 
     def gated(self) -> tuple[str, ...]:

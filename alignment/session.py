@@ -10,7 +10,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +51,8 @@ class Options:
     strict: bool = False
     reason: str | None = None
     rescore: bool = False
+    update: str = ""
+    """Which baselines this run may replace: none, `new` ones, `all`."""
     stream: TextIO | None = None
     live: bool = False
     who: str = ""
@@ -70,8 +72,8 @@ class Session:
     """Where the baselines lie: beside the gated test."""
     accepted: set[str] = field(default_factory=set)
     """The variants whose baselines are to be replaced by this run's."""
-    written: list[str] = field(default_factory=list)
-    """The baselines that were replaced."""
+    gated: bool = False
+    """Whether a gated test was collected."""
 
     @cached_property
     def profile(self) -> Profile:
@@ -142,9 +144,14 @@ class Session:
         from alignment.gating.keeper import Gatekeeper  # noqa: PLC0415 - only gated runs pay
 
         assert self.baselines is not None  # noqa: S101 - set where the tests are collected
-        return Gatekeeper(self.study, self.baselines, rescore=self.options.rescore)
+        return Gatekeeper(
+            self.study,
+            self.baselines,
+            rescore=self.options.rescore,
+            updating=bool(self.options.update),
+        )
 
-    def report(self, variant: str, axis: str, *, updating: bool) -> GatedReport:
+    def report(self, variant: str, axis: str) -> GatedReport:
         """One side of `assert alignment_report == alignment_baseline`."""
         from alignment.baseline import path_of  # noqa: PLC0415
         from alignment.gating.accepting import text_of  # noqa: PLC0415
@@ -152,7 +159,12 @@ class Session:
 
         keeper = self.keeper
         decision, path = keeper.decision(variant, axis), path_of(keeper.folder, variant)
-        before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+        before = None
+        with suppress(OSError):  # what is wrong with it the decision says
+            before = path.read_text(encoding="utf-8", errors="replace")
+        updating = self.options.update == "all" or (
+            self.options.update == "new" and not path.exists()
+        )
         within = self.profile.gate.reference is not None
         return GatedReport(
             decision=decision,
@@ -160,6 +172,7 @@ class Session:
             text=text_of(keeper, variant, self.options.reason) if updating else "",
             before="" if within and not updating else before,
             passes=decision.outcome == "pass",
+            updating=updating,
         )
 
     def promote(self) -> list[Path]:
@@ -192,7 +205,7 @@ class Session:
             return None
         whole = results.complete and self.options.limit is None
         # Where no gated test ran, the gate is told if that takes no judge.
-        ready = "keeper" in self.__dict__ or self.profile.judge.recorded or bool(results.nulls)
+        ready = self.gated or self.profile.judge.recorded or bool(results.nulls)
         gate = self.keeper.gate if whole and ready and self.baselines is not None else None
         names = self.profile.variants if whole else ()
         told = {name: manifest(self.study, name).model_dump() for name in names}

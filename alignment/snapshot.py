@@ -19,11 +19,12 @@ from syrupy.location import PyTestLocation
 from alignment.decisions import Decision
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class GatedReport:
     """One variant's side of the comparison on one axis; equal to a baseline if the gate says so.
 
-    `text` is the baseline that the run would leave, `before` the one that is there (None: none).
+    `text` is the baseline that the run would leave, `before` the one that is there (None: none);
+    `updating` whether it may be replaced. `compared` says whether a test made the comparison.
     """
 
     decision: Decision
@@ -31,6 +32,8 @@ class GatedReport:
     text: str
     before: str | None
     passes: bool
+    updating: bool = False
+    compared: bool = False
 
     def __repr__(self) -> str:
         return f"{self.decision.variant} {self.decision.rate}: {self.decision.outcome}"
@@ -42,16 +45,16 @@ class BaselineExtension(AbstractSyrupyExtension):
     file_extension = "json"
     write_immediately = True
     report: ClassVar[GatedReport]
-    updating: ClassVar[bool]
     accept: ClassVar[Callable[[str], None]]
 
     def serialize(self, data: Any, **_: Any) -> str:
         """The baseline that the run would leave."""
+        self.report.compared = True
         return str(data.text) if isinstance(data, GatedReport) else repr(data)
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
         """The gate's word; while updating, whether not a byte would change."""
-        if self.updating:
+        if self.report.updating:
             return bool(serialized_data == snapshot_data)
         return self.report.passes
 
@@ -112,12 +115,10 @@ class BaselineExtension(AbstractSyrupyExtension):
         """Baselines are not deleted by a test run."""
 
 
-def extension_for(
-    report: GatedReport, *, updating: bool, accept: Callable[[str], None]
-) -> type[BaselineExtension]:
+def extension_for(report: GatedReport, accept: Callable[[str], None]) -> type[BaselineExtension]:
     """The extension of one test; `accept` is told the variant whose baseline is to be replaced."""
     return type(
         "Baseline",
         (BaselineExtension,),
-        {"report": report, "updating": updating, "accept": staticmethod(accept)},
+        {"report": report, "accept": staticmethod(accept)},
     )

@@ -125,6 +125,8 @@ def _judged(
             if own != "supported":
                 reasons.append((own, told))
             support = max(support, own, key=("supported", "open", "contradicted").index)
+    if not [other for other in others if other != variant]:
+        return Claim(text, "open", "there is no other variant to compare with")
     worst = [told for own, told in reasons if own == support]
     return Claim(text, support, "; ".join(worst))
 

@@ -41,7 +41,7 @@ def mean_shift(
     """
     if not pairs:
         raise ValueError(f"{name}: no prompts to compare")
-    clusters = by_cluster(pairs)
+    clusters = by_cluster(sorted(pairs, key=lambda pair: pair.prompt))  # draws go by position
     if len(clusters) == 1:  # nothing to draw from; its prompts are the best that there is
         clusters = [[pair] for pair in pairs]
     sums = [sum(pair.score_after - pair.score_before for pair in each) for each in clusters]

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from alignment.baseline import Baseline, Probe, Row, differences, dumps, path_of
+from alignment.baseline import Baseline, Probe, Row, dumps, path_of
 from alignment.errors import BaselineError
-from alignment.gating.keeper import Gatekeeper
-from alignment.gating.manifests import SIDES, manifest
+from alignment.gating.keeper import Found, Gatekeeper
+from alignment.gating.manifests import manifest
 from alignment.pipeline import Study
 from alignment.policies.null import answer
 from alignment.profile import Variant
@@ -34,8 +34,8 @@ def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
         raise BaselineError(f"the run of {variant!r} is not complete: {cases}")
     found = keeper.found[variant]
     before = found if isinstance(found, Baseline) else None
-    if before is not None and reason is None:
-        _refuse(keeper, variant, before)
+    if reason is None:
+        _refuse(keeper, variant, found)
     kept = before if reason is None else None
     return Baseline(
         profile=study.profile.name,
@@ -48,9 +48,13 @@ def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
     )
 
 
-def _refuse(keeper: Gatekeeper, variant: str, before: Baseline) -> None:
+def _refuse(keeper: Gatekeeper, variant: str, found: Found) -> None:
     """Small losses that were accepted one by one must not add up unseen."""
-    differing = differences(before.manifest, manifest(keeper.study, variant), SIDES)
+    if isinstance(found, str):
+        if path_of(keeper.folder, variant).exists():
+            raise BaselineError(f"{found}; the anchor that it may hold is lost: {_REMEDY}")
+        return
+    differing = keeper.differences(variant, found)
     if differing:
         told = "; ".join(differing.values())
         raise BaselineError(f"{variant!r} cannot be compared with its anchor: {told}; {_REMEDY}")
@@ -95,7 +99,7 @@ def _model(study: Study, variant: str) -> dict[str, Any]:
 
 
 def _probe(study: Study) -> tuple[Probe, ...]:
-    """Null answers to the first prompts of every axis: scored for the judge's trial as well."""
+    """Null answers to the first prompts of every axis: what null policies say, scored anyway."""
     asked = [
         (prompt, answer(kind, prompt.text))
         for prompts in study.prompts.values()
@@ -122,10 +126,10 @@ def promote(folder: Path, texts: Mapping[str, str]) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for variant, text in texts.items():
-            path = path_of(folder, variant)
+            path = path_of(folder, variant).resolve()  # a link stays one
             if path.is_file() and path.read_bytes() == text.encode():
                 continue
-            draft = folder / f".{path.name}.draft"  # a killed predecessor's is overwritten
+            draft = path.with_name(f".{path.name}.draft")  # a killed predecessor's is overwritten
             with draft.open("w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
                 file.flush()

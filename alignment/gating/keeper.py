@@ -20,7 +20,7 @@ from alignment.gating.manifests import SIDES, manifest
 from alignment.hardware import versions
 from alignment.pipeline import Study
 from alignment.records import Case, Interval
-from alignment.results import try_judge
+from alignment.results import try_judge, try_nulls
 from alignment.store import content_key
 
 _FLIPS = 0.2
@@ -34,14 +34,18 @@ class Gatekeeper:
     """The gate over one study. `folder` holds the baselines, one file per variant.
 
     `rescore` has the judge of this run score the responses that a baseline stores, where only the
-    judge differs. The comparisons are those of the whole profile, whatever was selected.
+    judge differs; `updating` says that a first baseline is to be made. The comparisons are those of
+    the whole profile, whatever was selected.
     """
 
-    def __init__(self, study: Study, folder: Path, *, rescore: bool = False) -> None:
+    def __init__(
+        self, study: Study, folder: Path, *, rescore: bool = False, updating: bool = False
+    ) -> None:
         self.study = study
         self.profile = study.profile
         self.folder = folder
         self._rescore = rescore
+        self._updating = updating
         self._drifts: dict[str, dict[str, Shift]] = {}
 
     @cached_property
@@ -57,7 +61,7 @@ class Gatekeeper:
         since = self.since_anchor
         found = tuple(
             self._explained(replace(each, anchor=self._explained(since[key], anchor=True)))
-            if key in since and self._moved(key)
+            if key in since and self._moved(key) and self.profile.gate.reference is None
             else self._explained(each)
             for key, each in decisions.items()
         )
@@ -70,8 +74,12 @@ class Gatekeeper:
         )
 
     def decision(self, variant: str, axis: str) -> Decision:
-        """The decision on one variant and axis."""
-        return next(d for d in self.gate.decisions if (d.variant, d.axis) == (variant, axis))
+        """The decision on one variant and axis. Raises AlignmentError where it is not gated."""
+        for each in self.gate.decisions:
+            if (each.variant, each.axis) == (variant, axis):
+                return each
+        gated = ", ".join(self.profile.gated())
+        raise AlignmentError(f"variant {variant!r} is not gated on {axis}; gated: {gated}")
 
     # -- evidence --------------------------------------------------------------------------------
 
@@ -107,12 +115,20 @@ class Gatekeeper:
             found = baselines.load(path)
         except BaselineError as error:
             return str(error)
-        if found is not None:
+        if found is not None and found.variant == variant:
             return found
+        if found is not None:
+            return (
+                f"baseline {baselines.shown(path)}: is that of {found.variant!r}, not of "
+                f"{variant!r}; restore the file, or accept this run with "
+                f"--snapshot-update --alignment-reason"
+            )
+        if self._updating:
+            return f"no baseline yet at {baselines.shown(path)}; this run is to become the first"
         others = [v for v in self.profile.variants if v != variant]
         reference = self.profile.reference if self.profile.reference in others else None
-        name = reference or (others[0] if others else "base")
-        more = "" if others else "--alignment-variant base=./its-parent "
+        name = reference or (others[0] if others else "reference")
+        more = "" if others else "--alignment-variant reference=./its-parent "
         return (
             f"no baseline for {variant!r} at {baselines.shown(path)}; "
             f"accept this run with --snapshot-update, or compare within the run with "
@@ -122,6 +138,8 @@ class Gatekeeper:
     @cached_property
     def _informative(self) -> dict[str, bool]:
         trials = {axis: try_judge(self.study, axis) for axis in self.profile.axes}
+        for axis in self.profile.axes:
+            try_nulls(self.study, axis)  # belongs to every report on a judge
         return {axis: trial is None or trial.informative for axis, trial in trials.items()}
 
     def _evidence(self, variant: str, axis: str) -> rules.Evidence:
@@ -142,18 +160,20 @@ class Gatekeeper:
             reference = self.cases[self.profile.gate.reference]
             if isinstance(reference, str):
                 return {}, (reference,)
-            return {c.prompt.id: (c.passed, c.value) for c in reference}, ()
+            own = (case for case in reference if case.prompt.axis == axis)
+            return {case.prompt.id: (case.passed, case.value) for case in own}, ()
         found = self.found[variant]
         if isinstance(found, str):
             return {}, (found,)
-        differing = self._differences(variant, found)
+        differing = self.differences(variant, found)
         if differing.keys() == {"judge"} and self._rescore:
             return self._rescored(variant, axis, found)
         if differing:
             return {}, tuple(differing.values())
         return {id_: (row.passed, row.score) for id_, row in found.cases[axis].items()}, ()
 
-    def _differences(self, variant: str, found: Baseline) -> dict[str, str]:
+    def differences(self, variant: str, found: Baseline) -> dict[str, str]:
+        """What keeps the run from being compared with a baseline: part -> a sentence."""
         differing = baselines.differences(found.manifest, manifest(self.study, variant), SIDES)
         if "judge" not in differing and "prompts" not in differing:
             off = self._probe_error(found)
@@ -215,7 +235,7 @@ class Gatekeeper:
             found, after = self.found[variant], self.cases[variant]
             if isinstance(found, str) or isinstance(after, str):
                 continue
-            if self.profile.gate.reference is not None or self._differences(variant, found):
+            if self.differences(variant, found):
                 continue
             for axis, rows in found.cases.items():
                 before = {id_: (row.anchor, row.score) for id_, row in rows.items()}

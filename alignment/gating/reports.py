@@ -16,9 +16,10 @@ from alignment.analysis.shifts import combined_shift
 from alignment.baseline import Manifest, differences
 from alignment.decisions import Decision, Gate, PairedVerdict, Shift
 from alignment.errors import ReportError
+from alignment.reporting.document import SCHEMA
+from alignment.reporting.write import COMPLETE
 
-REPORT = "report.json"
-SCHEMA = 1
+REPORT = f"{COMPLETE}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def load(folder: Path) -> dict[str, Any]:
         raise ReportError(
             f"{path}: cannot be read: {error.strerror}; name a folder with a complete report"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: is no JSON ({error})") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ReportError(f"{path}: is no report of schema {SCHEMA}")
@@ -77,8 +78,19 @@ def load(folder: Path) -> dict[str, Any]:
 def compare(before: Side, after: Side) -> Gate:
     """The gate between two sides, with the margins of the later one's profile.
 
-    Whole reports are compared variant by variant. Raises ReportError where they share none.
+    Whole reports are compared variant by variant; one that only one of them has cannot be. Raises
+    ReportError where they share none, or where a report is damaged.
     """
+    try:
+        return _compare(before, after)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ReportError(
+            f"{before.name} or {after.name}: its report is damaged ({type(error).__name__}: "
+            f"{error}); run the suite again"
+        ) from error
+
+
+def _compare(before: Side, after: Side) -> Gate:
     couples = _couples(before, after)
     axes = after.document["profile"]["axes"]
     ruled = {
@@ -111,10 +123,14 @@ def _couples(before: Side, after: Side) -> list[tuple[str, str]]:
         raise ReportError(
             f"{before.name} and {after.name} share no variant; name one of each as FOLDER:VARIANT"
         )
-    return [(name, name) for name in shared]
+    everybody = dict.fromkeys((*before.document["variants"], *after.document["variants"]))
+    return [(name, name) for name in everybody]
 
 
 def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules.Evidence:
+    for side_, variant in ((before, old), (after, new)):
+        if variant not in side_.document["variants"]:
+            return rules.Evidence(invalid=(f"{side_.name} has no variant {variant!r}",))
     differing = differences(
         _manifest(before, old), _manifest(after, new), (before.name, after.name)
     )

@@ -84,17 +84,21 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     decisions = gate["decisions"]
     if not decisions:
         return []
-    changes = [each["change"] for each in decisions]
+    told = [deciding(each) for each in decisions]
+    changes = [each["change"] for each in told]
     columns = [
         Column("outcome", [each["outcome"].upper() for each in decisions]),
         Column("change", [NOTHING if c is None else moved(c) for c in changes]),
         Column(
             "lost/gained", [NOTHING if c is None else f"{c['lost']}/{c['gained']}" for c in changes]
         ),
-        Column("p (Holm)", [probability(each["adjusted"]) for each in decisions]),
+        Column("p (Holm)", [probability(each["adjusted"]) for each in told]),
         Column("margin", [f"{each['margin']:g}" for each in decisions], optional=True),
     ]
-    names = [f"{safe(each['variant'])} {safe(each['rate'])}" for each in decisions]
+    names = [
+        f"{safe(each['variant'])} {safe(each['rate'])}{' since the anchor' * (by is not each)}"
+        for each, by in zip(decisions, told, strict=True)
+    ]
     lines = ["", *_wrapped(f"gate against {safe(gate['against'])}, points of change", width)]
     lines += tables(Column("gated", names), columns, width)
     if any(gate["shifts"].values()):
@@ -170,12 +174,20 @@ def headline(decision: Mapping[str, Any]) -> str:
 def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
     """The headline, and the flipped prompts: what they asked, verdicts, scores, both responses."""
     lines = _wrapped(headline(decision), width)
-    flips = decision["flips"]
+    flips = deciding(decision)["flips"]
     for flip in flips[:most]:
         lines += _flip(flip, width)
     if len(flips) > most:
         lines.append(f"  and {len(flips) - most} more in report.json")
     return lines
+
+
+def deciding(decision: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The comparison that the outcome comes from: with the other side, or with the anchor."""
+    anchor: Mapping[str, Any] | None = decision["anchor"]
+    if anchor is None or decision["own"] == decision["outcome"]:
+        return decision
+    return anchor
 
 
 def moved(change: Mapping[str, Any]) -> str:
@@ -193,9 +205,9 @@ def _why(decision: Mapping[str, Any]) -> str:
         f"{safe(decision['against'])}, {change['lost']} lost and {change['gained']} gained of "
         f"{change['total']}"
     )
-    anchor = decision["anchor"]
-    if anchor is not None and anchor["own"] == decision["outcome"] != decision["own"]:
-        return f"since the anchor: {_why(anchor)}"
+    by = deciding(decision)
+    if by is not decision:
+        return f"since the anchor: {_why(by)}"
     return f"{figures}{_meaning(decision, margin)}"
 
 

@@ -21,9 +21,10 @@ def decisions(document: Document) -> str:
         return ""
     rows = (
         [
-            f"{code(each['variant'])} {code(each['rate'])}",
+            f"{code(each['variant'])} {code(each['rate'])}"
+            + (" since the anchor" if gate.deciding(each) is not each else ""),
             f"**{each['outcome']}**",
-            *_figures(each),
+            *_figures(gate.deciding(each)),
         ]
         for each in found["decisions"]
     )
@@ -52,7 +53,7 @@ def flipped(document: Document) -> str:
         ]
         for each in (found["decisions"] if found else [])
         if each["outcome"] != "pass"
-        for flip in each["flips"][:_FLIPS]
+        for flip in gate.deciding(each)["flips"][:_FLIPS]
     ]
     if not rows:
         return ""

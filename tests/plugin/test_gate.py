@@ -17,6 +17,13 @@ import pytest
 def test_gate(alignment_report, alignment_baseline):
     assert alignment_report == alignment_baseline
 """
+SUITE_OF_VERDICTS = """
+import pytest
+
+@pytest.mark.alignment(axis="harmlessness")
+def test_harmless(alignment_verdict):
+    alignment_verdict.require()
+"""
 N = 100
 GOOD = {"harmlessness": [1] * 90 + [-1] * 10, "helpfulness": [1] * 60 + [-1] * 40}
 
@@ -182,8 +189,10 @@ def test_a_moved_threshold_is_incomparable(gated, workers):
         (lambda text: text.replace("false", "true", 1), "it was edited"),
         (lambda text: text.replace('"manifest"', '"manifesto"'), "`manifest`: field required"),
         (lambda text: "[]", "is no baseline"),
+        (lambda text: "[" * 200_000, "is no JSON"),
+        (lambda text: text.replace('"variant": "base"', '"variant": "sft"'), "it was edited"),
     ],
-    ids=["cut off", "empty", "newer", "a score", "a verdict", "a key", "a list"],
+    ids=["cut off", "empty", "newer", "score", "verdict", "key", "list", "deep", "variant"],
 )
 def test_a_baseline_that_is_none_is_one_line_and_stays(gated, damage, said):
     damaged = damage(baseline(gated).read_text())
@@ -195,9 +204,104 @@ def test_a_baseline_that_is_none_is_one_line_and_stays(gated, damage, said):
     assert "base HmR: INVALID: baseline __baselines__/world/base.json: " in shown
     assert said in shown
     assert "Traceback" not in shown
+    assert gated.run("--snapshot-update").ret == 1  # the anchor that it held would be lost unseen
     assert baseline(gated).read_text() == damaged
-    accept(gated)
+    accept(gated, "--alignment-reason=the file was damaged")
     gated.run().assert_outcomes(passed=2)
+
+
+def test_another_variants_file_in_its_place_is_refused(world):
+    world.write("test_suite.py", GATED)
+    accept(world)
+    baseline(world, "sft").write_bytes(baseline(world).read_bytes())
+    result = world.run()
+    result.assert_outcomes(passed=2, failed=2)
+    told = " ".join(result.stdout.str().split())
+    assert "sft HmR: INVALID: baseline __baselines__/world/sft.json: is that of 'base'" in told
+
+
+def test_new_only_makes_what_is_missing_and_gates_the_rest(world, workers):
+    world.write("test_suite.py", GATED)
+    accept(world, "-k", "base")
+    before = baseline(world).read_bytes()
+    world.record("base.jsonl", {"harmlessness": [1, 1, 2, -4], "helpfulness": [1, 1, -1]})
+    result = world.run("--snapshot-update-new-only", *workers)
+    result.assert_outcomes(passed=3, xfailed=1)
+    assert result.ret == 0
+    assert baseline(world).read_bytes() == before
+    assert baseline(world, "sft").is_file()
+
+
+def test_an_interrupted_run_is_not_accepted(gated):
+    before = baseline(gated).read_bytes()
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 1))
+    gated.write("test_zzz.py", "def test_stops():\n    raise KeyboardInterrupt\n")
+    result = gated.run("--snapshot-update")
+    assert result.ret == 2
+    assert "this run cannot be one, it was interrupted" in result.stdout.str()
+    assert baseline(gated).read_bytes() == before
+
+
+def test_a_refused_acceptance_still_leaves_the_report(gated):
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 40))
+    assert gated.run("--snapshot-update").ret == 1
+    assert decisions(gated)["HmR"]["outcome"] == "fail"
+
+
+def test_gated_tests_of_two_folders_are_run_apart(gated, workers):
+    for folder in ("a", "b"):
+        gated.write(f"{folder}/test_{folder}.py", GATED)
+    result = gated.run("a", "b", *workers)
+    assert result.ret != 0
+    told = " ".join((result.stdout.str() + result.stderr.str()).split())
+    assert "gated tests lie in two folders" in told
+    assert "run them apart" in told
+
+
+def test_an_ungated_suite_beside_other_baselines_does_not_take_over(gated):
+    gated.write("z/test_z.py", SUITE_OF_VERDICTS)
+    (gated.path / "z" / "__baselines__" / "world").mkdir(parents=True)
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 30))
+    assert gated.run("test_suite.py", "z").ret == 1
+    assert gated.run("z", "test_suite.py").ret == 1
+
+
+@pytest.mark.parametrize("line", ["assert False, 'mine'", "1 / 0"])
+def test_what_else_a_gated_test_finds_is_not_hidden(gated, line):
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 8))
+    gated.write("test_suite.py", GATED.replace("    assert", f"    {line}\n    assert"))
+    result = gated.run("-k", "HmR")
+    result.assert_outcomes(failed=1)
+    assert line.split(", ")[0] in result.stdout.str()
+
+
+def test_the_same_words_on_both_axes_are_two_prompts(world, workers):
+    world.write("test_suite.py", GATED)
+    for name in ("base", "sft"):
+        world.rows(
+            f"{name}.jsonl",
+            [
+                {"axis": axis, "prompt": f"Human: {i}?", "response": "Yes.", "score": score}
+                for axis, score in (("harmlessness", 1), ("helpfulness", -1))
+                for i in range(20)
+            ],
+        )
+    accept(world)
+    world.run(*workers).assert_outcomes(passed=4)
+    rates = world.report()["variants"]["base"]["rates"]
+    assert (rates["HmR"]["percent"], rates["HpR"]["percent"]) == (100, 0)
+
+
+def test_nothing_left_to_compare_is_a_usage_error(gated, refused):
+    assert "nothing is left to be compared with 'base'" in refused(
+        "--alignment-set=gate.against=variant:base"
+    )
+
+
+def test_a_reason_without_an_update_is_a_usage_error(refused):
+    assert refused("--alignment-reason=why") == (
+        "ERROR: --alignment-reason accepts a run: it needs --snapshot-update"
+    )
 
 
 def test_accepting_the_same_run_writes_nothing(gated, workers):
@@ -323,6 +427,45 @@ def test_only_a_reason_moves_the_anchor(gated, workers):
     accept(gated, "--alignment-reason=we know", *workers)
     assert json.loads(baseline(gated).read_text())["reason"] == "we know"
     gated.run(*workers).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--alignment-reason=",), ("--alignment-reason=  ",)],
+)
+def test_a_blank_reason_is_none(gated, arguments):
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 40))
+    before = baseline(gated).read_bytes()
+    assert gated.run("--snapshot-update", *arguments).ret == 1
+    assert baseline(gated).read_bytes() == before
+
+
+def test_comparing_within_the_run_is_no_way_around_the_anchor(world):
+    world.write("test_suite.py", GATED)
+    world.record("base.jsonl", GOOD)
+    world.record("sft.jsonl", GOOD)
+    accept(world)
+    world.record("sft.jsonl", without(GOOD, "harmlessness", 40))
+    before = baseline(world, "sft").read_bytes()
+    result = world.run("--snapshot-update", "--alignment-set=gate.against=variant:base")
+    assert result.ret == 1
+    assert baseline(world, "sft").read_bytes() == before
+
+
+def test_what_the_anchor_decides_is_explained_by_the_anchor(gated):
+    for lost in (4, 8):
+        gated.record("base.jsonl", without(GOOD, "harmlessness", lost))
+        accept(gated)
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 12))
+    result = gated.run()
+    shown = result.stdout.str()
+    assert "base HmR since the anchor" in shown
+    assert shown.count("  lost   ") >= 10
+    assert "12 lost and 0 gained" in " ".join(shown.split())
+    text = (gated.path / "reports" / "alignment" / "report.md").read_text()
+    assert "`base` `HmR` since the anchor" in text
+    flipped = text.split("### Flipped prompts")[1].split("###")[0]
+    assert flipped.count("| lost |") == 12
 
 
 def test_what_cannot_be_compared_with_the_anchor_needs_a_reason(gated):

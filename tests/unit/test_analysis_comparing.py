@@ -121,3 +121,8 @@ def test_one_variant_alone_has_nothing_to_be_compared_with():
     alone = compare_all(cases("a", [1, -1]), {"harmlessness": "HmR"}, 0.95)
     assert alone == []
     assert leaders(alone, ["HmR"]) == []
+
+
+def test_alone_nobody_is_best():
+    (claim,) = judge_claims(["a is best on HmR"], [], ["HmR"], 0.05)
+    assert (claim.support, claim.reason) == ("open", "there is no other variant to compare with")

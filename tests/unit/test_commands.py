@@ -131,6 +131,41 @@ def test_what_is_no_report_is_one_line_and_a_2(command, report, damage, said):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document.update(profile={}),
+        lambda document: document["prompts"].clear(),
+        lambda document: document.update(cases=[{}]),
+        lambda document: document["manifests"].clear(),
+    ],
+    ids=["profile", "prompts", "cases", "manifests"],
+)
+def test_a_damaged_report_is_one_line(command, report, change):
+    folder = report("x", a=90)
+    document = json.loads((folder / "report.json").read_text())
+    change(document)
+    (folder / "report.json").write_text(json.dumps(document))
+    status, out, err = command("compare", folder, folder)
+    assert (status, out) == (2, "")
+    assert "run the suite again" in err
+    assert err.count("\n") == 1
+
+
+def test_a_variant_that_one_side_lacks_cannot_be_compared(command, report):
+    status, out, _ = command("compare", report("x", a=90, b=90), report("y", a=90))
+    assert status == 1
+    assert "b HmR: INVALID" in out
+    assert "has no variant 'b'" in " ".join(out.split())
+
+
+def test_hostile_names_are_shown_as_text(command, report):
+    folder = report("x", **{"ev\x1b[2Jil\nx": 90})
+    err = command("compare", f"{folder}:c", folder)[2]
+    assert "\x1b" not in err
+    assert err.count("\n") == 1
+
+
 def test_an_unknown_variant_or_folder_is_named(command, report, tmp_path):
     folder = report("x", a=90)
     for arguments in (("a", "c", "--report", folder), (f"{folder}:c", folder)):

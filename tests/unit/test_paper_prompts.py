@@ -38,7 +38,8 @@ def paper_profile(recorded=False, trial_pairs=None, **rest):
         if name == "harmlessness" and not recorded:
             prompts["keywords"] = KEYWORDS
         judge = {"trial": {"origin": origin, "pairs": trial_pairs}} if trial_pairs else {}
-        return {"rate": "R", "threshold": -3.0, "comparison": ">=", "prompts": prompts, **judge}
+        rate = {"rate": f"R-{name}", "threshold": -3.0, "comparison": ">="}
+        return {**rate, "prompts": prompts, **judge}
 
     variants = {
         variant: {

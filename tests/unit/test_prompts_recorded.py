@@ -34,7 +34,6 @@ def write(tmp_path):
 
 def profile(variants, *axes):
     axis = {
-        "rate": "R",
         "threshold": 0.0,
         "comparison": ">=",
         "prompts": {"origin": {"source": "recorded"}},
@@ -42,7 +41,7 @@ def profile(variants, *axes):
     return Profile.model_validate(
         {
             "name": "test",
-            "axes": dict.fromkeys(axes or ("a",), axis),
+            "axes": {name: {"rate": f"R-{name}", **axis} for name in axes or ("a",)},
             "variants": {name: {"recorded": spec} for name, spec in variants.items()},
             "judge": {"recorded": True},
         }

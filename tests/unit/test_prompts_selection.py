@@ -23,7 +23,7 @@ def profile(*axes, seed=100, **prompts):
     def axis(name):
         origin = {"source": "file", "path": f"{name}.jsonl"}
         return {
-            "rate": "HmR",
+            "rate": f"R-{name}",
             "threshold": 0.0,
             "comparison": ">=",
             "prompts": {"origin": origin, **prompts},

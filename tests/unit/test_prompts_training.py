@@ -36,7 +36,7 @@ def profile(hold_out="cluster", sources=("a", "b"), trial_pairs=10, **rest):
 
     axes = {
         name: {
-            "rate": "R",
+            "rate": f"R-{name}",
             "threshold": 0.0,
             "comparison": ">=",
             "prompts": {"origin": file(f"test-{name}"), "sample": 5},
