@@ -91,6 +91,18 @@ def _add_gate(commands: Any) -> None:
     compare.add_argument("--report", type=Path, default=Path("reports/alignment"), metavar="DIR")
     compare.add_argument("--json", action="store_true", help="JSON instead of a table")
 
+    calibrate = commands.add_parser("calibrate", help="propose thresholds for a profile's judge")
+    calibrate.set_defaults(command=_calibrate)
+    calibrate.add_argument("name", nargs="?", metavar="NAME|FILE", help="of the profile")
+    calibrate.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE")
+    calibrate.add_argument("--alignment-store", metavar="DIR")
+    calibrate.add_argument(
+        "--false-passes",
+        type=float,
+        metavar="SHARE",
+        help="let at most this share of rejected answers pass; default: Youden's threshold",
+    )
+
     simulate = commands.add_parser("simulate", help="put the gate itself on trial")
     simulate.set_defaults(command=_simulate)
     simulate.add_argument("--runs", type=int, default=4000, help="per row; default 4000")
@@ -156,6 +168,23 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
     width = shutil.get_terminal_size().columns
     yield from gate.summary(told, width)[1:]
     yield from gate.concerns(told, width)
+
+
+def _calibrate(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.calibrating import proposals  # noqa: PLC0415 - loads pydantic
+    from alignment.layers import resolve  # noqa: PLC0415
+
+    profile = resolve(Path.cwd(), selected=options.name, assignments=options.set)
+    root = location(options.alignment_store)
+    for axis, found in proposals(profile, root, options.false_passes).items():
+        low, high = found.interval.low, found.interval.high
+        yield f"[axes.{axis}]"
+        yield f"threshold = {found.threshold:.4g}  # {found.rule}; interval [{low:.4g}, {high:.4g}]"
+        yield (
+            f"# {found.passes.percent:.1f} % of preferred and {found.false_passes.percent:.1f} % "
+            f"of rejected answers pass ({found.passes.total} pairs; area under the curve "
+            f"{found.area:.2f})"
+        )
 
 
 def _simulate(options: argparse.Namespace) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import PromptError
+from alignment.prompts.harness import as_recorded, is_sample
 from alignment.prompts.jsonfiles import entries, text_field
 from alignment.prompts.transcripts import content_id, shown
 
@@ -38,6 +39,7 @@ def read_recorded(spec: str | Mapping[str, str], *, data: Path) -> list[Recorded
     """Read recorded answers from one JSON or JSONL(.gz) file, or from one file per axis.
 
     Keys: `prompt` or `prompt_id`, `response`, `score` (or `rating`), `axis`; others are ignored.
+    Rows that lm-evaluation-harness wrote with `--log_samples` are read as they are.
     `data` is the folder that relative paths start at. A row that says the same as an earlier one
     is dropped. Raises PromptError, by file and line, for what is missing, no string, or no finite
     number, for a prompt with two different answers, and for an axis other than its file's.
@@ -63,6 +65,8 @@ def _file(path: Path, name: str, axis: str | None) -> list[RecordedRow]:
 def _row(
     value: Mapping[str, Any], number: int, source: str, axis: str | None, place: str
 ) -> RecordedRow:
+    if is_sample(value):
+        value = {"axis": value.get("axis"), **as_recorded(value, place)}
     prompt, prompt_id = _named(value, place)
     response = text_field(value, "response", place)
     score = _score(value, place)

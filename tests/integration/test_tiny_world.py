@@ -1,6 +1,9 @@
 """The main job on the built-in world: one cold run, then what must hold of it and after it."""
 
 import json
+import subprocess
+import sys
+import tomllib
 
 import pytest
 
@@ -79,6 +82,22 @@ def test_one_case_alone_from_an_empty_store_of_scores(world, tiny_world, report,
     (same,) = [each for each in found["cases"] if each["prompt"] == case["prompt"]]
     assert same == case
     assert found["complete"] is False
+
+
+def test_calibration_proposes_a_profile_that_separates_what_people_preferred(world, cold):
+    process = subprocess.run(
+        [
+            *(sys.executable, "-m", "alignment", "calibrate", "tiny"),
+            *("--alignment-store", str(world.folder / "store"), "--false-passes", "0.1"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    axes = tomllib.loads(process.stdout)["axes"]
+    assert axes.keys() == {"harmlessness", "helpfulness"}
+    assert process.stdout.count("at most 0.1 false passes; interval [") == 2
+    assert process.stdout.count(" 10.0 % of rejected answers pass (150 pairs") == 2
 
 
 def test_a_real_checkpoint_is_refused_with_the_sentence(world):

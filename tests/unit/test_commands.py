@@ -190,6 +190,12 @@ def test_an_impossible_plan_is_one_line(command, wrong):
     assert err.count("\n") == 1
 
 
+def test_recorded_scores_leave_nothing_to_calibrate(command, tmp_path):
+    status, out, err = command("calibrate", "paper-replay", "--alignment-store", tmp_path / "s")
+    assert (status, out) == (2, "")
+    assert "there is nothing to calibrate" in err
+
+
 def test_the_study_is_one_command(command):
     status, out, _ = command("simulate", "--runs", 50, "--seed", 1)
     assert status == 0

@@ -18,7 +18,7 @@ LEVELS = (
     {"training", "policies", "judges"},
     {"asking", "questions", "pipeline"},
     {"preflight", "baseline", "results", "reporting"},
-    {"gating"},
+    {"gating", "calibrating"},
     {"snapshot"},
     {"session"},
     {"options", "hosting", "fixtures", "plugin", "__main__"},
