@@ -106,7 +106,9 @@ def _judge(document: Document, width: int) -> list[str]:
         told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
         lines += _wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
     if untried:
-        lines += _wrapped(f"judge not tried on {' and '.join(untried)}", width)
+        recorded = document["profile"].get("judge", {}).get("recorded")
+        why = ": its scores are recorded" if recorded else ""
+        lines += _wrapped(f"judge not tried on {' and '.join(untried)}{why}", width)
     return lines
 
 

@@ -1,6 +1,7 @@
 """Planted regressions on the tiny world are blocked, planted incomparabilities are invalid.
 
-Every run stands against a baseline that the world's own cold run has left.
+Every run stands against a baseline that the world's own cold run has left, and is made twice: plain
+and with two workers, with the same outcome.
 """
 
 import json
@@ -24,6 +25,8 @@ def gated(world, cold, report):
 
     def run(*arguments):
         process, found = world.run(str(suites), *arguments, report="planted")
+        two, again = world.run(str(suites), *arguments, "-n", "2", report="planted")
+        assert (two.returncode, again["gate"]) == (process.returncode, found["gate"])
         decisions = {(d["variant"], d["rate"]): d for d in found["gate"]["decisions"]}
         return SimpleNamespace(
             code=process.returncode, text=process.stdout, report=found, decisions=decisions
