@@ -79,10 +79,12 @@ def examine(
     judge: bool,
     network: bool,
     hash_file: Callable[[Path], str],
+    outputs: int = 0,
     above: tuple[Path, ...] = (),
 ) -> Checkpoint:
     """Check that a folder holds a usable policy or judge, and hash its content.
 
+    `outputs` is how many outputs of a judge are named; 0 requires that it has one.
     `above` are the adapters that led here. Raises ModelError with one line: the folder, what was
     found, what is required.
     """
@@ -91,11 +93,16 @@ def examine(
     if (folder / "adapter_config.json").is_file():
         above = (*above, folder.resolve())
         return _examine_adapter(
-            folder, judge=judge, network=network, hash_file=hash_file, above=above
+            folder,
+            judge=judge,
+            network=network,
+            hash_file=hash_file,
+            outputs=outputs,
+            above=above,
         )
     config = read_json(folder / "config.json", "a model folder needs config.json")
     weights = _weights(folder)
-    _check_kind(folder, config, judge=judge)
+    _check_kind(folder, config, judge=judge, named=outputs)
     _check_vocabulary(folder, config, weights)
     files = [folder / "config.json", *weights, *_present(folder)]
     return Checkpoint(folder, _identity(files, hash_file))
@@ -107,6 +114,7 @@ def _examine_adapter(
     judge: bool,
     network: bool,
     hash_file: Callable[[Path], str],
+    outputs: int,
     above: tuple[Path, ...],
 ) -> Checkpoint:
     config = read_json(folder / "adapter_config.json", "an adapter needs adapter_config.json")
@@ -121,6 +129,7 @@ def _examine_adapter(
         judge=judge,
         network=network,
         hash_file=hash_file,
+        outputs=outputs,
         above=above,
     )
     return over(below, folder, hash_file)
@@ -183,7 +192,7 @@ def _weights(folder: Path) -> list[Path]:
     raise ModelError(f"model {folder}: no weights; model.safetensors is required")
 
 
-def _check_kind(folder: Path, config: dict[str, Any], *, judge: bool) -> None:
+def _check_kind(folder: Path, config: dict[str, Any], *, judge: bool, named: int) -> None:
     if "auto_map" in config:
         raise ModelError(
             f"model {folder}: needs code of its own (auto_map in config.json); "
@@ -197,10 +206,19 @@ def _check_kind(folder: Path, config: dict[str, Any], *, judge: bool) -> None:
         raise ModelError(f"model {folder}: is a {kinds[0]}; {required} is required")
     if not config.get("model_type"):
         raise ModelError(f"model {folder}: config.json has no model_type")
-    if judge and (outputs := _outputs(config)) != 1:
+    if judge:
+        check_outputs(f"model {folder}", _outputs(config), named)
+
+
+def check_outputs(what: str, there: int, named: int) -> None:
+    """Hold a judge's outputs against those that are named (0: none). Raises ModelError."""
+    if named == 0 and there != 1:
         raise ModelError(
-            f"model {folder}: has {outputs} outputs; a reward model with one is required"
+            f"{what}: has {there} outputs; a reward model with one is required, or judge.outputs "
+            f"that name them"
         )
+    if named > there:
+        raise ModelError(f"{what}: has {there} outputs; judge.outputs names number {named - 1}")
 
 
 def _outputs(config: dict[str, Any]) -> int:

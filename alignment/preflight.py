@@ -56,12 +56,12 @@ def _examine(study: Study, name: str, profile: Profile) -> None:
 
 def _check_scores(profile: Profile) -> None:
     """Every criterion speaks of what the judge gives, and every variant can be judged."""
-    given = profile.judge.dimension
+    given = profile.judge.dimensions
     for name, axis in profile.axes.items():
-        if axis.dimension != given:
+        if axis.dimension not in given:
             raise ProfileError(
-                f"profile {profile.name!r}: axes.{name}.dimension: the judge gives {given!r}, "
-                f"not {axis.dimension!r}"
+                f"profile {profile.name!r}: axes.{name}.dimension: the judge gives "
+                f"{', '.join(map(repr, given))}, not {axis.dimension!r}"
             )
     for name, variant in profile.variants.items():
         if profile.judge.recorded and variant.recorded is None:

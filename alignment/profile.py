@@ -237,6 +237,14 @@ class Variant(Recipe):
         return self
 
 
+class Output(Table):
+    """One output of a reward model that has several."""
+
+    index: Annotated[int, Field(ge=0)]
+    sign: Literal[1, -1] = 1
+    """-1 for a cost: more is better in every dimension."""
+
+
 class Judge(Recipe):
     """Who scores: a reward model made by a recipe or loaded, or the recorded scores."""
 
@@ -247,6 +255,9 @@ class Judge(Recipe):
     input: Literal["pair", "dialogue"] = "dialogue"
     """`pair` gives the tokenizer (prompt, response); `dialogue` the transcript that both make."""
     dimension: str = "reward"
+    outputs: dict[Name, Output] = {}
+    """Dimension -> output, for a reward model with several (`model` only); each axis names its
+    `dimension`."""
     max_length: Count = 512
     batch_tokens: Count = 4096
 
@@ -256,7 +267,19 @@ class Judge(Recipe):
             raise ValueError("a judge needs exactly one of `stages`, `model`, `recorded = true`")
         if self.stages and self.stages[-1].trainer != "reward":
             raise ValueError("a judge's last stage needs trainer 'reward'")
+        if self.outputs and self.model is None:
+            raise ValueError("`outputs` belong to a judge with `model`")
         return self
+
+    @property
+    def dimensions(self) -> dict[str, Output]:
+        """What it gives: dimension -> output."""
+        return self.outputs or {self.dimension: Output(index=0)}
+
+    @property
+    def named(self) -> int:
+        """How many outputs a model must have for the named ones; 0 where none is named."""
+        return max((each.index + 1 for each in self.outputs.values()), default=0)
 
 
 class Generation(Table):

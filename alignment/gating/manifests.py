@@ -35,4 +35,5 @@ def _judge(study: Study) -> dict[str, Any]:
         identity = f"recipe {models.recipe_identity(study.shop, models.JUDGE)[:16]}"
     else:
         identity = f"weights {models.make(study.shop, models.JUDGE).identity[:16]}"
-    return {"identity": identity, "input": judge.input, "max_length": judge.max_length}
+    told = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
+    return told | (judge.model_dump(include={"outputs"}) if judge.outputs else {})

@@ -1,11 +1,11 @@
-"""A reward model as a judge: `AutoModelForSequenceClassification` with one output."""
+"""A reward model as a judge: `AutoModelForSequenceClassification` with one or more outputs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
 
-from alignment.checkpoints import Checkpoint
+from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.errors import JudgeError
 from alignment.formats import dialogue, judged
 from alignment.hardware import device_of, load_quietly, ready, versions
@@ -24,6 +24,8 @@ DIGITS = 4
 def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
     """A hash of all that a score depends on apart from its texts; needs no torch."""
     judge = profile.judge
+    # Nothing where there is one output, so that what was scored before is still found.
+    named = [judge.model_dump(mode="json")["outputs"]] if judge.outputs else []
     return content_key(
         "reward_model",
         VERSION,
@@ -34,6 +36,7 @@ def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
         profile.dtype,
         device,
         versions("torch", "transformers"),
+        *named,
     )
 
 
@@ -57,11 +60,8 @@ class RewardModelJudge:
             **({"num_labels": 1} if checkpoint.adapters else {}),
         )
         model = merged(model, checkpoint.adapters)
-        if model.config.num_labels != 1:
-            raise JudgeError(
-                f"judge {checkpoint.folder}: has {model.config.num_labels} outputs; "
-                f"a reward model with one is required"
-            )
+        named = self._settings.named
+        check_outputs(f"judge {checkpoint.folder}", model.config.num_labels, named)
         model.config.pad_token_id = self._tokenizer.pad_token_id
         self._model = model.to(self.device).eval()
 
@@ -75,17 +75,23 @@ class RewardModelJudge:
             if set(batch).isdisjoint(needed):
                 continue
             values = self._forward([rows[i] for i in batch])
-            for i, value in zip(batch, values, strict=True):
-                if not math.isfinite(value):
-                    raise JudgeError(
-                        f"the judge gave {value} for the prompt that begins "
-                        f"{pairs[i][0][:60]!r}; a finite score is required"
-                    )
-            dimension = self._settings.dimension
             yield {
-                i: Score({dimension: round(value, DIGITS)})
-                for i, value in zip(batch, values, strict=True)
+                i: Score(self._named(row, pairs[i][0]))
+                for i, row in zip(batch, values, strict=True)
             }
+
+    def _named(self, row: Sequence[float], prompt: str) -> dict[str, float]:
+        """One row of outputs as dimensions: rounded, costs negated. Raises JudgeError."""
+        found: dict[str, float] = {}
+        for name, output in self._settings.dimensions.items():
+            value = row[output.index]
+            if not math.isfinite(value):
+                raise JudgeError(
+                    f"the judge gave {value} for the prompt that begins {prompt[:60]!r}; "
+                    f"a finite score is required"
+                )
+            found[name] = round(output.sign * value, DIGITS)
+        return found
 
     def _encode(self, prompt: str, answer: str) -> dict[str, list[int]]:
         """Token ids, cut at the start of the text: the answer is what is judged."""
@@ -110,7 +116,7 @@ class RewardModelJudge:
                 f"lower judge.max_length"
             )
 
-    def _forward(self, rows: list[dict[str, list[int]]]) -> list[float]:
+    def _forward(self, rows: list[dict[str, list[int]]]) -> list[list[float]]:
         import torch  # noqa: PLC0415
 
         keys = rows[0].keys()
@@ -121,7 +127,7 @@ class RewardModelJudge:
         ).to(self.device)
         with torch.inference_mode():
             logits = self._model(**padded).logits
-        values: list[float] = logits[:, 0].float().tolist()
+        values: list[list[float]] = logits.float().tolist()
         return values
 
     def close(self) -> None:

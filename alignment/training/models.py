@@ -179,7 +179,9 @@ def loaded(shop: Workshop, spec: str, revision: str | None, *, judge: bool) -> C
     """A checkpoint that is only loaded, looked at without torch. Raises ModelError."""
     network = shop.profile.network
     folder = locate(spec, revision=revision, network=network)
-    return examine(folder, judge=judge, network=network, hash_file=shop.store.file_hash)
+    outputs = shop.profile.judge.named if judge else 0
+    hash_file = shop.store.file_hash
+    return examine(folder, judge=judge, network=network, hash_file=hash_file, outputs=outputs)
 
 
 def _train(shop: Workshop, name: str, key: str) -> None:

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from alignment.checkpoints import Checkpoint
+from alignment.checkpoints import Checkpoint, examine
 from alignment.errors import JudgeError, ModelError
 from alignment.formats import dialogue, judged
 from alignment.judges.reward_model import DIGITS, RewardModelJudge
+from alignment.store import hash_file
 
 ROUNDED = 0.5 * 10**-DIGITS + 1e-5
 
@@ -140,8 +141,33 @@ def test_several_outputs_are_refused(micro, tokenizer, tmp_path):
     micro.judge(tokenizer, tmp_path, num_labels=3)
     with pytest.raises(ModelError, match="has 3 outputs; a reward model with one is required"):
         micro.checkpoint(tmp_path, judge=True)
-    with pytest.raises(JudgeError, match="has 3 outputs; a reward model with one is required"):
+    with pytest.raises(ModelError, match="has 3 outputs; a reward model with one is required"):
         RewardModelJudge(Checkpoint(tmp_path, "not looked at"), profile_with(micro))
+
+
+def test_named_outputs_are_dimensions_and_costs_are_negated(micro, tokenizer, pairs, tmp_path):
+    model = micro.judge(tokenizer, tmp_path, num_labels=3)
+    outputs = {"help": {"index": 2}, "cost": {"index": 0, "sign": -1}}
+    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=3)
+    judge = RewardModelJudge(checkpoint, two_dimensions(micro, outputs))
+    for i, found in scores(judge, pairs).items():
+        with torch.inference_mode():
+            ids = torch.tensor([as_dialogue(tokenizer, pairs[i])])
+            row = model(ids).logits[0].tolist()
+        assert found["help"] == pytest.approx(row[2], abs=ROUNDED)
+        assert found["cost"] == pytest.approx(-row[0], abs=ROUNDED)
+
+
+def two_dimensions(micro, outputs):
+    profile = profile_with(micro, outputs=outputs)
+    axis = profile.axes["helpfulness"].model_copy(update={"dimension": "help"})
+    return profile.model_copy(update={"axes": {"helpfulness": axis}})
+
+
+def test_outputs_that_are_not_there_are_refused(micro, tokenizer, tmp_path):
+    micro.judge(tokenizer, tmp_path, num_labels=2)
+    with pytest.raises(ModelError, match=r"has 2 outputs; judge\.outputs names number 4"):
+        examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=5)
 
 
 def test_a_language_model_is_no_judge(micro, tokenizer, tmp_path):

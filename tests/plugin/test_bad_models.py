@@ -50,7 +50,10 @@ def test_a_judge_that_is_no_sequence_classifier(world_of_models, model_folder, r
 def test_a_judge_with_two_outputs(world_of_models, model_folder, refused):
     model_folder(world_of_models.path / "judge", judge=True, id2label=None)
     line = refused(profile="models.toml")
-    assert line == ("ERROR: judge: model judge: has 2 outputs; a reward model with one is required")
+    assert line == (
+        "ERROR: judge: model judge: has 2 outputs; a reward model with one is required, or "
+        "judge.outputs that name them"
+    )
 
 
 def test_a_vocabulary_that_does_not_fit(world_of_models, model_folder, refused):

@@ -159,7 +159,9 @@ def test_a_judge_with_one_output(tmp_path, model_folder, labels):
 )
 def test_a_judge_with_two_outputs(tmp_path, model_folder, labels):
     folder = model_folder(tmp_path / "judge", judge=True, **labels)
-    assert refusal(folder, judge=True).endswith("a reward model with one is required")
+    assert refusal(folder, judge=True).endswith(
+        "a reward model with one is required, or judge.outputs that name them"
+    )
 
 
 @pytest.mark.parametrize(

@@ -187,3 +187,49 @@ def test_a_circle_that_a_variant_only_leads_into():
 )
 def test_folders_and_hub_ids_are_told_from_variants(name, expected):
     assert is_path_or_hub_id(name) is expected
+
+
+def test_outputs_belong_to_a_loaded_judge():
+    judge = {"recorded": True, "outputs": {"help": {"index": 1}}}
+    assert reason(values(judge=judge)) == "`outputs` belong to a judge with `model`"
+
+
+def test_a_judge_gives_its_outputs_or_its_one_dimension():
+    one = Profile.model_validate(values()).judge
+    several = Profile.model_validate(
+        values(judge={"model": "./judge", "outputs": {"help": {"index": 3}, "cost": {"index": 1}}})
+    ).judge
+    assert (list(one.dimensions), one.named) == (["reward"], 0)
+    assert (list(several.dimensions), several.named) == (["help", "cost"], 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"gate": {"against": "variant:sft"}},
+            "gate.against: there is no variant 'sft'",
+        ),
+        ({"gate": {"variants": ["sft"]}}, "gate.variants: there is no variant 'sft'; known: base"),
+        ({"gate": {"against": "variant:base"}}, "nothing is left to be compared with 'base'"),
+        ({"claims": ["base wins"]}, "claims: 'base wins' is no claim; write `VARIANT is best on"),
+        ({"claims": ["sft is best on HmR"]}, "no variant 'sft'; known: base"),
+        ({"claims": ["base is above sft on HmR"]}, "no variant 'sft'; known: base"),
+        ({"claims": ["base is best on R"]}, "the rates are HmR, CAS, all metrics"),
+    ],
+)
+def test_a_gate_and_claims_name_what_there_is(changes, said):
+    assert said in reason(values(**changes))
+
+
+def test_what_is_gated_is_in_the_profiles_order_without_the_reference():
+    three = {name: {"recorded": "x.jsonl"} for name in ("base", "a", "b")}
+    gated = {"against": "variant:base", "variants": ["b", "base"]}
+    assert Profile.model_validate(values(variants=three)).gated() == ("base", "a", "b")
+    assert Profile.model_validate(values(variants=three, gate=gated)).gated() == ("b",)
+
+
+def test_two_axes_need_two_rates():
+    axis = values()["axes"]["harmlessness"]
+    given = values(axes={"harmlessness": axis, "helpfulness": axis})
+    assert reason(given) == "axes.harmlessness.rate: 'HmR' is another axis's rate too"
