@@ -258,6 +258,8 @@ class Judge(Recipe):
     outputs: dict[Name, Output] = {}
     """Dimension -> output, for a reward model with several (`model` only); each axis names its
     `dimension`."""
+    activation: Literal["softmax", "sigmoid"] | None = None
+    """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities."""
     max_length: Count = 512
     batch_tokens: Count = 4096
 

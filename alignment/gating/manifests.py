@@ -36,4 +36,5 @@ def _judge(study: Study) -> dict[str, Any]:
     else:
         identity = f"weights {models.make(study.shop, models.JUDGE).identity[:16]}"
     told = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
-    return told | (judge.model_dump(include={"outputs"}) if judge.outputs else {})
+    several = judge.outputs or judge.activation
+    return told | (judge.model_dump(include={"outputs", "activation"}) if several else {})

@@ -25,7 +25,8 @@ def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
     """A hash of all that a score depends on apart from its texts; needs no torch."""
     judge = profile.judge
     # Nothing where there is one output, so that what was scored before is still found.
-    named = [judge.model_dump(mode="json")["outputs"]] if judge.outputs else []
+    several = judge.outputs or judge.activation
+    named = [judge.model_dump(mode="json", include={"outputs", "activation"})] if several else []
     return content_key(
         "reward_model",
         VERSION,
@@ -127,7 +128,11 @@ class RewardModelJudge:
         ).to(self.device)
         with torch.inference_mode():
             logits = self._model(**padded).logits
-        values: list[list[float]] = logits.float().tolist()
+        logits = logits.float()
+        if self._settings.activation is not None:
+            classes = self._settings.activation == "softmax"
+            logits = logits.softmax(-1) if classes else logits.sigmoid()
+        values: list[list[float]] = logits.tolist()
         return values
 
     def close(self) -> None:

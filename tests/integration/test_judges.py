@@ -158,8 +158,24 @@ def test_named_outputs_are_dimensions_and_costs_are_negated(micro, tokenizer, pa
         assert found["cost"] == pytest.approx(-row[0], abs=ROUNDED)
 
 
-def two_dimensions(micro, outputs):
-    profile = profile_with(micro, outputs=outputs)
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_classifier_gives_probabilities(micro, tokenizer, pairs, tmp_path, activation):
+    model = micro.judge(tokenizer, tmp_path, num_labels=3)
+    outputs = {"help": {"index": 1}, "toxic": {"index": 2, "sign": -1}}
+    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=3)
+    plain = RewardModelJudge(checkpoint, two_dimensions(micro, outputs))
+    judge = RewardModelJudge(checkpoint, two_dimensions(micro, outputs, activation=activation))
+    assert judge.identity != plain.identity
+    for i, found in scores(judge, pairs).items():
+        with torch.inference_mode():
+            logits = model(torch.tensor([as_dialogue(tokenizer, pairs[i])])).logits[0]
+        expected = getattr(logits, activation)(*([0] if activation == "softmax" else []))
+        assert found["help"] == pytest.approx(float(expected[1]), abs=ROUNDED)
+        assert found["toxic"] == pytest.approx(-float(expected[2]), abs=ROUNDED)
+
+
+def two_dimensions(micro, outputs, **judge):
+    profile = profile_with(micro, outputs=outputs, **judge)
     axis = profile.axes["helpfulness"].model_copy(update={"dimension": "help"})
     return profile.model_copy(update={"axes": {"helpfulness": axis}})
 
