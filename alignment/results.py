@@ -12,7 +12,8 @@ from alignment.decisions import Findings, Gate
 from alignment.judges.degenerate import trial_kinds
 from alignment.pipeline import Study
 from alignment.policies.null import KINDS, answer
-from alignment.profile import Profile, Variant
+from alignment.profile import Profile
+from alignment.recipes import Variant
 from alignment.records import (
     Agreement,
     Case,

@@ -72,6 +72,7 @@ class Session:
     """Where the baselines lie: beside the gated test."""
     accepted: set[str] = field(default_factory=set)
     """The variants whose baselines are to be replaced by this run's."""
+    _texts: dict[str, str] = field(default_factory=dict)
     gated: bool = False
     """Whether a gated test was collected."""
 
@@ -154,7 +155,6 @@ class Session:
     def report(self, variant: str, axis: str) -> GatedReport:
         """One side of `assert alignment_report == alignment_baseline`."""
         from alignment.baseline import path_of  # noqa: PLC0415
-        from alignment.gating.accepting import text_of  # noqa: PLC0415
         from alignment.snapshot import GatedReport  # noqa: PLC0415
 
         keeper = self.keeper
@@ -169,7 +169,7 @@ class Session:
         return GatedReport(
             decision=decision,
             path=str(path),
-            text=text_of(keeper, variant, self.options.reason) if updating else "",
+            text=self._accepted_text(variant) if updating else "",
             before="" if within and not updating else before,
             passes=decision.outcome == "pass",
             updating=updating,
@@ -177,11 +177,18 @@ class Session:
 
     def promote(self) -> list[Path]:
         """Write the accepted baselines; the files that changed. Raises AlignmentError."""
-        from alignment.gating.accepting import promote, text_of  # noqa: PLC0415
+        from alignment.gating.accepting import promote  # noqa: PLC0415
 
-        keeper, order = self.keeper, [v for v in self.profile.variants if v in self.accepted]
-        texts = {name: text_of(keeper, name, self.options.reason) for name in order}
-        return promote(keeper.folder, texts)
+        order = [name for name in self.profile.variants if name in self.accepted]
+        return promote(self.keeper.folder, {name: self._accepted_text(name) for name in order})
+
+    def _accepted_text(self, variant: str) -> str:
+        """The baseline that the run would leave, made once for all rates of a variant."""
+        from alignment.gating.accepting import text_of  # noqa: PLC0415
+
+        if variant not in self._texts:
+            self._texts[variant] = text_of(self.keeper, variant, self.options.reason)
+        return self._texts[variant]
 
     def listing(self) -> list[str]:
         """One line per case that is there: which one, its score, and what a negative one lacks."""

@@ -87,8 +87,9 @@ def leaders(comparisons: Sequence[Comparison], names: Sequence[str]) -> list[str
     variants = _variants(comparisons)
     claims = []
     for name in names:
-        wins = {v: sum(_ahead(comparisons, v, u, name) > 0 for u in variants) for v in variants}
-        if variants and all((v, u) in _steps(comparisons, name) for v, u in _both(variants)):
+        steps = _steps(comparisons, name)
+        wins = {v: sum(steps.get((u, v), (0.0,))[0] > 0 for u in variants) for v in variants}
+        if variants and all(pair in steps for pair in combinations(variants, 2)):
             claims.append(f"{max(variants, key=wins.__getitem__)} is best on {name}")
     return claims
 
@@ -117,10 +118,11 @@ def _judged(
     support: Support = "supported"
     reasons = []
     for name in names if named == _ALL else [named]:
+        steps = _steps(comparisons, name)
         for other in others:
             if other == variant:
                 continue
-            step = _steps(comparisons, name).get((other, variant))
+            step = steps.get((other, variant))
             own, told = _step(step, variant, other, name, level)
             if own != "supported":
                 reasons.append((own, told))
@@ -168,13 +170,5 @@ def _difference(comparison: Comparison, name: str) -> tuple[float, float] | None
     return None
 
 
-def _ahead(comparisons: Sequence[Comparison], variant: str, other: str, name: str) -> float:
-    return _steps(comparisons, name).get((other, variant), (0.0, 1.0))[0]
-
-
 def _variants(comparisons: Iterable[Comparison]) -> list[str]:
     return list(dict.fromkeys(name for each in comparisons for name in (each.before, each.after)))
-
-
-def _both(variants: Sequence[str]) -> list[tuple[str, str]]:
-    return list(combinations(variants, 2))

@@ -18,7 +18,7 @@ from alignment.decisions import Change, Decision, Flip, Outcome, PairedVerdict
 Key = tuple[str, str]
 """variant, axis."""
 
-_MOST = 100_000
+MOST = 100_000
 """More prompts than anybody asks: beyond it the answer is that no number decides."""
 
 
@@ -132,11 +132,11 @@ def needed(change: Change, rule: Rule, family: int) -> int | None:
         worse = mcnemar(round(lost), round(gained), midp=True)[0]
         return family * worse <= 1 - rule.confidence
 
-    high = min(scale, _MOST)
+    high = min(scale, MOST)
     while not decided(high):
-        if high == _MOST:
+        if high == MOST:
             return None
-        high = min(2 * high, _MOST)
+        high = min(2 * high, MOST)
     low = min(scale, high)
     while low < high:  # rounding makes the test a little jagged, which a plan can bear
         middle = (low + high) // 2

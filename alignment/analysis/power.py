@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from math import ceil, exp, floor, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
-_MOST = 100_000
-"""More prompts than anybody asks, as in `gate`."""
+from alignment.analysis.gate import MOST
 
 _STEP = 0.01
 """How finely a detectable drop is found, in points."""
@@ -107,9 +106,9 @@ def prompts_needed(
         return None
     high = 1
     while not resolved(high):
-        if high == _MOST:
+        if high == MOST:
             return None
-        high = min(2 * high, _MOST)
+        high = min(2 * high, MOST)
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2

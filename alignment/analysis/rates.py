@@ -75,11 +75,20 @@ def combined(rates: Sequence[Rate], name: str = CAS) -> Rate:
     """
     if not rates:
         raise ValueError(f"{name}: no rates to combine; a mean of nothing is no rate")
-    k = len(rates)
-    mean = sum(each.percent for each in rates) / k
-    below = sqrt(sum((each.percent - each.interval.low) ** 2 for each in rates)) / k
-    above = sqrt(sum((each.interval.high - each.percent) ** 2 for each in rates)) / k
-    return Rate(name, mean, Interval(max(0.0, mean - below), min(100.0, mean + above)))
+    mean, interval = mover([(each.percent, each.interval) for each in rates], lowest=0.0)
+    return Rate(name, mean, interval)
+
+
+def mover(estimates: Sequence[tuple[float, Interval]], *, lowest: float) -> tuple[float, Interval]:
+    """The mean of independent estimates, in % or points, and its MOVER interval (see `combined`).
+
+    The interval lies within [`lowest`, 100].
+    """
+    k = len(estimates)
+    mean = sum(value for value, _ in estimates) / k
+    below = sqrt(sum((value - own.low) ** 2 for value, own in estimates)) / k
+    above = sqrt(sum((own.high - value) ** 2 for value, own in estimates)) / k
+    return mean, Interval(max(lowest, mean - below), min(100.0, mean + above))
 
 
 def relative_change(value: float, base: float) -> float | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
 
 from alignment.analysis.paired import by_cluster
+from alignment.analysis.rates import mover
 from alignment.decisions import Change, PairedVerdict, Shift
 from alignment.records import Interval
 
@@ -20,11 +20,8 @@ def combined_shift(changes: Sequence[Change], name: str) -> Shift:
     """
     if not changes:
         raise ValueError(f"{name}: no changes to combine")
-    k = len(changes)
-    mean = sum(each.difference for each in changes) / k
-    below = sqrt(sum((each.difference - each.interval.low) ** 2 for each in changes)) / k
-    above = sqrt(sum((each.interval.high - each.difference) ** 2 for each in changes)) / k
-    return Shift(name, mean, Interval(max(-100.0, mean - below), min(100.0, mean + above)))
+    mean, interval = mover([(each.difference, each.interval) for each in changes], lowest=-100.0)
+    return Shift(name, mean, interval)
 
 
 def mean_shift(
@@ -33,9 +30,9 @@ def mean_shift(
     """The change of the mean score, in the judge's unit, with its BCa bootstrap interval.
 
     Pairs are drawn, or whole dialogues where prompts share one (a single dialogue is not drawn
-    whole: it would have no spread). `scipy.stats.bootstrap`; Efron
-    (1987), Journal of the American Statistical Association 82:171-185. Where every difference is
-    the same there is nothing to draw, and the interval is that value.
+    whole: it would have no spread). `scipy.stats.bootstrap`; Efron (1987), Journal of the American
+    Statistical Association 82:171-185. Where every difference is the same there is nothing to
+    draw, and the interval is that value.
 
     Raises ValueError without pairs.
     """

@@ -13,7 +13,7 @@ from alignment.gating.keeper import Found, Gatekeeper
 from alignment.gating.manifests import manifest
 from alignment.pipeline import Study
 from alignment.policies.null import answer
-from alignment.profile import Variant
+from alignment.recipes import Variant
 from alignment.records import Case
 from alignment.training import models
 

@@ -46,6 +46,7 @@ class Gatekeeper:
         self.folder = folder
         self._rescore = rescore
         self._updating = updating
+        self._differing: dict[str, dict[str, str]] = {}
         self._drifts: dict[str, dict[str, Shift]] = {}
 
     @cached_property
@@ -174,6 +175,11 @@ class Gatekeeper:
 
     def differences(self, variant: str, found: Baseline) -> dict[str, str]:
         """What keeps the run from being compared with a baseline: part -> a sentence."""
+        if variant not in self._differing:
+            self._differing[variant] = self._find_differences(variant, found)
+        return self._differing[variant]
+
+    def _find_differences(self, variant: str, found: Baseline) -> dict[str, str]:
         differing = baselines.differences(found.manifest, manifest(self.study, variant), SIDES)
         if "judge" not in differing and "prompts" not in differing:
             off = self._probe_error(found)

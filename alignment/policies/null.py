@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from alignment.profile import NullKind, Profile
+from alignment.profile import Profile
+from alignment.recipes import NullKind
 from alignment.records import HUMAN, Prompt, Response
 
 KINDS: tuple[NullKind, ...] = get_args(NullKind)

@@ -25,10 +25,11 @@ def plain_gate(gate: Gate) -> dict[str, Any]:
         "plan": gate.plan,
         "decisions": [plain_decision(each) for each in gate.decisions],
         "shifts": {
-            variant: [plain_shift(each) for each in found] for variant, found in gate.shifts.items()
+            variant: [plain_estimate(each) for each in found]
+            for variant, found in gate.shifts.items()
         },
         "drifts": {
-            variant: {name: plain_shift(each) for name, each in found.items()}
+            variant: {name: plain_estimate(each) for name, each in found.items()}
             for variant, found in gate.drifts.items()
         },
     }
@@ -44,7 +45,7 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "outcome": decision.outcome,
         "own": decision.own,
         "margin": decision.margin,
-        "change": None if decision.change is None else plain_change(decision.change),
+        "change": None if decision.change is None else plain_estimate(decision.change),
         "adjusted": decision.adjusted,
         "needed": decision.needed,
         "reasons": list(decision.reasons),
@@ -53,14 +54,9 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def plain_change(change: Change) -> dict[str, Any]:
-    """A paired change as plain values."""
-    return asdict(change) | {"interval": [change.interval.low, change.interval.high]}
-
-
-def plain_shift(shift: Shift) -> dict[str, Any]:
-    """A shift as plain values."""
-    return asdict(shift) | {"interval": [shift.interval.low, shift.interval.high]}
+def plain_estimate(found: Change | Shift) -> dict[str, Any]:
+    """A change or a shift as plain values."""
+    return asdict(found) | {"interval": [found.interval.low, found.interval.high]}
 
 
 def plain_comparison(comparison: Comparison) -> dict[str, Any]:
@@ -69,10 +65,10 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
         "before": comparison.before,
         "after": comparison.after,
         "changes": {
-            each.name: plain_change(each) | {"adjusted": adjusted}
+            each.name: plain_estimate(each) | {"adjusted": adjusted}
             for each, adjusted in zip(comparison.changes, comparison.adjusted, strict=True)
         },
-        "combined": None if comparison.combined is None else plain_shift(comparison.combined),
+        "combined": None if comparison.combined is None else plain_estimate(comparison.combined),
     }
 
 

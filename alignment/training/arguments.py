@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from alignment.errors import ProfileError
-from alignment.profile import Stage
+from alignment.recipes import Stage
 
 _INHERITED = (
     ("trl", "trainer/base_config.py", "_BaseConfig"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from alignment.formats import continuation, dialogue, judged, opened
 from alignment.judges.degenerate import training_kinds
-from alignment.profile import Stage
+from alignment.recipes import Stage
 from alignment.records import PreferencePair
 from alignment.store import content_key
 

@@ -10,7 +10,8 @@ from alignment.checkpoints import Checkpoint
 from alignment.errors import TrainingError
 from alignment.hardware import first_line, load_quietly
 from alignment.policies.huggingface import load_model, load_tokenizer
-from alignment.profile import Profile, Recipe, Stage
+from alignment.profile import Profile
+from alignment.recipes import Recipe, Stage
 from alignment.training.lessons import Lessons
 from alignment.training.tokenizer import train_tokenizer
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from alignment.errors import TrainingError
 from alignment.hardware import first_line, quieten
-from alignment.profile import Stage
+from alignment.recipes import Stage
 from alignment.training.lessons import Rows
 
 Report = Callable[[int, int], None]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from alignment.__main__ import main
+
 _SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
@@ -23,3 +25,15 @@ def shared_data() -> Callable[..., Path]:
         return _SHARED
 
     return folder
+
+
+@pytest.fixture
+def command(capsys):
+    """Run a command in this process; gives its status, stdout and stderr."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run

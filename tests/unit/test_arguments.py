@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from alignment.errors import ProfileError
-from alignment.profile import Stage
+from alignment.recipes import Stage
 from alignment.training.arguments import accepted, check_stage
 
 KINDS = ("sft", "dpo", "reward", "lora")

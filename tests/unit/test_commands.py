@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from alignment.__main__ import main
-
 MANIFEST = {
     "prompts": {"harmlessness": "100 prompts abc", "helpfulness": "100 prompts def"},
     "criteria": {"harmlessness": "reward >= 0", "helpfulness": "reward > 0"},
@@ -13,18 +11,6 @@ MANIFEST = {
     "decoding": None,
     "format": None,
 }
-
-
-@pytest.fixture
-def command(capsys):
-    """Run a command in this process; gives its status, stdout and stderr."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
     {"errors", "records", "decisions", "location", "namesake"},
-    {"profile", "formats", "progress"},
+    {"tables", "recipes", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "checkpoints"},
     {"training", "policies", "judges"},

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from alignment.formats import judged, opened
-from alignment.profile import Stage
+from alignment.recipes import Stage
 from alignment.records import PreferencePair
 from alignment.training.lessons import Lessons, rows_for
 

@@ -9,22 +9,9 @@ import time
 
 import pytest
 
-from alignment.__main__ import main
 from alignment.store import Store
 
 DAY = 86400
-
-
-@pytest.fixture
-def command(capsys):
-    """Run a command in this process; gives its status, stdout and stderr."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
