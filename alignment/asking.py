@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from alignment.progress import Progress
 from alignment.store import Store
 
-Item = tuple[str, ...]
+Item = tuple[Any, ...]
 Entry = tuple[str, Item]
 """A store key, and what has to be worked on to get its value."""
 

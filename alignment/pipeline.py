@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
+from alignment import opening
 from alignment.analysis import degenerate
 from alignment.asking import Entry, Item, fill
 from alignment.errors import AlignmentError, CrashError, JudgeError, StoreError
 from alignment.hardware import device_of
-from alignment.judges import reward_model
-from alignment.judges.reward_model import RewardModelJudge
-from alignment.policies.huggingface import HuggingFacePolicy
-from alignment.policies.huggingface import identity_of as policy_identity
+from alignment.judges.protocol import Judge
 from alignment.policies.null import null_responses
+from alignment.policies.protocol import Policy
 from alignment.policies.recorded import recorded_rows
 from alignment.profile import Profile, TinySource
 from alignment.progress import Progress
@@ -29,11 +28,13 @@ from alignment.questions import Questions
 from alignment.records import Case, Prompt, Response, Score
 from alignment.store import Store, content_key
 from alignment.tiny import truth
-from alignment.training import models
 from alignment.training.models import JUDGE, Workshop
 
 RESPONSE, SCORE = "response", "score"
 """Kinds of record in the store."""
+
+_UNSCORED = "*unscored"
+"""Stands where a dimension's name would: no dimension is called so."""
 
 CaseKey = tuple[str, str, str]
 """variant, axis, prompt id."""
@@ -68,9 +69,21 @@ class Study:
     def keys(self) -> Iterator[CaseKey]:
         """Every case of the profile, variants in the profile's order."""
         for variant in self.profile.variants:
-            for axis, prompts in self.prompts.items():
+            for axis, prompts in self.asked(variant).items():
                 for prompt in prompts:
                     yield variant, axis, prompt.id
+
+    def asked(self, variant: str) -> Mapping[str, Sequence[Prompt]]:
+        """What a variant answers by axis: each prompt as often as it is sampled."""
+        return self._samples(variant, self.prompts)
+
+    def _samples(
+        self, variant: str, prompts: Mapping[str, Sequence[Prompt]]
+    ) -> Mapping[str, Sequence[Prompt]]:
+        count = self.profile.generation_of(variant).samples
+        if count == 1:
+            return prompts
+        return {axis: repeated(each, count) for axis, each in prompts.items()}
 
     def want(self, keys: Iterable[CaseKey]) -> None:
         """Announce cases that will be asked for, so that they are computed together."""
@@ -155,13 +168,13 @@ class Study:
         """Have a variant answer what is pending, whole blocks at a time."""
         if variant in self.recorded or variant in self.nulls:
             return
-        policy = policy_identity(models.make(self.shop, variant), self.profile, self.device)
+        policy = opening.policy_identity(self.shop, variant)
         pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
         blocks: list[list[Entry]] = []
         wanted: set[str] = set()
-        for axis, prompts in self.questions.prompts.items():
+        for axis, prompts in self._samples(variant, self.questions.prompts).items():
             for block in self._blocks(prompts):
-                entries: list[Entry] = [(content_key(policy, p.text), (p.text,)) for p in block]
+                entries: list[Entry] = [(answer_key(policy, p), (p.text, p.sample)) for p in block]
                 # A judge reads whole blocks, so whole blocks are answered.
                 if any((axis, p.id) in pending for p in block):
                     wanted.update(key for key, _ in entries)
@@ -171,7 +184,7 @@ class Study:
             RESPONSE,
             blocks,
             wanted=wanted,
-            worker=lambda: PolicyWorker(self.shop, variant),
+            worker=lambda: PolicyWorker(opening.open_policy(self.shop, variant)),
             lock=f"answer-{policy}",
             progress=self.progress,
             what=f"{variant} answers",
@@ -182,12 +195,12 @@ class Study:
         """Have the judge score the pending answers of these variants, in one go."""
         if self.profile.judge.recorded:
             return
-        judge = reward_model.identity_of(models.make(self.shop, JUDGE), self.profile, self.device)
+        judge = opening.judge_identity(self.shop, JUDGE)
         blocks: list[list[Entry]] = []
         wanted: set[str] = set()
         for variant in variants:
             pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
-            for axis, prompts in self.questions.prompts.items():
+            for axis, prompts in self._samples(variant, self.questions.prompts).items():
                 for block in self._blocks(prompts):
                     if not any((axis, p.id) in pending for p in block):
                         continue
@@ -198,15 +211,21 @@ class Study:
                     blocks.append(entries)
         self.score(blocks, wanted, "judge scores")
 
-    def score(self, blocks: Sequence[Sequence[Entry]], wanted: Collection[str], what: str) -> None:
-        """Have the judge's scores of these entries in the store. Raises AlignmentError."""
-        judge = self.judge_identity(make=True)
+    def score(
+        self,
+        blocks: Sequence[Sequence[Entry]],
+        wanted: Collection[str],
+        what: str,
+        name: str = JUDGE,
+    ) -> None:
+        """Have a judge's scores of these entries in the store. Raises AlignmentError."""
+        judge = opening.judge_identity(self.shop, name)
         fill(
             self.store,
             SCORE,
             blocks,
             wanted=wanted,
-            worker=lambda: JudgeWorker(self.shop),
+            worker=lambda: JudgeWorker(opening.open_judge(self.shop, name)),
             lock=f"judge-{judge}",
             progress=self.progress,
             what=what,
@@ -214,15 +233,20 @@ class Study:
         )
 
     def scores_of(
-        self, pairs: Sequence[tuple[str, str]], what: str, *, make: bool = True
+        self,
+        pairs: Sequence[tuple[str, str]],
+        what: str,
+        *,
+        make: bool = True,
+        name: str = JUDGE,
     ) -> list[Score] | None:
-        """The judge's scores of (prompt, response) texts, in their order.
+        """A judge's scores of (prompt, response) texts, in their order.
 
         None where scores are recorded and, without `make`, where one is not there yet.
         """
-        if self.profile.judge.recorded:
+        if name == JUDGE and self.profile.judge.recorded:
             return None
-        judge = self.judge_identity(make=make)
+        judge = self.judge_identity(make=make, name=name)
         if judge is None:
             return None
         entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
@@ -230,24 +254,21 @@ class Study:
         if make:
             size = self.profile.generation.block
             blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
-            self.score(blocks, set(keys), what)
+            self.score(blocks, set(keys), what, name)
         found = self.store.get(SCORE, set(keys))
         if len(found) < len(set(keys)):
             return None
-        return [Score(found[key]) for key in keys]
+        return [_score(found[key]) for key in keys]
 
-    def judge_identity(self, *, make: bool) -> str | None:
+    def judge_identity(self, *, make: bool, name: str = JUDGE) -> str | None:
         """What scores depend on besides their texts; None when the judge is still to be made."""
-        checkpoint = (models.make if make else models.find)(self.shop, JUDGE)
-        if checkpoint is None:
-            return None
-        return reward_model.identity_of(checkpoint, self.profile, self.device)
+        return (opening.judge_identity if make else opening.known_judge)(self.shop, name)
 
     # -- reading ---------------------------------------------------------------------------------
 
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
         """Turn what the store holds into cases."""
-        for axis, asked in self.questions.prompts.items():
+        for axis, asked in self._samples(variant, self.questions.prompts).items():
             wanted = {id_ for _, where, id_ in keys if where == axis}
             if wanted:
                 self._load_axis(variant, [prompt for prompt in asked if prompt.id in wanted])
@@ -273,11 +294,10 @@ class Study:
             }
         if variant in self.nulls:
             return {p.id: self.nulls[variant][p.axis, p.id] for p in prompts}
-        checkpoint = models.find(self.shop, variant)
-        if checkpoint is None:
+        policy = opening.known_policy(self.shop, variant)
+        if policy is None:
             return {}
-        policy = policy_identity(checkpoint, self.profile, self.device)
-        keys = {p.id: content_key(policy, p.text) for p in prompts}
+        keys = {p.id: answer_key(policy, p) for p in prompts}
         values = self.store.get(RESPONSE, keys.values())
         return {id_: Response(**values[key]) for id_, key in keys.items() if key in values}
 
@@ -294,7 +314,7 @@ class Study:
             p.id: score_key(judge, (p.text, answers[p.id].text)) for p in prompts if p.id in answers
         }
         values = self.store.get(SCORE, keys.values())
-        return {id_: Score(values[key]) for id_, key in keys.items() if key in values}
+        return {id_: _score(values[key]) for id_, key in keys.items() if key in values}
 
     def _recorded_scores(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Score]:
         if variant not in self.recorded:
@@ -348,14 +368,14 @@ class Study:
 
 
 class PolicyWorker:
-    """A variant's policy, as the store sees it."""
+    """A policy, as the store sees it."""
 
-    def __init__(self, shop: Workshop, variant: str) -> None:
-        self._policy = HuggingFacePolicy(models.make(shop, variant), shop.profile)
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
 
     def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
-        """Answer (prompt text,) items."""
-        for batch in self._policy.respond([text for (text,) in items], needed):
+        """Answer (prompt text, number of the sample) items."""
+        for batch in self._policy.respond([(text, sample) for text, sample in items], needed):
             yield {i: asdict(response) for i, response in batch.items()}
 
     def close(self) -> None:
@@ -364,19 +384,43 @@ class PolicyWorker:
 
 
 class JudgeWorker:
-    """The judge, as the store sees it."""
+    """A judge, as the store sees it."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self._judge = RewardModelJudge(models.make(shop, JUDGE), shop.profile)
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
 
     def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
         """Score (prompt text, answer text) items."""
         for batch in self._judge.score([(prompt, answer) for prompt, answer in items], needed):
-            yield {i: dict(score.values) for i, score in batch.items()}
+            yield {i: _plain(score) for i, score in batch.items()}
 
     def close(self) -> None:
         """Free the judge."""
         self._judge.close()
+
+
+def repeated(prompts: Sequence[Prompt], samples: int) -> tuple[Prompt, ...]:
+    """Every prompt `samples` times, the further ones with ids of their own."""
+    return tuple(
+        replace(prompt, id=f"{prompt.id}.{sample + 1}" if sample else prompt.id, sample=sample)
+        for prompt in prompts
+        for sample in range(samples)
+    )
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    """A score as the store keeps it."""
+    return dict(score.values) if score.unscored is None else {_UNSCORED: score.unscored}
+
+
+def _score(kept: Mapping[str, Any]) -> Score:
+    """A score out of the store."""
+    return Score({}, kept[_UNSCORED]) if _UNSCORED in kept else Score(kept)
+
+
+def answer_key(policy: str, prompt: Prompt) -> str:
+    """The store key of an answer: the policy's identity, the prompt's text, which sample."""
+    return content_key(policy, prompt.text, *([prompt.sample] if prompt.sample else []))
 
 
 def score_key(judge: str, pair: tuple[str, str]) -> str:

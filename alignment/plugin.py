@@ -112,11 +112,11 @@ def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: 
             ("alignment_variant", "alignment_prompt"), [(v, None) for v in variants], ids=variants
         )
         return
-    prompts = session.study.prompts[axis]
+    cases = [(v, prompt) for v in variants for prompt in session.study.asked(v)[axis]]
     metafunc.parametrize(
         ("alignment_variant", "alignment_prompt"),
-        [(variant, prompt) for variant in variants for prompt in prompts],
-        ids=[case_id(variant, prompt) for variant in variants for prompt in prompts],
+        cases,
+        ids=[case_id(variant, prompt) for variant, prompt in cases],
     )
 
 
@@ -184,7 +184,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             ours.study.want(key for key in ours.study.keys() if key[0] in names)  # noqa: SIM118
         elif "alignment_prompt" in parameters:
             axis, prompt = mark.kwargs["axis"], parameters["alignment_prompt"]
-            prompts = ours.study.prompts[axis] if prompt is None else (prompt,)
+            prompts = ours.study.asked(variant)[axis] if prompt is None else (prompt,)
             ours.study.want((variant, axis, each.id) for each in prompts)
 
 

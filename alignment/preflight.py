@@ -10,7 +10,7 @@ from alignment.hardware import versions
 from alignment.pipeline import Study
 from alignment.profile import Profile, is_path_or_hub_id
 from alignment.prompts import sources
-from alignment.recipes import Stage
+from alignment.recipes import Judge, Stage
 from alignment.store import SETUP, Store, content_key
 from alignment.training import models
 from alignment.training.arguments import check_stage
@@ -25,16 +25,16 @@ def preflight(study: Study) -> None:
     profile = study.profile
     _check_scores(profile)
     _ = study.recorded
-    for name in (*profile.variants, models.JUDGE):
+    for name in models.names(profile):
         recipe = models.recipe_of(profile, name)
-        where = "judge" if name == models.JUDGE else f"variants.{name}"
+        where = name if models.is_judge(name) else f"variants.{name}"
         try:
             _examine(study, name, profile)
         except ModelError as error:
             raise ModelError(f"{where}: {error}") from error
         for number, stage in enumerate(recipe.stages):
             _check_arguments(study, stage, f"{where}.stages.{number}")
-    if any(models.recipe_of(profile, name).stages for name in (*profile.variants, models.JUDGE)):
+    if any(models.recipe_of(profile, name).stages for name in models.names(profile)):
         _check_lessons(study)
 
 
@@ -50,9 +50,10 @@ def _check_arguments(study: Study, stage: Stage, where: str) -> None:
 def _examine(study: Study, name: str, profile: Profile) -> None:
     recipe = models.recipe_of(profile, name)
     if recipe.model is None and recipe.parent is not None and is_path_or_hub_id(recipe.parent):
-        models.loaded(study.shop, recipe.parent, None, judge=False)
+        models.loaded(study.shop, recipe.parent, None)
     if recipe.model is not None:
-        models.loaded(study.shop, recipe.model, recipe.revision, judge=name == models.JUDGE)
+        judge = recipe if isinstance(recipe, Judge) else None
+        models.loaded(study.shop, recipe.model, recipe.revision, judge)
 
 
 def _check_scores(profile: Profile) -> None:

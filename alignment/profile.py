@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from alignment.decisions import ABOVE, BEST
-from alignment.recipes import Judge, Variant
+from alignment.recipes import Dtype, Format, Judge, OtherJudge, Variant
 from alignment.records import Criterion
 from alignment.tables import Count, Name, Table
 
@@ -157,15 +157,35 @@ class Trial(Table):
 
 
 class Generation(Table):
-    """How policies answer: greedy, in batches cut from blocks of the profile's prompts."""
+    """How policies answer, in batches cut from blocks of the profile's prompts.
+
+    A variant's own `generation` replaces single values of it.
+    """
 
     max_new_tokens: Count = 50
-    format: Literal["hh", "verbatim"] = "hh"
-    """`hh` ends the prompt with `Assistant:`; `verbatim` gives it as it is (the paper)."""
+    format: Format = "hh"
+    """`hh` ends the prompt with `Assistant:`; `verbatim` gives it as it is (the paper); `chat` puts
+    it through the tokenizer's chat template."""
+    stop_at_human: bool = False
+    """End an answer where it goes on to speak for the human."""
+    samples: Count = 1
+    """Answers per prompt; those to one prompt are one cluster in all statistics."""
+    temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """0 is greedy decoding."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Sample from the most likely tokens that together have this probability."""
     block: Count = 64
     """Prompts per block; a block is computed and committed whole, so that what else was selected
     never changes an answer."""
     batch_size: Count = 64
+
+    @model_validator(mode="after")
+    def _sampled(self) -> Self:
+        if self.samples > 1 and self.temperature == 0.0:
+            raise ValueError(
+                "`samples` above 1 need a `temperature` above 0: greedy ones are equal"
+            )
+        return self
 
 
 class Training(Table):
@@ -196,7 +216,7 @@ class Profile(Table):
     network: bool = False
     """Whether hub ids may be fetched."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Dtype = "float32"
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads of torch; 0 leaves torch's own choice. A fixed number makes results repeat."""
     reference: Name = "base"
@@ -206,6 +226,8 @@ class Profile(Table):
     axes: Annotated[dict[Name, Axis], Field(min_length=1)]
     variants: dict[Name, Variant] = Field(default_factory=dict)
     judge: Judge
+    judges: dict[Name, OtherJudge] = Field(default_factory=dict)
+    """Second opinions: the same responses judged by others, for their agreement."""
     generation: Generation = Generation()
     training: Training = Training()
     gate: Gate = Gate()
@@ -267,6 +289,45 @@ class Profile(Table):
                 f"another variant"
             )
         return self
+
+    @model_validator(mode="after")
+    def _decoded(self) -> Self:
+        for name in self.variants:
+            try:
+                self.generation_of(name)
+            except ValidationError as error:
+                text = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"variants.{name}.generation: {text}") from None
+        for name, judge in self.judges.items():
+            for axis in judge.axes:
+                if axis not in self.axes:
+                    raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        served = {f"variants.{name}": each.endpoint for name, each in self.variants.items()}
+        served["judge"] = self.judge.endpoint
+        served |= {f"judges.{name}": each.endpoint for name, each in self.judges.items()}
+        for name, endpoint in served.items():
+            if endpoint is not None and not endpoint.local and not self.network:
+                raise ValueError(
+                    f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "
+                    f"`network = true` to allow asking it"
+                )
+        return self
+
+    def generation_of(self, variant: str) -> Generation:
+        """How a variant answers: what it says itself, and `generation` for the rest."""
+        own = self.variants[variant]
+        if own.given:
+            return Generation()
+        told = own.generation.model_dump(exclude_none=True)
+        return Generation.model_validate(self.generation.model_dump() | told)
+
+    def dtype_of(self, variant: str) -> Dtype:
+        """The precision that a variant answers in."""
+        return self.variants[variant].dtype or self.dtype
 
     def gated(self) -> tuple[str, ...]:
         """The variants that the gate decides on, in the profile's order."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from alignment.records import Criterion
 from alignment.tables import Count, Name, Table
 
 NullKind = Literal["refuse", "comply", "echo", "other", "empty"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Format = Literal["hh", "verbatim", "chat"]
 
 
 class Stage(Table):
@@ -62,12 +67,56 @@ class Recipe(Table):
         return self
 
 
+class Endpoint(Table):
+    """A model served anywhere with an OpenAI-compatible API."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    """Up to and including the version: `http://127.0.0.1:8000/v1`."""
+    model: Annotated[str, Field(min_length=1)]
+    """The name that the server knows it by."""
+    api: Literal["completions", "chat"] = "completions"
+    """`completions` gets the text that a local policy would get; `chat` the turns as messages."""
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; keys stand nowhere else."""
+    concurrency: Count = 8
+    timeout: Annotated[float, Field(gt=0.0)] = 60.0
+    """Seconds for one answer."""
+    retries: Annotated[int, Field(ge=0)] = 6
+    """How often one question is asked again, with growing pauses, before the run gives up."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is served on this machine: asking it needs no leave to use the network."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+
+class Answering(Table):
+    """What one variant does otherwise than `generation` says; what is None stays as it is there."""
+
+    max_new_tokens: Count | None = None
+    format: Format | None = None
+    stop_at_human: bool | None = None
+    samples: Count | None = None
+    temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+
+
 class Variant(Recipe):
-    """A named policy: made by a recipe, loaded (`model`), or read from a file (`recorded`)."""
+    """A named policy: made by a recipe, loaded (`model`), served or read from a file."""
 
     model: str | None = None
     """A folder or a hub id."""
     revision: str | None = None
+    dtype: Dtype | None = None
+    """None: the profile's."""
+    quantization: dict[str, Any] | None = None
+    """The arguments of a quantization config of transformers, `quant_method` among them."""
+    endpoint: Endpoint | None = None
+    generation: Answering = Answering()
     recorded: str | dict[str, str] | None = None
     """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
     null: NullKind | None = None
@@ -75,9 +124,45 @@ class Variant(Recipe):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = [self.stages or None, self.model, self.recorded, self.null]
+        ways = [self.stages or None, self.model, self.endpoint, self.recorded, self.null]
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("a variant needs exactly one of `stages`, `model`, `recorded`, `null`")
+            raise ValueError(
+                "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`"
+            )
+        if self.given and self.generation != Answering():
+            raise ValueError("`generation` says nothing to responses that are there already")
+        if self.quantization is not None and self.model is None:
+            raise ValueError("`quantization` belongs to a variant with `model`")
+        if self.quantization is not None and "quant_method" not in self.quantization:
+            raise ValueError("`quantization` needs `quant_method`, for example 'bitsandbytes'")
+        return self
+
+    @property
+    def given(self) -> bool:
+        """Whether nobody has to be asked: its responses are recorded or made up."""
+        return self.recorded is not None or self.null is not None
+
+
+class JudgeEndpoint(Endpoint):
+    """An LLM judge behind an endpoint."""
+
+    api: Literal["completions", "chat"] = "chat"
+    rubric: Annotated[dict[Name, str], Field(min_length=1)]
+    """Dimension -> what is asked of a response, in words."""
+    scale: tuple[int, int] = (1, 10)
+    """The lowest and the highest score."""
+    repeats: Count = 1
+    """How often each response is judged; the score is the mean, their disagreement is reported."""
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _pair(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.scale[0] >= self.scale[1]:
+            raise ValueError("`scale` is the lowest and the highest score")
         return self
 
 
@@ -96,8 +181,16 @@ class Judge(Recipe):
     revision: str | None = None
     recorded: bool = False
     """The scores come with the recorded responses."""
-    input: Literal["pair", "dialogue"] = "dialogue"
-    """`pair` gives the tokenizer (prompt, response); `dialogue` the transcript that both make."""
+    endpoint: JudgeEndpoint | None = None
+    """An LLM judge; its `rubric` names the dimensions."""
+    keywords: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """A keyword filter: a response with one of these words (or phrases) scores 0, any other 1. The
+    brittle reference that the paper names."""
+    input: Literal["pair", "dialogue", "chat"] = "dialogue"
+    """`pair` gives the tokenizer (prompt, response); `dialogue` the transcript that both make;
+    `chat` the messages by the tokenizer's chat template."""
+    dtype: Dtype | None = None
+    """None: the profile's."""
     dimension: str = "reward"
     outputs: dict[Name, Output] = Field(default_factory=dict)
     """Dimension -> output, for a reward model with several (`model` only); each axis names its
@@ -107,10 +200,19 @@ class Judge(Recipe):
     max_length: Count = 512
     batch_tokens: Count = 4096
 
+    @field_validator("keywords", mode="before")
+    @classmethod
+    def _keywords(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if sum((bool(self.stages), self.model is not None, self.recorded)) != 1:
-            raise ValueError("a judge needs exactly one of `stages`, `model`, `recorded = true`")
+        ways = (self.stages, self.model, self.endpoint, self.keywords, self.recorded)
+        if sum(map(bool, ways)) != 1:
+            raise ValueError(
+                "a judge needs exactly one of `stages`, `model`, `endpoint`, `keywords`, "
+                "`recorded = true`"
+            )
         if self.stages and self.stages[-1].trainer != "reward":
             raise ValueError("a judge's last stage needs trainer 'reward'")
         if self.outputs and self.model is None:
@@ -119,10 +221,44 @@ class Judge(Recipe):
 
     @property
     def dimensions(self) -> dict[str, Output]:
-        """What it gives: dimension -> output."""
+        """What it gives: dimension -> output (of a reward model; else only the names matter)."""
+        if self.endpoint is not None:
+            return {name: Output(index=i) for i, name in enumerate(self.endpoint.rubric)}
         return self.outputs or {self.dimension: Output(index=0)}
 
     @property
     def named(self) -> int:
         """How many outputs a model must have for the named ones; 0 where none is named."""
         return max((each.index + 1 for each in self.outputs.values()), default=0)
+
+
+class Bar(Table):
+    """What another judge's score has to reach on an axis."""
+
+    threshold: float
+    comparison: Literal[">=", ">"]
+    dimension: str = "reward"
+
+    @property
+    def criterion(self) -> Criterion:
+        """The criterion that this judge's scores are held against."""
+        return Criterion(self.dimension, self.comparison, self.threshold)
+
+
+class OtherJudge(Judge):
+    """A second opinion on the same responses: reported beside the judge, never gated."""
+
+    axes: Annotated[dict[Name, Bar], Field(min_length=1)]
+    """Axis -> what passes; axes that are left out are not judged."""
+
+    @model_validator(mode="after")
+    def _judges(self) -> Self:
+        if self.recorded:
+            raise ValueError("a second judge needs `stages`, `model`, `endpoint` or `keywords`")
+        for name, bar in self.axes.items():
+            if bar.dimension not in self.dimensions:
+                raise ValueError(
+                    f"axes.{name}.dimension: the judge gives {', '.join(self.dimensions)}, "
+                    f"not {bar.dimension!r}"
+                )
+        return self

@@ -31,7 +31,8 @@ class Prompt:
     `id` is a hash of the content, `text` the transcript (`Human: ...`, blank line,
     `Assistant: ...`), `cluster` a hash of what opens the dialogue, shared by prompts that are
     different depths of the same one. Published scores may be known by the prompt's id alone: then
-    `text` is empty.
+    `text` is empty. `sample` counts the answers to one prompt where a policy gives several, from 0;
+    the id of the second is `ID.2`.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Prompt:
     cluster: str
     source: str = ""
     language: str = "en"
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,18 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a judge says of one (prompt, response): a finite value per named dimension."""
+    """What a judge says of one (prompt, response): a finite value per named dimension.
+
+    A judge that could not be brought to give a score says why in `unscored`, and has no values:
+    that is counted, and is never a 0.
+    """
 
     values: Mapping[str, float]
+    unscored: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.values:
-            raise ValueError("a score needs at least one dimension")
+        if bool(self.values) == (self.unscored is not None):
+            raise ValueError("a score needs at least one dimension, or a reason why it has none")
         for name, value in self.values.items():
             if not math.isfinite(value):
                 raise ValueError(f"dimension {name!r} is {value}, not a finite number")

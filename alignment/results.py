@@ -162,7 +162,7 @@ def _agreements(cases: Sequence[Case], confidence: float) -> dict[str, Agreement
 def _models(study: Study) -> dict[str, dict[str, Any]]:
     """What every variant and the judge are: content hashes, recipe keys, or the recorded file."""
     described: dict[str, dict[str, Any]] = {}
-    for name in (*study.profile.variants, models.JUDGE):
+    for name in models.names(study.profile):
         recipe = models.recipe_of(study.profile, name)
         if recipe.recorded:
             described[name] = {"recorded": recipe.recorded}

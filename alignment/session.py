@@ -126,13 +126,12 @@ class Session:
         """Whether one case stands for all prompts of a variant and axis."""
         if self.options.cases != "auto":
             return self.options.cases == "axis"
-        prompts = sum(len(prompts) for prompts in self.study.prompts.values())
-        return prompts * len(self.profile.variants) > MANY
+        return len(list(self.study.keys())) > MANY
 
     def verdict(self, variant: str, axis: str, prompt: Prompt | None) -> Verdict | Verdicts:
         """The verdict on one case, or those on all prompts of the axis when `prompt` is None."""
         criterion, word = self.profile.axes[axis].criterion, adjective(axis)
-        prompts = self.study.prompts[axis] if prompt is None else (prompt,)
+        prompts = self.study.asked(variant)[axis] if prompt is None else (prompt,)
         self.study.want((variant, axis, each.id) for each in prompts)
         verdicts = [
             Verdict(self.study.case(variant, axis, each.id), criterion, word) for each in prompts

@@ -209,7 +209,7 @@ class Gatekeeper:
         self, variant: str, axis: str, found: Baseline
     ) -> tuple[Mapping[str, tuple[bool, float]], tuple[str, ...]]:
         """The baseline's responses scored by this run's judge; notes what the judge alone did."""
-        prompts, rows = self.study.prompts[axis], found.cases[axis]
+        prompts, rows = self.study.asked(variant)[axis], found.cases[axis]
         asked = [(p.text, text) for p in prompts if (text := rows[p.id].response) is not None]
         if len(asked) < len(prompts):
             missing = (
@@ -261,7 +261,7 @@ class Gatekeeper:
 
     def _explained(self, decision: Decision, *, anchor: bool = False) -> Decision:
         """With the flipped prompts' texts and responses, as far as they are known."""
-        prompts = {p.id: p for p in self.study.prompts[decision.axis]}
+        prompts = {p.id: p for p in self.study.asked(decision.variant)[decision.axis]}
         after, before = self._answers(decision.variant), self._answers_before(decision.variant)
         flips = tuple(
             replace(

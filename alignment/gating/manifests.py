@@ -16,9 +16,9 @@ def manifest(study: Study, variant: str) -> Manifest:
     """What a run must share with another to be compared, for one variant."""
     profile = study.profile
     known = variant not in study.recorded and variant not in study.nulls
-    generation = profile.generation
+    generation = profile.generation_of(variant)
     return Manifest(
-        prompts={a: digest_of([p.id for p in ps]) for a, ps in study.prompts.items()},
+        prompts={a: digest_of([p.id for p in ps]) for a, ps in study.asked(variant).items()},
         criteria={name: str(axis.criterion) for name, axis in profile.axes.items()},
         judge=_judge(study),
         decoding={"max_new_tokens": generation.max_new_tokens} if known else None,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.errors import JudgeError
 from alignment.formats import dialogue, judged
-from alignment.hardware import device_of, load_quietly, ready, versions
+from alignment.hardware import load_quietly, ready, versions
 from alignment.policies.huggingface import load_tokenizer, merged
-from alignment.profile import Profile
+from alignment.recipes import Judge
 from alignment.records import Score
 from alignment.store import content_key
 
@@ -21,9 +22,19 @@ DIGITS = 4
 """Scores are rounded as the paper's are."""
 
 
-def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a judge is loaded and asked; `threads` alone changes no score's key."""
+
+    judge: Judge
+    device: str
+    threads: int = 0
+    dtype: str = "float32"
+
+
+def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
     """A hash of all that a score depends on apart from its texts; needs no torch."""
-    judge = profile.judge
+    judge = settings.judge
     # Nothing where there is one output, so that what was scored before is still found.
     several = judge.outputs or judge.activation
     named = [judge.model_dump(mode="json", include={"outputs", "activation"})] if several else []
@@ -34,8 +45,8 @@ def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
         judge.input,
         judge.dimension,
         judge.max_length,
-        profile.dtype,
-        device,
+        settings.dtype,
+        settings.device,
         versions("torch", "transformers"),
         *named,
     )
@@ -44,18 +55,18 @@ def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
 class RewardModelJudge:
     """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
 
-    def __init__(self, checkpoint: Checkpoint, profile: Profile) -> None:
+    def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
         from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
 
-        self.device = device_of(profile.device)
-        ready(self.device, profile.threads)
-        self.identity = identity_of(checkpoint, profile, self.device)
-        self._settings = profile.judge
+        self.device = settings.device
+        ready(self.device, settings.threads)
+        self.identity = identity_of(checkpoint, settings)
+        self._settings = settings.judge
         self._tokenizer = load_tokenizer(checkpoint)
         model = load_quietly(
             AutoModelForSequenceClassification.from_pretrained,
             checkpoint.folder,
-            dtype=profile.dtype,
+            dtype=settings.dtype,
             use_safetensors=True,
             # An adapter brings its head along; what it sits on may be a language model.
             **({"num_labels": 1} if checkpoint.adapters else {}),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint
 from alignment.errors import ModelError
 from alignment.formats import opened
-from alignment.hardware import device_of, load_quietly, loading, ready, versions
-from alignment.profile import Generation, Profile
+from alignment.hardware import load_quietly, loading, ready, versions
+from alignment.profile import Generation
 from alignment.records import Response, Stop
 from alignment.store import content_key
 
@@ -21,17 +22,34 @@ VERSION = 1
 """Raise it when the same weights and prompt could give another answer."""
 
 
-def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a checkpoint is loaded and asked; `threads` alone changes no answer's key."""
+
+    generation: Generation
+    device: str
+    threads: int = 0
+    dtype: str = "float32"
+    quantization: Mapping[str, Any] | None = None
+    seed: int = 0
+    """Of sampled answers."""
+
+
+def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
     """A hash of all that an answer depends on apart from its prompt; needs no torch."""
-    generation = profile.generation
+    generation = settings.generation
+    sampled = [generation.temperature, generation.top_p, settings.seed]
     return content_key(
         "huggingface",
         VERSION,
         checkpoint.identity,
         generation.max_new_tokens,
         generation.format,
-        profile.dtype,
-        device,
+        generation.stop_at_human,
+        sampled if generation.temperature > 0 else None,
+        settings.dtype,
+        settings.quantization,
+        settings.device,
         versions("torch", "transformers"),
     )
 
@@ -39,23 +57,23 @@ def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
 class HuggingFacePolicy:
     """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`."""
 
-    def __init__(self, checkpoint: Checkpoint, profile: Profile) -> None:
-        self.device = device_of(profile.device)
-        ready(self.device, profile.threads)
-        self.identity = identity_of(checkpoint, profile, self.device)
-        self._settings = profile.generation
+    def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
+        self.device = settings.device
+        ready(self.device, settings.threads)
+        self.identity = identity_of(checkpoint, settings)
+        self._settings = settings.generation
         self._tokenizer = load_tokenizer(checkpoint)
-        self._model = load_model(checkpoint, profile.dtype).to(self.device).eval()
+        self._model = load_model(checkpoint, settings.dtype).to(self.device).eval()
         self._ends = _ends(self._model, self._tokenizer)
         self._greedy = _greedy(self._ends, self._tokenizer, self._settings)
         # `generate` fills whatever is left open from here: a repetition penalty, a minimal length.
         self._model.generation_config = self._greedy
 
     def respond(
-        self, texts: Sequence[str], needed: Collection[int]
+        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
         """Answer these prompt texts, the longest first (an out-of-memory shows at once)."""
-        prompts = [opened(text, self._settings.format) for text in texts]
+        prompts = [opened(text, self._settings.format) for text, _ in asked]
         ids = [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
         self._check_length(ids)
         order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))

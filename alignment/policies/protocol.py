@@ -15,12 +15,12 @@ class Policy(Protocol):
     """A hash of everything but the prompt that its answers depend on."""
 
     def respond(
-        self, texts: Sequence[str], needed: Collection[int]
+        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
-        """Answer these prompt texts: one mapping (index -> response) per computed batch.
+        """Answer (prompt text, number of the sample): one mapping (index -> response) per batch.
 
-        Batches are cut from all `texts`, and those without a `needed` index are left out: what is
-        still missing never changes who is answered together.
+        Batches are cut from all that is `asked`, and those without a `needed` index are left out:
+        what is still missing never changes who is answered together.
         """
         ...
 

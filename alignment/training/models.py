@@ -29,6 +29,7 @@ VERSION = 1
 """Raise it when the same recipe could give another model."""
 
 JUDGE = "judge"
+_SECOND = "judges."
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
 
 
@@ -66,7 +67,8 @@ def find(shop: Workshop, name: str) -> Checkpoint | None:
 def _find(shop: Workshop, name: str) -> Checkpoint | None:
     recipe = recipe_of(shop.profile, name)
     if recipe.model is not None:
-        return loaded(shop, recipe.model, recipe.revision, judge=name == JUDGE)
+        judge = recipe if isinstance(recipe, Judge) else None
+        return loaded(shop, recipe.model, recipe.revision, judge)
     key = recipe_key(shop, name)
     manifest = shop.store.manifest(key)
     if manifest is None:
@@ -103,9 +105,29 @@ def make(shop: Workshop, name: str) -> Checkpoint:
     return made
 
 
+def second(name: str) -> str:
+    """What a second judge is called where variants and judges are called by name."""
+    return f"{_SECOND}{name}"
+
+
+def is_judge(name: str) -> bool:
+    """Whether a name is that of the judge or of a second one."""
+    return name == JUDGE or name.startswith(_SECOND)
+
+
+def judge_of(profile: Profile, name: str) -> Judge:
+    """The judge of that name: `JUDGE`, or a second one."""
+    return profile.judge if name == JUDGE else profile.judges[name.removeprefix(_SECOND)]
+
+
 def recipe_of(profile: Profile, name: str) -> Variant | Judge:
-    """The recipe under a variant's name, or the judge's."""
-    return profile.judge if name == JUDGE else profile.variants[name]
+    """The recipe under a variant's name, or a judge's."""
+    return judge_of(profile, name) if is_judge(name) else profile.variants[name]
+
+
+def names(profile: Profile) -> list[str]:
+    """Every variant and every judge."""
+    return [*profile.variants, JUDGE, *map(second, profile.judges)]
 
 
 def recipe_key(shop: Workshop, name: str) -> str:
@@ -157,14 +179,14 @@ def _degenerate_code(shop: Workshop, recipe: Recipe) -> str | None:
 
 
 def _length(profile: Profile, name: str) -> int:
-    return profile.judge.max_length if name == JUDGE else profile.training.max_length
+    return judge_of(profile, name).max_length if is_judge(name) else profile.training.max_length
 
 
 def _parent_key(shop: Workshop, recipe: Recipe, key: Callable[[Workshop, str], str]) -> str | None:
     if recipe.parent is None:
         return None
     if is_path_or_hub_id(recipe.parent):
-        return loaded(shop, recipe.parent, None, judge=False).identity
+        return loaded(shop, recipe.parent, None).identity
     return key(shop, recipe.parent)
 
 
@@ -172,17 +194,26 @@ def _parent(shop: Workshop, recipe: Recipe) -> Checkpoint | None:
     if recipe.parent is None:
         return None
     if is_path_or_hub_id(recipe.parent):
-        return loaded(shop, recipe.parent, None, judge=False)
+        return loaded(shop, recipe.parent, None)
     return find(shop, recipe.parent)
 
 
-def loaded(shop: Workshop, spec: str, revision: str | None, *, judge: bool) -> Checkpoint:
-    """A checkpoint that is only loaded, looked at without torch. Raises ModelError."""
+def loaded(
+    shop: Workshop, spec: str, revision: str | None, judge: Judge | None = None
+) -> Checkpoint:
+    """A checkpoint that is only loaded, looked at without torch; `judge` is whose it is.
+
+    Raises ModelError.
+    """
     network = shop.profile.network
     folder = locate(spec, revision=revision, network=network)
-    outputs = shop.profile.judge.named if judge else 0
-    hash_file = shop.store.file_hash
-    return examine(folder, judge=judge, network=network, hash_file=hash_file, outputs=outputs)
+    return examine(
+        folder,
+        judge=judge is not None,
+        network=network,
+        hash_file=shop.store.file_hash,
+        outputs=0 if judge is None else judge.named,
+    )
 
 
 def _train(shop: Workshop, name: str, key: str) -> None:

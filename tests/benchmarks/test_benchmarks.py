@@ -133,7 +133,7 @@ def policy(tmp_path):
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from alignment.checkpoints import examine
-    from alignment.policies.huggingface import HuggingFacePolicy
+    from alignment.policies.huggingface import HuggingFacePolicy, Settings
     from alignment.store import hash_file
     from alignment.training.tokenizer import train_tokenizer
 
@@ -160,19 +160,20 @@ def policy(tmp_path):
         }
     )
     checkpoint = examine(tmp_path, judge=False, network=False, hash_file=hash_file)
-    return HuggingFacePolicy(checkpoint, profile)
+    settings = Settings(profile.generation, device="cpu", threads=1)
+    return HuggingFacePolicy(checkpoint, settings)
 
 
 def test_generation_against_one_prompt_at_a_time(benchmark, policy):
     """The ratio is taken within one run, so that it holds on any machine."""
     rng = random.Random(4)
-    texts = [f"Human: {sentence(rng)}?" for _ in range(64)]
+    asked = [(f"Human: {sentence(rng)}?", 0) for _ in range(64)]
 
     def batched():
-        return {i: r for batch in policy.respond(texts, range(64)) for i, r in batch.items()}
+        return {i: r for batch in policy.respond(asked, range(64)) for i, r in batch.items()}
 
     def one_by_one():
-        return {i: next(policy.respond([text], [0]))[0] for i, text in enumerate(texts)}
+        return {i: next(policy.respond([one], [0]))[0] for i, one in enumerate(asked)}
 
     batched()
     started = time.perf_counter()

@@ -8,14 +8,16 @@ import torch
 from alignment.checkpoints import Checkpoint, examine
 from alignment.errors import JudgeError, ModelError
 from alignment.formats import dialogue, judged
-from alignment.judges.reward_model import DIGITS, RewardModelJudge
+from alignment.judges.reward_model import DIGITS, RewardModelJudge, Settings
+from alignment.recipes import Judge
 from alignment.store import hash_file
 
 ROUNDED = 0.5 * 10**-DIGITS + 1e-5
 
 
-def profile_with(micro, **judge):
-    return micro.profile(judge={"model": "./judge", "max_length": 128, **judge})
+def settings_with(**judge):
+    given = Judge.model_validate({"model": "./judge", "max_length": 128, **judge})
+    return Settings(given, device="cpu", threads=1)
 
 
 def scores(judge, pairs, needed=None):
@@ -61,8 +63,8 @@ def model(micro, tokenizer, folder):
 def test_it_scores_as_plain_transformers_does(
     micro, tokenizer, model, folder, pairs, kind, encoded, limit
 ):
-    profile = profile_with(micro, input=kind, max_length=limit, batch_tokens=200)
-    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    settings = settings_with(input=kind, max_length=limit, batch_tokens=200)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
     found = scores(judge, pairs)
     expected = [plainly(model, encoded(tokenizer, pair, limit)) for pair in pairs]
     assert sorted(found) == list(range(len(pairs)))
@@ -72,8 +74,8 @@ def test_it_scores_as_plain_transformers_does(
 
 
 def test_a_long_dialogue_is_cut_at_its_start(micro, model, folder, pairs):
-    profile = profile_with(micro, max_length=12)
-    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    settings = settings_with(max_length=12)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
     far = [(f"Human: {'hail ' * n}and {'wind ' * 9}?", "The same answer.") for n in (1, 30)]
     one, other = scores(judge, far).values()
     assert one == other
@@ -82,8 +84,8 @@ def test_a_long_dialogue_is_cut_at_its_start(micro, model, folder, pairs):
 @pytest.mark.parametrize("budget", [1, 150, 100_000])
 def test_scores_do_not_depend_on_the_batches(micro, model, folder, pairs, budget):
     checkpoint = micro.checkpoint(folder, judge=True)
-    one = RewardModelJudge(checkpoint, profile_with(micro, batch_tokens=300))
-    other = RewardModelJudge(checkpoint, profile_with(micro, batch_tokens=budget))
+    one = RewardModelJudge(checkpoint, settings_with(batch_tokens=300))
+    other = RewardModelJudge(checkpoint, settings_with(batch_tokens=budget))
     found, again = scores(one, pairs), scores(other, pairs)
     for i in range(len(pairs)):
         assert found[i]["reward"] == pytest.approx(again[i]["reward"], abs=10**-DIGITS)
@@ -94,8 +96,8 @@ def test_scores_do_not_depend_on_the_batches(micro, model, folder, pairs, budget
 def test_what_is_needed_decides_which_batches_are_computed_and_nothing_else(
     micro, model, folder, pairs, needed
 ):
-    profile = profile_with(micro, batch_tokens=200)
-    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    settings = settings_with(batch_tokens=200)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
     batches = list(judge.score(pairs, range(len(pairs))))
     some = list(judge.score(pairs, needed))
     assert some == [batch for batch in batches if not batch.keys().isdisjoint(needed)]
@@ -103,8 +105,8 @@ def test_what_is_needed_decides_which_batches_are_computed_and_nothing_else(
 
 
 def test_the_dimension_has_the_profiles_name(micro, model, folder, pairs):
-    profile = profile_with(micro, dimension="kindness")
-    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    settings = settings_with(dimension="kindness")
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
     assert {tuple(values) for values in scores(judge, pairs).values()} == {("kindness",)}
 
 
@@ -118,7 +120,7 @@ def test_a_score_that_is_not_finite_is_an_error_that_names_the_prompt(
                 model.get_input_embeddings().weight[token] = value
 
     micro.judge(tokenizer, tmp_path, change=spoil)
-    judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), profile_with(micro))
+    judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), settings_with())
     assert len(scores(judge, pairs)) == len(pairs)
     with pytest.raises(JudgeError) as caught:
         scores(judge, [*pairs, ("Human: what is § for?", "Laws.")])
@@ -132,7 +134,7 @@ def test_a_model_of_nothing_but_nan_scores_nothing(micro, tokenizer, pairs, tmp_
             model.score.weight.fill_(math.nan)
 
     micro.judge(tokenizer, tmp_path, change=spoil)
-    judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), profile_with(micro))
+    judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), settings_with())
     with pytest.raises(JudgeError, match="the judge gave nan for the prompt that begins 'Human:"):
         scores(judge, pairs)
 
@@ -142,14 +144,14 @@ def test_several_outputs_are_refused(micro, tokenizer, tmp_path):
     with pytest.raises(ModelError, match="has 3 outputs; a reward model with one is required"):
         micro.checkpoint(tmp_path, judge=True)
     with pytest.raises(ModelError, match="has 3 outputs; a reward model with one is required"):
-        RewardModelJudge(Checkpoint(tmp_path, "not looked at"), profile_with(micro))
+        RewardModelJudge(Checkpoint(tmp_path, "not looked at"), settings_with())
 
 
 def test_named_outputs_are_dimensions_and_costs_are_negated(micro, tokenizer, pairs, tmp_path):
     model = micro.judge(tokenizer, tmp_path, num_labels=3)
     outputs = {"help": {"index": 2}, "cost": {"index": 0, "sign": -1}}
     checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=3)
-    judge = RewardModelJudge(checkpoint, two_dimensions(micro, outputs))
+    judge = RewardModelJudge(checkpoint, settings_with(outputs=outputs))
     for i, found in scores(judge, pairs).items():
         with torch.inference_mode():
             ids = torch.tensor([as_dialogue(tokenizer, pairs[i])])
@@ -163,8 +165,8 @@ def test_a_classifier_gives_probabilities(micro, tokenizer, pairs, tmp_path, act
     model = micro.judge(tokenizer, tmp_path, num_labels=3)
     outputs = {"help": {"index": 1}, "toxic": {"index": 2, "sign": -1}}
     checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=3)
-    plain = RewardModelJudge(checkpoint, two_dimensions(micro, outputs))
-    judge = RewardModelJudge(checkpoint, two_dimensions(micro, outputs, activation=activation))
+    plain = RewardModelJudge(checkpoint, settings_with(outputs=outputs))
+    judge = RewardModelJudge(checkpoint, settings_with(outputs=outputs, activation=activation))
     assert judge.identity != plain.identity
     for i, found in scores(judge, pairs).items():
         with torch.inference_mode():
@@ -172,12 +174,6 @@ def test_a_classifier_gives_probabilities(micro, tokenizer, pairs, tmp_path, act
         expected = getattr(logits, activation)(*([0] if activation == "softmax" else []))
         assert found["help"] == pytest.approx(float(expected[1]), abs=ROUNDED)
         assert found["toxic"] == pytest.approx(-float(expected[2]), abs=ROUNDED)
-
-
-def two_dimensions(micro, outputs, **judge):
-    profile = profile_with(micro, outputs=outputs, **judge)
-    axis = profile.axes["helpfulness"].model_copy(update={"dimension": "help"})
-    return profile.model_copy(update={"axes": {"helpfulness": axis}})
 
 
 def test_outputs_that_are_not_there_are_refused(micro, tokenizer, tmp_path):
@@ -194,14 +190,14 @@ def test_a_language_model_is_no_judge(micro, tokenizer, tmp_path):
 
 @pytest.mark.parametrize("kind", ["dialogue", "pair"])
 def test_more_tokens_than_the_judge_has_positions_for_is_one_line(micro, model, folder, kind):
-    profile = profile_with(micro, input=kind, max_length=1024)
-    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile)
+    settings = settings_with(input=kind, max_length=1024)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
     with pytest.raises(JudgeError) as caught:
         scores(judge, [("Human: " + "rain " * 1500, "Yes.")])
     assert "the judge has positions for 512; lower judge.max_length" in str(caught.value)
 
 
 def test_close_frees_the_weights(micro, model, folder):
-    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), profile_with(micro))
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings_with())
     judge.close()
     assert not hasattr(judge, "_model")

@@ -10,20 +10,27 @@ from transformers import AutoModelForCausalLM
 from alignment.checkpoints import over
 from alignment.errors import ModelError
 from alignment.formats import opened
-from alignment.policies.huggingface import HuggingFacePolicy
+from alignment.policies.huggingface import HuggingFacePolicy, Settings
+from alignment.profile import Generation
 from alignment.store import hash_file
 
 NEW = 12
 
 
-def profile_with(micro, **generation):
-    return micro.profile(generation={"max_new_tokens": NEW, "batch_size": 4, **generation})
+def settings_with(**generation):
+    given = {"max_new_tokens": NEW, "batch_size": 4, **generation}
+    return Settings(Generation(**given), device="cpu", threads=1)
+
+
+def once(texts):
+    """Each prompt asked once."""
+    return [(text, 0) for text in texts]
 
 
 def answers(policy, texts, needed=None):
     """Index -> response, for what was computed."""
     found = {}
-    for batch in policy.respond(texts, range(len(texts)) if needed is None else needed):
+    for batch in policy.respond(once(texts), range(len(texts)) if needed is None else needed):
         found.update(batch)
     return found
 
@@ -78,7 +85,7 @@ def ending(micro, tokenizer, model, prompts, tmp_path_factory):
 
 @pytest.mark.parametrize("style", ["hh", "verbatim"])
 def test_it_answers_as_plain_transformers_does(micro, tokenizer, model, folder, prompts, style):
-    policy = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro, format=style))
+    policy = HuggingFacePolicy(micro.checkpoint(folder), settings_with(format=style))
     expected = [
         plainly(model, tokenizer, opened(text, style), {tokenizer.eos_token_id}) for text in prompts
     ]
@@ -88,7 +95,7 @@ def test_it_answers_as_plain_transformers_does(micro, tokenizer, model, folder, 
 
 def test_answers_end_at_any_of_the_models_ends_and_say_so(micro, tokenizer, model, ending, prompts):
     place, ends = ending
-    policy = HuggingFacePolicy(micro.checkpoint(place), profile_with(micro))
+    policy = HuggingFacePolicy(micro.checkpoint(place), settings_with())
     expected = [plainly(model, tokenizer, opened(text), ends) for text in prompts]
     assert as_tuples(answers(policy, prompts)) == expected
     assert {stop for _, stop, _ in expected} == {"eos", "length"}
@@ -97,8 +104,8 @@ def test_answers_end_at_any_of_the_models_ends_and_say_so(micro, tokenizer, mode
 @pytest.mark.parametrize("size", [1, 3, 64])
 def test_answers_do_not_depend_on_the_batch_size(micro, ending, prompts, size):
     checkpoint = micro.checkpoint(ending[0])
-    one = HuggingFacePolicy(checkpoint, profile_with(micro))
-    other = HuggingFacePolicy(checkpoint, profile_with(micro, batch_size=size))
+    one = HuggingFacePolicy(checkpoint, settings_with())
+    other = HuggingFacePolicy(checkpoint, settings_with(batch_size=size))
     assert answers(one, prompts) == answers(other, prompts)
     assert one.identity == other.identity
 
@@ -107,17 +114,17 @@ def test_answers_do_not_depend_on_the_batch_size(micro, ending, prompts, size):
 def test_what_is_needed_decides_which_batches_are_computed_and_nothing_else(
     micro, ending, prompts, needed
 ):
-    policy = HuggingFacePolicy(micro.checkpoint(ending[0]), profile_with(micro))
-    batches = list(policy.respond(prompts, range(len(prompts))))
-    some = list(policy.respond(prompts, needed))
+    policy = HuggingFacePolicy(micro.checkpoint(ending[0]), settings_with())
+    batches = list(policy.respond(once(prompts), range(len(prompts))))
+    some = list(policy.respond(once(prompts), needed))
     assert some == [batch for batch in batches if not batch.keys().isdisjoint(needed)]
     assert len(some) < len(batches)
-    assert list(policy.respond(prompts, [])) == []
+    assert list(policy.respond(once(prompts), [])) == []
 
 
 def test_the_longest_are_answered_first(micro, ending, prompts):
-    policy = HuggingFacePolicy(micro.checkpoint(ending[0]), profile_with(micro))
-    first = next(policy.respond(prompts, range(len(prompts))))
+    policy = HuggingFacePolicy(micro.checkpoint(ending[0]), settings_with())
+    first = next(policy.respond(once(prompts), range(len(prompts))))
     assert min(len(prompts[i]) for i in first) > sum(map(len, prompts)) / len(prompts)
 
 
@@ -138,8 +145,8 @@ def test_sampling_and_penalties_that_a_chat_checkpoint_ships_are_ignored(
         "num_beams": 3,
     }
     (tmp_path / "generation_config.json").write_text(json.dumps(settings))
-    chat = HuggingFacePolicy(micro.checkpoint(tmp_path), profile_with(micro))
-    plain = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro))
+    chat = HuggingFacePolicy(micro.checkpoint(tmp_path), settings_with())
+    plain = HuggingFacePolicy(micro.checkpoint(folder), settings_with())
     assert answers(chat, prompts) == answers(plain, prompts)
 
 
@@ -162,13 +169,13 @@ def test_adapters_count_one_over_the_other(micro, tokenizer, folder, prompts, tm
     one = adapter(bare, first, 1).merge_and_unload()
     below = micro.checkpoint(first)
     assert (below.folder, below.adapters) == (folder, (first,))
-    policy = HuggingFacePolicy(below, profile_with(micro))
+    policy = HuggingFacePolicy(below, settings_with())
     ends = {tokenizer.eos_token_id}
     expected = [plainly(one, tokenizer, opened(text), ends) for text in prompts]
     assert as_tuples(answers(policy, prompts)) == expected
 
     both = adapter(one, second, 2)
-    policy = HuggingFacePolicy(over(below, second, hash_file), profile_with(micro))
+    policy = HuggingFacePolicy(over(below, second, hash_file), settings_with())
     again = [plainly(both, tokenizer, opened(text), ends) for text in prompts]
     assert as_tuples(answers(policy, prompts)) == again
     assert again != expected
@@ -184,10 +191,10 @@ def test_an_identity_is_of_content_not_of_place(micro, tokenizer, folder, ending
 
 
 def test_a_prompt_that_is_too_long_is_one_line(micro, folder):
-    policy = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro))
+    policy = HuggingFacePolicy(micro.checkpoint(folder), settings_with())
     texts = ["Human: short?", "Human: " + "rain " * 800]
     with pytest.raises(ModelError) as caught:
-        list(policy.respond(texts, [0]))
+        list(policy.respond(once(texts), [0]))
     assert "the model has positions for 512" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -202,7 +209,7 @@ def test_a_tokenizer_without_padding_token_pads_with_its_end(
             settings = json.loads(path.read_text())
             settings.pop("pad_token", None)
             path.write_text(json.dumps(settings))
-    policy = HuggingFacePolicy(micro.checkpoint(tmp_path), profile_with(micro))
+    policy = HuggingFacePolicy(micro.checkpoint(tmp_path), settings_with())
     assert policy._tokenizer.pad_token == policy._tokenizer.eos_token
     expected = [
         plainly(model, tokenizer, opened(text), {tokenizer.eos_token_id}) for text in prompts
@@ -214,12 +221,12 @@ def test_a_damaged_adapter_is_one_line(micro, folder, tmp_path):
     adapter(AutoModelForCausalLM.from_pretrained(folder), tmp_path, 1)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"damaged")
     with pytest.raises(ModelError) as caught:
-        HuggingFacePolicy(micro.checkpoint(tmp_path), profile_with(micro))
+        HuggingFacePolicy(micro.checkpoint(tmp_path), settings_with())
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_close_frees_the_weights(micro, folder):
-    policy = HuggingFacePolicy(micro.checkpoint(folder), profile_with(micro))
+    policy = HuggingFacePolicy(micro.checkpoint(folder), settings_with())
     policy.close()
     assert not hasattr(policy, "_model")

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from alignment.errors import StoreError, TrainingError
-from alignment.judges.reward_model import RewardModelJudge
+from alignment.judges.reward_model import RewardModelJudge, Settings
 from alignment.policies.huggingface import load_model
 from alignment.training import models
 from alignment.training.models import JUDGE
@@ -230,7 +230,7 @@ def test_a_judge_trained_with_lora_is_judged_with_its_adapter(micro, tmp_path):
     shop = changed(micro, tmp_path, judge=judge, **variants(micro))
     found = models.make(shop, JUDGE)
     assert found.adapters
-    worker = RewardModelJudge(found, shop.profile)
+    worker = RewardModelJudge(found, Settings(shop.profile.judge, device="cpu", threads=1))
     ids = worker._encode("Human: rain?", "Yes.")["input_ids"]
     (batch,) = worker.score([("Human: rain?", "Yes.")], [0])
     plain = AutoPeftModelForSequenceClassification.from_pretrained(found.outermost, num_labels=1)

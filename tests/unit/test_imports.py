@@ -16,7 +16,7 @@ LEVELS = (
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "checkpoints"},
     {"training", "policies", "judges"},
-    {"asking", "questions", "pipeline"},
+    {"asking", "questions", "opening", "pipeline"},
     {"preflight", "baseline", "results", "reporting"},
     {"gating", "calibrating"},
     {"snapshot"},

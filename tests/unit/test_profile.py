@@ -8,6 +8,10 @@ from alignment.profile import Profile, is_path_or_hub_id
 STAGE = {"trainer": "sft", "data": "chosen"}
 RECORDED = {"source": "recorded"}
 
+ONE_JUDGE = (
+    "a judge needs exactly one of `stages`, `model`, `endpoint`, `keywords`, `recorded = true`"
+)
+
 
 def values(**changes):
     """The values of a small profile."""
@@ -89,10 +93,10 @@ def test_devices(device):
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
-        ({}, "a variant needs exactly one of `stages`, `model`, `recorded`, `null`"),
+        ({}, "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`"),
         (
             {"model": "./a", "recorded": "b.jsonl"},
-            "a variant needs exactly one of `stages`, `model`, `recorded`, `null`",
+            "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`",
         ),
         ({"stages": [STAGE]}, "`stages` need a `parent` or an `architecture` to start from"),
         ({"parent": "base"}, "a recipe needs at least one entry in `stages`"),
@@ -122,10 +126,13 @@ def test_variants_that_are_none(variant, message):
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        ({}, "a judge needs exactly one of `stages`, `model`, `recorded = true`"),
+        (
+            {},
+            ONE_JUDGE,
+        ),
         (
             {"model": "a/b", "recorded": True},
-            "a judge needs exactly one of `stages`, `model`, `recorded = true`",
+            ONE_JUDGE,
         ),
         ({"parent": "base", "stages": [STAGE]}, "a judge's last stage needs trainer 'reward'"),
     ],

@@ -1,0 +1,35 @@
+"""A keyword filter as a judge: the brittle reference that the paper names and rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from alignment.prompts.keywords import Filter
+from alignment.records import Score
+from alignment.store import content_key
+
+VERSION = 1
+"""Raise it when the same words and text could give another score."""
+
+
+def identity_of(keywords: Sequence[str], dimension: str) -> str:
+    """A hash of all that a score depends on apart from the text."""
+    return content_key("keywords", VERSION, sorted(keywords), dimension)
+
+
+class KeywordFilter:
+    """Scores 0 where a response has one of the keywords, else 1. See `judges.protocol.Judge`."""
+
+    def __init__(self, keywords: Sequence[str], dimension: str) -> None:
+        self.identity = identity_of(keywords, dimension)
+        self._dimension = dimension
+        self._finds = Filter(tuple(keywords), "word", "prompt", ignore_case=True).compiled()
+
+    def score(
+        self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
+    ) -> Iterator[dict[int, Score]]:
+        """Score responses by their words alone; the prompt is not looked at."""
+        yield {i: Score({self._dimension: float(not self._finds(pairs[i][1], ""))}) for i in needed}
+
+    def close(self) -> None:
+        """Nothing is held."""

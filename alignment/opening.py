@@ -1,0 +1,89 @@
+"""What a profile's names stand for: policies and judges, their identities first, without torch."""
+
+from __future__ import annotations
+
+from alignment.errors import JudgeError, ModelError
+from alignment.hardware import device_of
+from alignment.judges import keywords, reward_model
+from alignment.judges.protocol import Judge
+from alignment.policies import huggingface
+from alignment.policies.protocol import Policy
+from alignment.training import models
+from alignment.training.models import Workshop
+
+
+def policy_identity(shop: Workshop, variant: str) -> str:
+    """A hash of all that a variant's answers depend on apart from their prompts.
+
+    A model that is still to be made is made. Raises AlignmentError.
+    """
+    return huggingface.identity_of(models.make(shop, variant), policy_settings(shop, variant))
+
+
+def known_policy(shop: Workshop, variant: str) -> str | None:
+    """A variant's identity without making anything: None where its model is still to be made."""
+    return None if models.find(shop, variant) is None else policy_identity(shop, variant)
+
+
+def open_policy(shop: Workshop, variant: str) -> Policy:
+    """The policy behind a variant, ready to answer. Raises AlignmentError."""
+    settings = policy_settings(shop, variant)
+    return huggingface.HuggingFacePolicy(models.make(shop, variant), settings)
+
+
+def judge_identity(shop: Workshop, name: str) -> str:
+    """A hash of all that a judge's scores depend on apart from the texts.
+
+    `name` is `models.JUDGE` or that of a second judge (`models.second`). A model that is still to
+    be made is made. Raises AlignmentError.
+    """
+    judge = models.judge_of(shop.profile, name)
+    if judge.keywords:
+        return keywords.identity_of(judge.keywords, judge.dimension)
+    return reward_model.identity_of(models.make(shop, name), judge_settings(shop, name))
+
+
+def known_judge(shop: Workshop, name: str) -> str | None:
+    """A judge's identity without making anything: None where its model is still to be made."""
+    judge = models.judge_of(shop.profile, name)
+    if (judge.stages or judge.model) and models.find(shop, name) is None:
+        return None
+    return judge_identity(shop, name)
+
+
+def open_judge(shop: Workshop, name: str) -> Judge:
+    """The judge of that name, ready to score. Raises AlignmentError."""
+    judge = models.judge_of(shop.profile, name)
+    if judge.recorded:
+        raise JudgeError("the scores of this profile are recorded: no judge can be asked")
+    if judge.keywords:
+        return keywords.KeywordFilter(judge.keywords, judge.dimension)
+    return reward_model.RewardModelJudge(models.make(shop, name), judge_settings(shop, name))
+
+
+def policy_settings(shop: Workshop, variant: str) -> huggingface.Settings:
+    """How a variant's checkpoint is loaded and asked. Raises ModelError where there is none."""
+    profile = shop.profile
+    own = profile.variants[variant]
+    if own.given:
+        raise ModelError(f"variant {variant!r} has its responses already: nobody can be asked")
+    return huggingface.Settings(
+        generation=profile.generation_of(variant),
+        device=device_of(profile.device),
+        threads=profile.threads,
+        dtype=profile.dtype_of(variant),
+        quantization=own.quantization,
+        seed=profile.seed,
+    )
+
+
+def judge_settings(shop: Workshop, name: str) -> reward_model.Settings:
+    """How a judge's checkpoint is loaded and asked."""
+    profile = shop.profile
+    judge = models.judge_of(profile, name)
+    return reward_model.Settings(
+        judge=judge,
+        device=device_of(profile.device),
+        threads=profile.threads,
+        dtype=judge.dtype or profile.dtype,
+    )
