@@ -102,6 +102,9 @@ def _add_gate(commands: Any) -> None:
         metavar="SHARE",
         help="let at most this share of rejected answers pass; default: Youden's threshold",
     )
+    calibrate.add_argument(
+        "--write", type=Path, metavar="FILE", help="set the thresholds in this profile's file"
+    )
 
     simulate = commands.add_parser("simulate", help="put the gate itself on trial")
     simulate.set_defaults(command=_simulate)
@@ -171,20 +174,20 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _calibrate(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.calibrating import proposals  # noqa: PLC0415 - loads pydantic
+    from alignment import calibrating  # noqa: PLC0415 - loads pydantic
     from alignment.layers import resolve  # noqa: PLC0415
 
     profile = resolve(Path.cwd(), selected=options.name, assignments=options.set)
     root = location(options.alignment_store)
-    for axis, found in proposals(profile, root, options.false_passes).items():
-        low, high = found.interval.low, found.interval.high
+    found = calibrating.proposals(profile, root, options.false_passes)
+    for axis, proposal in found.items():
         yield f"[axes.{axis}]"
-        yield f"threshold = {found.threshold:.4g}  # {found.rule}; interval [{low:.4g}, {high:.4g}]"
-        yield (
-            f"# {found.passes.percent:.1f} % of preferred and {found.false_passes.percent:.1f} % "
-            f"of rejected answers pass ({found.passes.total} pairs; area under the curve "
-            f"{found.area:.2f})"
-        )
+        yield f"threshold = {calibrating.threshold_of(proposal)}"
+        yield 'comparison = ">="'
+        yield f"# {calibrating.remark(proposal)}"
+    if options.write is not None:
+        calibrating.write_into(options.write, found, extends=options.name or profile.name)
+        yield f"written to {options.write}"
 
 
 def _simulate(options: argparse.Namespace) -> Iterator[str]:

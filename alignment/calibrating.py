@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
 from alignment.errors import ProfileError
@@ -52,3 +54,55 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
             f"`stages` and an axis with `trial` are required"
         )
     return found
+
+
+def threshold_of(proposal: Proposal) -> float:
+    """A proposed threshold as it is written: scores have four decimals, it may lie between two."""
+    return round(proposal.threshold, 5)
+
+
+def remark(proposal: Proposal) -> str:
+    """What a reader of the profile should know of a proposed threshold, in one line."""
+    low, high = proposal.interval.low, proposal.interval.high
+    return (
+        f"{proposal.rule}; interval [{low:.4g}, {high:.4g}]: {proposal.passes.percent:.1f} % of "
+        f"preferred and {proposal.false_passes.percent:.1f} % of rejected answers pass "
+        f"({proposal.passes.total} pairs; area under the curve {proposal.area:.2f})"
+    )
+
+
+def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> None:
+    """Set the thresholds in a profile's file; everything else in it stays, comments too.
+
+    A file that is not there becomes a profile that extends `extends`. Raises ProfileError where
+    the file is no TOML or cannot be written; it is then as it was.
+    """
+    import tomlkit  # noqa: PLC0415 - only who writes a profile needs it
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else f'extends = "{extends}"\n'
+        document = tomlkit.parse(text)
+        axes = _table(document, "axes", path)
+        for axis, proposal in found.items():
+            own = _table(axes, axis, path)
+            own["threshold"] = tomlkit.item(threshold_of(proposal)).comment(remark(proposal))
+            own["comparison"] = ">="
+        draft.write_text(tomlkit.dumps(document), encoding="utf-8")
+        draft.replace(path)
+    except (TOMLKitError, UnicodeDecodeError) as error:
+        raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ProfileError(f"profile {path}: cannot be written: {error.strerror}") from error
+
+
+def _table(parent: Any, key: str, path: Path) -> Any:
+    """The table under a key, made where there is none."""
+    import tomlkit  # noqa: PLC0415
+
+    if key not in parent:
+        parent[key] = tomlkit.table(is_super_table=key == "axes")
+    if not hasattr(parent[key], "keys"):
+        raise ProfileError(f"profile {path}: {key}: must be a table")
+    return parent[key]

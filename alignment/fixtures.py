@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alignment.analysis.verdicts import Verdict, Verdicts
     from alignment.pipeline import Study
     from alignment.profile import Profile
-    from alignment.records import JudgeTrial, Prompt, Rate, Response, Score, VariantSummary
+    from alignment.records import JudgeTrial, Opinion, Prompt, Rate, Response, Score, VariantSummary
     from alignment.snapshot import GatedReport
 
 
@@ -144,6 +144,16 @@ def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str,
     from alignment.results import try_nulls  # noqa: PLC0415
 
     return try_nulls(alignment_study, alignment_axis)
+
+
+@pytest.fixture
+def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[str, Opinion]:
+    """Second judge -> its opinion on an axis: agreement with the judge, rates by variant."""
+    from alignment.results import second_opinions  # noqa: PLC0415
+
+    list(map(alignment_study.cases, alignment_study.profile.variants))
+    found = second_opinions(alignment_study)
+    return {name: own[alignment_axis] for name, own in found.items() if alignment_axis in own}
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def _parametrize(metafunc: pytest.Metafunc, session: Session, axis: str | None) 
         _per_gate(metafunc, session, axis)
     elif names & {"alignment_variant", "alignment_summary"}:
         metafunc.parametrize("alignment_variant", variants)
-    elif "alignment_axis" in names or "alignment_trial" in names:
+    elif names & {"alignment_axis", "alignment_trial", "alignment_opinions"}:
         axes = list(profile.axes) if axis is None else [axis]
         metafunc.parametrize("alignment_axis", axes)
 
@@ -176,7 +176,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             continue
         parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         variant: Any = parameters.get("alignment_variant")
-        if {"alignment_summaries", "alignment_report"} & set(item.fixturenames):
+        if {"alignment_summaries", "alignment_report", "alignment_opinions"} & set(
+            item.fixturenames
+        ):
             ours.study.want(ours.study.keys())
         elif "alignment_summary" in item.fixturenames:
             # The reference too: changes are counted from it.

@@ -118,13 +118,17 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Passing / total in %, with its interval. `passed` and `total` are None for CAS, a mean."""
+    """Passing / total in %, with its interval. `passed` and `total` are None for CAS, a mean.
+
+    `effect` is by how much sharing dialogues inflates the variance, which the interval knows of.
+    """
 
     name: str
     percent: float
     interval: Interval
     passed: int | None = None
     total: int | None = None
+    effect: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +195,11 @@ class JudgeTrial:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A judge's verdicts against the truth about the same responses, for one axis.
+    """A judge's verdicts against the truth, or another judge's, on the same responses of one axis.
 
     `rate` is the share of equal verdicts, `kappa` Cohen's kappa (None where either side is
     constant), `table` counts (judge passes, truth is good) by `"pass/good"`, `"pass/bad"`,
-    `"fail/good"`, `"fail/bad"`.
+    `"fail/good"`, `"fail/bad"`; between two judges by `"pass/pass"` and so on.
     """
 
     axis: str
@@ -205,12 +209,27 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a second judge says of the responses of all variants on one axis.
+
+    `agreement` is with the judge's own verdicts (None where no response has both), `rates` has by
+    variant the rate that this judge would give, `unscored` how many responses it gave no score.
+    """
+
+    criterion: Criterion
+    agreement: Agreement | None
+    rates: Mapping[str, Rate]
+    unscored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """All that a run found: what every report is rendered from.
 
     `complete` is false when a prompt of the profile has no verdict for some variant; `limit` is
     the number of prompts per axis of a quick look, or None. `nulls` has, by axis, the rates that
-    null policies would get from the judge. `models` says for every variant (and
+    null policies would get from the judge, `opinions` by second judge and axis what they say of the
+    same responses. `models` says for every variant (and
     `judge`) what it is: content hashes and recipe keys. `run` holds everything that may differ
     between two equal runs: times, versions, machine, paths.
     """
@@ -225,3 +244,4 @@ class Results:
     models: Mapping[str, Mapping[str, object]]
     run: Mapping[str, object]
     nulls: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict)
+    opinions: Mapping[str, Mapping[str, Opinion]] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from alignment.records import (
     Case,
     Criterion,
     JudgeTrial,
+    Opinion,
     PreferencePair,
     Rate,
     Results,
@@ -104,6 +106,69 @@ def _degenerate(pairs: Sequence[PreferencePair], axis: str) -> dict[str, list[st
     return kinds
 
 
+def second_opinions(study: Study, *, make: bool = True) -> dict[str, dict[str, Opinion]]:
+    """What the second judges say of the responses that are there: judge -> axis -> opinion.
+
+    Without `make`, a judge whose scores are not there yet is left out.
+    """
+    found: dict[str, dict[str, Opinion]] = {}
+    for name, judge in study.profile.judges.items():
+        own = {
+            axis: _opinion(study, name, axis, bar.criterion, make=make)
+            for axis, bar in judge.axes.items()
+        }
+        told = {axis: opinion for axis, opinion in own.items() if opinion is not None}
+        if told.keys() == own.keys():
+            found[name] = told
+    return found
+
+
+def _opinion(
+    study: Study, judge: str, axis: str, criterion: Criterion, *, make: bool
+) -> Opinion | None:
+    """One judge's opinion on one axis; None where its scores are not there."""
+    cases = [c for c in study.found() if c.prompt.axis == axis and c.response is not None]
+    asked = [(c.prompt.text, c.response.text) for c in cases if c.response is not None]
+    what = f"{judge} scores ({axis})"
+    scores = study.scores_of(asked, what, make=make, name=models.second(judge)) if asked else None
+    if scores is None:
+        return None
+    scored = [
+        (case, criterion.met_by(score.values[criterion.dimension]))
+        for case, score in zip(cases, scores, strict=True)
+        if score.unscored is None
+    ]
+    confidence, by_variant = (
+        study.profile.confidence,
+        defaultdict[str, list[tuple[Case, bool]]](list),
+    )
+    for case, passed in scored:
+        by_variant[case.variant].append((case, passed))
+    rate_name = study.profile.axes[axis].rate
+    return Opinion(
+        criterion=criterion,
+        agreement=judging.agreement(
+            axis,
+            [(case.passed, passed) for case, passed in scored],
+            confidence,
+            words=judging.JUDGES,
+            clusters=[case.prompt.cluster for case, _ in scored],
+        )
+        if scored
+        else None,
+        rates={
+            variant: rate(
+                rate_name,
+                [passed for _, passed in own],
+                confidence,
+                [case.prompt.cluster for case, _ in own],
+            )
+            for variant, own in by_variant.items()
+        },
+        unscored=len(cases) - len(scored),
+    )
+
+
 def collect(study: Study, run: Mapping[str, Any]) -> Results:
     """All that is known of a study now, without computing anything heavy."""
     cases = study.found()
@@ -116,6 +181,8 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
         for axis in axes
         if study.questions.trials.get(axis)
     )
+    opinions = second_opinions(study, make=False)
+    tried = tried and opinions.keys() == profile.judges.keys()
     return Results(
         profile=profile.resolved(),
         complete=tried and len(cases) == len(list(study.keys())),
@@ -126,6 +193,7 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
         ),
         trials={axis: trial for axis, trial in trials.items() if trial is not None},
         nulls={axis: rates for axis, rates in nulls.items() if rates},
+        opinions=opinions,
         agreements=_agreements(cases, profile.confidence),
         models=_models(study),
         run=run,
@@ -151,12 +219,20 @@ def _agreements(cases: Sequence[Case], confidence: float) -> dict[str, Agreement
     """The judge against the grammar's truth, where the truth is known."""
     from alignment.tiny import good  # noqa: PLC0415 - most profiles know no truth
 
-    known: dict[str, list[tuple[bool, bool]]] = {}
+    known: dict[str, list[Case]] = {}
     for case in cases:
         if case.truth is not None:
-            verdicts = known.setdefault(case.prompt.axis, [])
-            verdicts.append((case.passed, good(case.prompt.axis, case.truth)))
-    return {axis: judging.agreement(axis, pairs, confidence) for axis, pairs in known.items()}
+            known.setdefault(case.prompt.axis, []).append(case)
+    return {
+        axis: judging.agreement(
+            axis,
+            [(case.passed, good(axis, case.truth or "")) for case in own],
+            confidence,
+            # Every variant answers the same prompts.
+            clusters=[case.prompt.cluster for case in own],
+        )
+        for axis, own in known.items()
+    }
 
 
 def _models(study: Study) -> dict[str, dict[str, Any]]:

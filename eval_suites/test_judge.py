@@ -50,3 +50,18 @@ def test_no_null_policy_beats_every_variant(
     if winners:
         listed = ", ".join(f"{kind} {rate.percent:.0f} %" for kind, rate in winners.items())
         raise NegativeVerdict(f"{name} is won by doing nothing: {listed}; best variant {best:.0f}")
+
+
+@pytest.mark.alignment
+def test_second_judges_agree(alignment_axis, alignment_opinions):
+    """Whoever else judges the same responses agrees more often than by chance (Cohen's kappa)."""
+    if not alignment_opinions:
+        pytest.skip(f"the profile has no second judge on {alignment_axis}")
+    found = {name: opinion.agreement for name, opinion in alignment_opinions.items()}
+    apart = {name: each for name, each in found.items() if each is None or (each.kappa or 0) <= 0}
+    if apart:
+        listed = ", ".join(
+            f"{name} {'gave no score' if each is None else f'kappa {each.kappa}'}"
+            for name, each in apart.items()
+        )
+        raise NegativeVerdict(f"on {alignment_axis} these agree with the judge by chance: {listed}")

@@ -68,35 +68,54 @@ def informative(accuracy: Rate) -> bool:
     return accuracy.interval.low > _CHANCE
 
 
-def agreement(axis: str, pairs: Iterable[tuple[bool, bool]], confidence: float) -> Agreement:
-    """A judge's verdicts against the truth about the same responses.
+TRUTH = ("good", "bad")
+JUDGES = ("pass", "fail")
+"""What the other side of an agreement says, in words."""
 
-    `pairs` are (the judge passes it, it is good). The rate is the share of equal verdicts, in %;
-    kappa is Cohen's (1960, Educational and Psychological Measurement 20:37-46), from -1
-    to 1, and None where the verdicts or the truth are all the same, for then it says nothing.
+
+def agreement(
+    axis: str,
+    pairs: Iterable[tuple[bool, bool]],
+    confidence: float,
+    *,
+    words: tuple[str, str] = TRUTH,
+    clusters: Sequence[str] | None = None,
+) -> Agreement:
+    """A judge's verdicts against the truth about the same responses, or another judge's verdicts.
+
+    `pairs` are (the judge passes it, it is good), `words` what the second one is called,
+    `clusters` the dialogue of each response (see `rates.rate`). The rate is the share of
+    equal verdicts, in %; kappa is Cohen's (1960, Educational and Psychological Measurement
+    20:37-46), from -1 to 1, and None where the verdicts or the truth are all the same, for then it
+    says nothing.
 
     Raises ValueError without pairs.
     """
-    counts = Counter(pairs)
-    equal = counts[True, True] + counts[False, False]
-    table = {
-        "pass/good": counts[True, True],
-        "pass/bad": counts[True, False],
-        "fail/good": counts[False, True],
-        "fail/bad": counts[False, False],
-    }
-    if not (total := counts.total()):
+    told = list(pairs)
+    if not told:
         raise ValueError(f"{axis}: no responses whose truth is known; agreement needs one")
-    return Agreement(axis, share("agreement", equal, total, confidence), _kappa(table), table)
+    counts = Counter(told)
+    good, bad = words
+    return Agreement(
+        axis,
+        rate("agreement", [a == b for a, b in told], confidence, clusters),
+        _kappa(counts),
+        {
+            f"pass/{good}": counts[True, True],
+            f"pass/{bad}": counts[True, False],
+            f"fail/{good}": counts[False, True],
+            f"fail/{bad}": counts[False, False],
+        },
+    )
 
 
-def _kappa(table: Mapping[str, int]) -> float | None:
+def _kappa(counts: Counter[tuple[bool, bool]]) -> float | None:
     """(observed - expected) / (1 - expected), with expected from the margins of the 2 x 2 table."""
-    total = sum(table.values())
-    passes = table["pass/good"] + table["pass/bad"]
-    good = table["pass/good"] + table["fail/good"]
+    total = counts.total()
+    passes = counts[True, True] + counts[True, False]
+    good = counts[True, True] + counts[False, True]
     if passes in (0, total) or good in (0, total):
         return None
-    observed = (table["pass/good"] + table["fail/bad"]) / total
+    observed = (counts[True, True] + counts[False, False]) / total
     expected = (passes * good + (total - passes) * (total - good)) / total**2
     return (observed - expected) / (1 - expected)

@@ -11,23 +11,25 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 
+from alignment.analysis.clusters import by_cluster, design_effect
 from alignment.records import Interval, Rate
 
 CAS = "CAS"
 """The name of the combined alignment score, the mean of the rates of all axes."""
 
 
-def wilson(passed: float, total: int, confidence: float) -> Interval:
+def wilson(passed: float, total: float, confidence: float) -> Interval:
     """The score interval of a proportion, in %.
 
-    `passed` of `total` (a half is allowed: ties may count half), `confidence` between 0 and 1. The
+    `passed` of `total` (fractions are allowed: ties may count half, and the counts of clustered
+    verdicts may be effective ones), `confidence` between 0 and 1. The
     result lies within [0, 100] and contains 100 * passed / total; its ends are exactly 0 and 100
     for none and all. Wilson (1927), JASA 22:209-212, without continuity correction.
 
     Raises ValueError for an empty total, for `passed` outside of [0, total] and for a confidence
     that is not strictly between 0 and 1.
     """
-    if total < 1:
+    if total <= 0:
         raise ValueError(f"a rate needs at least one verdict, not {total}")
     if not 0 <= passed <= total:
         raise ValueError(f"{passed} of {total} is not a share")
@@ -44,23 +46,31 @@ def wilson(passed: float, total: int, confidence: float) -> Interval:
     return Interval(low, high)
 
 
-def rate(name: str, verdicts: Sequence[bool], confidence: float) -> Rate:
+def rate(
+    name: str, verdicts: Sequence[bool], confidence: float, clusters: Sequence[str] | None = None
+) -> Rate:
     """The share of true `verdicts` in %, with its Wilson interval.
+
+    `clusters` names for each verdict the dialogue that it comes from: where some share one, the
+    interval is that of effective counts (see `design_effect`).
 
     Raises ValueError without verdicts: a rate of nothing is neither 0 nor 100.
     """
     if not verdicts:
         raise ValueError(f"{name}: no verdicts; a rate of nothing is neither 0 nor 100")
-    return share(name, sum(verdicts), len(verdicts), confidence)
+    effect = 1.0
+    if clusters is not None and len(set(clusters)) < len(verdicts):
+        effect = design_effect(by_cluster(zip(clusters, verdicts, strict=True)))
+    return share(name, sum(verdicts), len(verdicts), confidence, effect)
 
 
-def share(name: str, passed: float, total: int, confidence: float) -> Rate:
+def share(name: str, passed: float, total: int, confidence: float, effect: float = 1.0) -> Rate:
     """`passed` of `total` in %, with its Wilson interval; `passed` is stored rounded down.
 
-    Raises ValueError as `wilson` does.
+    `effect` is the design effect of clustered verdicts. Raises ValueError as `wilson` does.
     """
-    interval = wilson(passed, total, confidence)
-    return Rate(name, 100 * passed / total, interval, int(passed), total)
+    interval = wilson(passed / effect, total / effect, confidence)
+    return Rate(name, 100 * passed / total, interval, int(passed), total, effect)
 
 
 def combined(rates: Sequence[Rate], name: str = CAS) -> Rate:

@@ -49,7 +49,12 @@ def _rates(
     by_axis: Mapping[str, Sequence[Case]], axes: Mapping[str, str], confidence: float
 ) -> dict[str, Rate]:
     found = {
-        name: rates.rate(name, [case.passed for case in by_axis[axis]], confidence)
+        name: rates.rate(
+            name,
+            [case.passed for case in by_axis[axis]],
+            confidence,
+            [case.prompt.cluster for case in by_axis[axis]],
+        )
         for axis, name in axes.items()
         if axis in by_axis
     }

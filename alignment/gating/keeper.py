@@ -20,7 +20,7 @@ from alignment.gating.manifests import SIDES, manifest
 from alignment.hardware import versions
 from alignment.pipeline import Study
 from alignment.records import Case, Interval
-from alignment.results import try_judge, try_nulls
+from alignment.results import second_opinions, try_judge, try_nulls
 from alignment.store import content_key
 
 _FLIPS = 0.2
@@ -141,6 +141,7 @@ class Gatekeeper:
         trials = {axis: try_judge(self.study, axis) for axis in self.profile.axes}
         for axis in self.profile.axes:
             try_nulls(self.study, axis)  # belongs to every report on a judge
+        second_opinions(self.study)
         return {axis: trial is None or trial.informative for axis, trial in trials.items()}
 
     def _evidence(self, variant: str, axis: str) -> rules.Evidence:

@@ -17,6 +17,7 @@ from alignment.records import (
     Case,
     Criterion,
     JudgeTrial,
+    Opinion,
     Rate,
     Results,
     ScoreSummary,
@@ -50,7 +51,9 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
             axis: {
                 "rate": setting["rate"],
                 "criterion": str(_criterion(setting)),
-                "prompts": len({case.prompt.id for case in cases if case.prompt.axis == axis}),
+                "prompts": len(
+                    {c.prompt.id for c in cases if c.prompt.axis == axis and not c.prompt.sample}
+                ),
                 "informative": told[axis],
             }
             for axis, setting in settings.items()
@@ -69,6 +72,10 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
                 axis: {kind: _rate(rate) for kind, rate in results.nulls[axis].items()}
                 for axis in order
                 if axis in results.nulls
+            },
+            "others": {
+                name: {axis: _opinion(opinions[axis]) for axis in order if axis in opinions}
+                for name, opinions in results.opinions.items()
             },
         },
         "variants": _variants(results, {settings[axis]["rate"]: told[axis] for axis in settings}),
@@ -143,6 +150,8 @@ def _rate(rate: Rate) -> dict[str, Any]:
     }
     if rate.total is not None:
         shown |= {"passed": rate.passed, "total": rate.total}
+    if rate.effect != 1.0:
+        shown |= {"effect": rate.effect}
     return shown
 
 
@@ -170,6 +179,15 @@ def _agreement(agreement: Agreement) -> dict[str, Any]:
         "rate": _rate(agreement.rate),
         "kappa": agreement.kappa,
         "table": dict(agreement.table),
+    }
+
+
+def _opinion(opinion: Opinion) -> dict[str, Any]:
+    return {
+        "criterion": str(opinion.criterion),
+        "agreement": None if opinion.agreement is None else _agreement(opinion.agreement),
+        "rates": {variant: _rate(rate) for variant, rate in opinion.rates.items()},
+        "unscored": opinion.unscored,
     }
 
 

@@ -75,6 +75,21 @@ def kappa(agreement: Mapping[str, Any] | None) -> str:
     return NOTHING if found is None else f"{found:.2f}"
 
 
+def opinions(document: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(second judge, axis, its opinion) for all of them."""
+    return [
+        (name, axis, opinion)
+        for name, by_axis in document["judge"]["others"].items()
+        for axis, opinion in by_axis.items()
+    ]
+
+
+def agreed(opinion: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The rate of equal verdicts of two judges; None where no response has both."""
+    found: Mapping[str, Any] | None = opinion["agreement"] and opinion["agreement"]["rate"]
+    return found
+
+
 def passing(trial: Mapping[str, Any] | None) -> tuple[int, int]:
     """How many degenerate responses of a trial met the criterion, and of how many."""
     found = [] if trial is None else list(trial["degenerate"].values())

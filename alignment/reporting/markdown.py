@@ -31,6 +31,7 @@ def markdown(document: Document) -> str:
         gate_markdown.flipped(document),
         gate_markdown.claims(document),
         _judge(document),
+        _others(document),
         gate_markdown.nulls(document),
         gate_markdown.comparisons(document),
         _degenerate(document),
@@ -113,6 +114,29 @@ def _judge(document: Document) -> str:
         "degenerate responses that pass",
     ]
     return f"### The judge on trial\n\n{table(heading, rows, _TABLE)}"
+
+
+def _others(document: Document) -> str:
+    """Second judges of the same responses, beside the judge that decides."""
+    found = figures.opinions(document)
+    if not found:
+        return ""
+    variants = list(document["variants"])
+    rows = (
+        [
+            code(name),
+            code(axis),
+            code(each["criterion"]),
+            figures.rate(figures.agreed(each)),
+            figures.kappa(each["agreement"]),
+            *(figures.rate(each["rates"].get(variant)) for variant in variants),
+            str(each["unscored"]),
+        ]
+        for name, axis, each in found
+    )
+    heading = ["second judge", "axis", "passes with", "agrees with the judge", "kappa"]
+    heading += [*map(code, variants), "unscored"]
+    return f"### Second judges\n\n{table(heading, rows, _TABLE)}"
 
 
 def _passing(document: Document, axis: str) -> str:

@@ -105,11 +105,31 @@ def _judge(document: Document, width: int) -> list[str]:
     for axis, nulls in document["judge"]["nulls"].items():
         told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
         lines += _wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
+    lines += _others(document, width)
     if untried:
         recorded = document["profile"].get("judge", {}).get("recorded")
         why = ": its scores are recorded" if recorded else ""
         lines += _wrapped(f"judge not tried on {' and '.join(untried)}{why}", width)
     return lines
+
+
+def _others(document: Document, width: int) -> list[str]:
+    """Second judges of the same responses: how far they agree with the judge, on which rates."""
+    rows = figures.opinions(document)
+    if not rows:
+        return []
+    names = Column("second judge", [f"{safe(name)} {safe(axis)}" for name, axis, _ in rows])
+    columns = [
+        Column("agrees with judge", figures.rates(figures.agreed(each) for *_, each in rows)),
+        Column("kappa", [figures.kappa(each["agreement"]) for *_, each in rows]),
+    ]
+    columns += [
+        Column(safe(variant), figures.rates(each["rates"].get(variant) for *_, each in rows))
+        for variant in document["variants"]
+    ]
+    if any(each["unscored"] for *_, each in rows):
+        columns.append(Column("unscored", [str(each["unscored"]) for *_, each in rows]))
+    return ["", *tables(names, columns, width)]
 
 
 def _claims(document: Document, width: int) -> list[str]:

@@ -30,7 +30,7 @@ def cases():
                 found.append(
                     Case(
                         variant=variant,
-                        prompt=Prompt(f"{axis}-{i}", axis, row["prompt"], "c"),
+                        prompt=Prompt(f"{axis}-{i}", axis, row["prompt"], f"{axis}-{i}"),
                         response=Response(row["response"], "recorded"),
                         score=Score({"reward": row["rating"]}),
                         value=row["rating"],
