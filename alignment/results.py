@@ -14,7 +14,7 @@ from alignment.judges.degenerate import trial_kinds
 from alignment.pipeline import Study
 from alignment.policies.null import KINDS, answer
 from alignment.profile import Profile
-from alignment.recipes import Variant
+from alignment.recipes import Judge, Variant
 from alignment.records import (
     Agreement,
     Case,
@@ -245,6 +245,9 @@ def _models(study: Study) -> dict[str, dict[str, Any]]:
             continue
         if isinstance(recipe, Variant) and recipe.null:
             described[name] = {"null": recipe.null}
+            continue
+        if isinstance(recipe, Judge) and recipe.keywords:
+            described[name] = {"keywords": list(recipe.keywords)}
             continue
         checkpoint = None if name in study.failures else models.find(study.shop, name)
         described[name] = {"identity": checkpoint.identity if checkpoint else None}
