@@ -1,0 +1,114 @@
+"""Answering many prompts without padding: read packed, then decoded all together.
+
+The longest come first. Groups of like length are read one after the other while there is room for
+their keys and values; every step decodes all that is under way; what has ended leaves, and its room
+goes to the next group. Whatever the number of prompts, the keys and values take a fixed room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from alignment.policies.decoding import Decoding, Draft, Stop, choose
+from alignment.policies.packing import Group, Reading, Stepping, logits_of, packing
+
+READ = 2048
+"""Tokens of prompts in one row: beyond it, reading gets no faster, only bigger."""
+
+SLACK = 16
+"""Tokens by which a group's shortest prompt may fall behind its longest, or an eighth."""
+
+Watch = Callable[[Sequence[int], Tensor], None]
+"""Told who decodes, and the logits (sequences, vocabulary) that their next tokens come from."""
+
+
+class Packed:
+    """Answers drafts with a model whose attention can be packed."""
+
+    def __init__(self, model: Any, decoding: Decoding) -> None:
+        self._model = model
+        self._decoding = decoding
+        self.sequences = self.room = 0
+        """How many sequences are under way, and how many tokens they have room for."""
+
+    def answer(
+        self, drafts: Sequence[Draft], budget: int, stop: Stop | None, watch: Watch | None
+    ) -> None:
+        """Finish these drafts, with keys and values of at most `budget` tokens at once.
+
+        A single sequence that needs more is tried all the same. Raises torch's errors.
+        """
+        new = self._decoding.max_new_tokens
+        groups = cut([len(draft.prompt) for draft in drafts], new, min(READ, budget), budget)
+        live: list[Group] = []
+        ahead = next(groups, None)
+        with torch.inference_mode(), packing(self._model):
+            while live or ahead is not None:
+                if ahead is not None and (not live or _room(live) + ahead.room <= budget):
+                    live.append(ahead)
+                    self._count(live)
+                    row = [token for i in ahead.members for token in drafts[i].prompt]
+                    packed = Reading(ahead, self._model.device)
+                    self._advance(row, packed, [ahead], drafts, stop, watch)
+                    ahead = next(groups, None)
+                else:
+                    row = [drafts[i].tokens[-1] for group in live for i in group.members]
+                    self._advance(row, Stepping(live, self._model.device), live, drafts, stop, watch)
+                live = [group for group in live if group.members]
+
+    def _count(self, live: Sequence[Group]) -> None:
+        self.sequences = sum(len(group.members) for group in live)
+        self.room = _room(live)
+
+    def _advance(
+        self,
+        row: Sequence[int],
+        packed: Reading | Stepping,
+        groups: Sequence[Group],
+        drafts: Sequence[Draft],
+        stop: Stop | None,
+        watch: Watch | None,
+    ) -> None:
+        """One forward pass over some groups: every member gets its next token."""
+        logits = logits_of(self._model, row, packed, device=self._model.device)
+        who = [i for group in groups for i in group.members]
+        if watch is not None:
+            watch(who, logits)
+        tokens = choose(logits, [drafts[i].source for i in who], self._decoding)
+        for i, token in zip(who, tokens, strict=True):
+            drafts[i].add(token, self._decoding, stop)
+        for group in groups:
+            group.keep([row for row, i in enumerate(group.members) if not drafts[i].done])
+
+
+def cut(lengths: Sequence[int], new: int, read: int, budget: int) -> Iterator[Group]:
+    """Sequences in groups of like length, the longest first, each of one at least.
+
+    `lengths` are those of the prompts, `new` is how many tokens an answer may have. A group's
+    prompts have at most `read` tokens together, and with their answers room in `budget`.
+    """
+    group: list[int] = []
+
+    def made() -> Group:
+        longest = lengths[group[0]]
+        return Group(list(group), [longest - lengths[i] for i in group], longest, longest + new)
+
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if group:
+            longest = lengths[group[0]]
+            alike = longest - lengths[i] <= max(SLACK, longest // 8)
+            readable = sum(lengths[j] for j in group) + lengths[i] <= read
+            if not (alike and readable and (len(group) + 1) * (longest + new) <= budget):
+                yield made()
+                group = []
+        group.append(i)
+    if group:
+        yield made()
+
+
+def _room(groups: Sequence[Group]) -> int:
+    return sum(group.room for group in groups)
