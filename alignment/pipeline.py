@@ -351,7 +351,9 @@ class PolicyWorker:
     """A variant's policy, as the store sees it."""
 
     def __init__(self, shop: Workshop, variant: str) -> None:
-        self._policy = HuggingFacePolicy(models.make(shop, variant), shop.profile)
+        self._policy = HuggingFacePolicy(
+            models.make(shop, variant), shop.profile, note=shop.progress.note
+        )
 
     def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
         """Answer (prompt text,) items."""

@@ -74,10 +74,10 @@ class Generator:
 
         With a temperature every row draws by its own of `seeds`; `stop` is given an answer's tokens
         after each new one, and ends it by saying true. Raises ModelError where one prompt alone
-        does not fit into memory, and ValueError for an empty row or a temperature without seeds.
+        does not fit into memory or has no tokens, and ValueError for a temperature without seeds.
         """
         if any(len(row) == 0 for row in rows):
-            raise ValueError("a row of no tokens cannot be answered")
+            raise ModelError("a prompt of no tokens cannot be answered")
         if self._samples and seeds is None:
             raise ValueError("a temperature above 0 needs `seeds`, one per row")
         answers = drafts(rows, seeds)

@@ -1,8 +1,8 @@
-"""A causal language model of transformers as a policy: greedy, batched, left-padded."""
+"""A causal language model of transformers as a policy: greedy, a block of prompts at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,15 @@ from alignment.checkpoints import Checkpoint
 from alignment.errors import ModelError
 from alignment.formats import opened
 from alignment.hardware import device_of, load_quietly, loading, ready, versions
-from alignment.profile import Generation, Profile
-from alignment.records import Response, Stop
+from alignment.policies.decoding import Decoding, Generated
+from alignment.profile import Profile
+from alignment.records import Response
 from alignment.store import content_key
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same weights and prompt could give another answer."""
 
 
@@ -39,52 +40,46 @@ def identity_of(checkpoint: Checkpoint, profile: Profile, device: str) -> str:
 class HuggingFacePolicy:
     """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`."""
 
-    def __init__(self, checkpoint: Checkpoint, profile: Profile) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, profile: Profile, *, note: Callable[[str], None] | None = None
+    ) -> None:
+        from alignment.policies.engine import Generator  # noqa: PLC0415 - loads torch
+
         self.device = device_of(profile.device)
         ready(self.device, profile.threads)
         self.identity = identity_of(checkpoint, profile, self.device)
         self._settings = profile.generation
         self._tokenizer = load_tokenizer(checkpoint)
-        self._model = load_model(checkpoint, profile.dtype).to(self.device).eval()
-        self._ends = _ends(self._model, self._tokenizer)
-        self._greedy = _greedy(self._ends, self._tokenizer, self._settings)
-        # `generate` fills whatever is left open from here: a repetition penalty, a minimal length.
-        self._model.generation_config = self._greedy
+        self._model = load_model(checkpoint, profile.dtype).to(self.device)
+        ends = frozenset(_ends(self._model, self._tokenizer))
+        self.generator = Generator(
+            self._model,
+            pad=self._tokenizer.pad_token_id,
+            decoding=Decoding(self._settings.max_new_tokens, ends),
+            batch_tokens=self._settings.batch_tokens,
+            note=note or (lambda _: None),
+        )
 
     def respond(
         self, texts: Sequence[str], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
-        """Answer these prompt texts, the longest first (an out-of-memory shows at once)."""
+        """Answer these prompt texts, all of them in one go."""
+        rows = self.rows(texts)
+        self._check_length(rows)
+        if needed:
+            answers = self.generator.generate(rows)
+            yield {i: self._response(answer) for i, answer in enumerate(answers)}
+
+    def rows(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids that the model is given for these prompt texts."""
         prompts = [opened(text, self._settings.format) for text in texts]
-        ids = [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
-        self._check_length(ids)
-        order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))
-        size = self._settings.batch_size
-        for start in range(0, len(order), size):
-            batch = order[start : start + size]
-            if not set(batch).isdisjoint(needed):
-                yield dict(zip(batch, self._generate([ids[i] for i in batch]), strict=True))
+        return [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
 
-    def _generate(self, rows: list[list[int]]) -> list[Response]:
-        import torch  # noqa: PLC0415
-
-        padded = self._tokenizer.pad(
-            {"input_ids": rows}, padding_side="left", return_tensors="pt"
-        ).to(self.device)
-        with torch.inference_mode():
-            output = self._model.generate(
-                input_ids=padded["input_ids"],
-                attention_mask=padded["attention_mask"],
-                generation_config=self._greedy,
-            )
-        new = output[:, padded["input_ids"].shape[1] :].tolist()
-        return [self._response(row) for row in new]
-
-    def _response(self, row: list[int]) -> Response:
-        length = next((i for i, token in enumerate(row) if token in self._ends), len(row))
-        stop: Stop = "eos" if length < len(row) else "length"
-        text = self._tokenizer.decode(row[:length], skip_special_tokens=True)
-        return Response(text.strip(), stop, length)
+    def _response(self, answer: Generated) -> Response:
+        text = self._tokenizer.decode(answer.tokens, skip_special_tokens=True)
+        return Response(
+            text.strip(), "eos" if answer.ended else "length", len(answer.tokens)
+        )
 
     def _check_length(self, ids: list[list[int]]) -> None:
         limit = getattr(self._model.config, "max_position_embeddings", None)
@@ -97,7 +92,7 @@ class HuggingFacePolicy:
 
     def close(self) -> None:
         """Drop the weights."""
-        del self._model
+        del self._model, self.generator
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
@@ -132,20 +127,6 @@ def merged(model: Any, adapters: Sequence[Path]) -> Any:
         with loading(adapter):
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     return model
-
-
-def _greedy(ends: set[int], tokenizer: Any, settings: Generation) -> Any:
-    """Greedy decoding and nothing else: whatever sampling a checkpoint ships is left out."""
-    from transformers import GenerationConfig  # noqa: PLC0415
-
-    return GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        max_new_tokens=settings.max_new_tokens,
-        eos_token_id=sorted(ends) or None,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-    )
 
 
 def _ends(model: Any, tokenizer: Any) -> set[int]:

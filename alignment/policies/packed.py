@@ -16,11 +16,11 @@ from torch import Tensor
 from alignment.policies.decoding import Decoding, Draft, Stop, choose
 from alignment.policies.packing import Group, Reading, Stepping, logits_of, packing
 
-READ = 2048
+READ = 4096
 """Tokens of prompts in one row: beyond it, reading gets no faster, only bigger."""
 
-SLACK = 16
-"""Tokens by which a group's shortest prompt may fall behind its longest, or an eighth."""
+SLACK = 32
+"""Tokens by which a group's shortest prompt may fall behind its longest, or a quarter."""
 
 Watch = Callable[[Sequence[int], Tensor], None]
 """Told who decodes, and the logits (sequences, vocabulary) that their next tokens come from."""
@@ -100,7 +100,7 @@ def cut(lengths: Sequence[int], new: int, read: int, budget: int) -> Iterator[Gr
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         if group:
             longest = lengths[group[0]]
-            alike = longest - lengths[i] <= max(SLACK, longest // 8)
+            alike = longest - lengths[i] <= max(SLACK, longest // 4)
             readable = sum(lengths[j] for j in group) + lengths[i] <= read
             if not (alike and readable and (len(group) + 1) * (longest + new) <= budget):
                 yield made()

@@ -55,6 +55,9 @@ class Group:
     """Layer -> keys, values, each (members, key-value heads, capacity, dimension)."""
     windowed: set[int] = field(default_factory=set)
     """Layers that have a sliding window."""
+    mask: Tensor | None = None
+    """(members, 1, 1, capacity): 0 for a slot that is the sequence's, else minus infinity; None
+    where every slot is."""
 
     @property
     def room(self) -> int:
@@ -62,14 +65,19 @@ class Group:
         return len(self.members) * self.capacity
 
     def open(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """A layer's block, made where there is none; `keys` and `values` tell its shape."""
+        """A layer's block, made for (tokens, key-value heads, dimension) where there is none."""
         if layer not in self.layers:
-            shape = (len(self.members), keys.shape[0], self.capacity)
-            self.layers[layer] = (
-                keys.new_zeros(*shape, keys.shape[-1]),
-                values.new_zeros(*shape, values.shape[-1]),
-            )
+            # Zeros: what is masked is multiplied by 0, and must not be NaN.
+            self.layers[layer] = (self._zeros(keys), self._zeros(values))
+            if self.mask is None and any(self.starts):
+                slots = torch.arange(self.capacity, device=keys.device)
+                before = slots < torch.tensor(self.starts, device=keys.device)[:, None]
+                empty = torch.zeros(before.shape, dtype=keys.dtype, device=keys.device)
+                self.mask = empty.masked_fill(before, float("-inf"))[:, None, None]
         return self.layers[layer]
+
+    def _zeros(self, like: Tensor) -> Tensor:
+        return like.new_zeros(len(self.members), like.shape[1], self.capacity, like.shape[2])
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop every sequence but these, and give their memory back."""
@@ -82,15 +90,8 @@ class Group:
         for layer, block in self.layers.items():
             index = torch.tensor(rows, device=block[0].device)
             self.layers[layer] = (block[0][index], block[1][index])
-
-    def mask(self, device: torch.device) -> Tensor | None:
-        """(members, 1, 1, filled): which slots are a sequence's own; None where all are."""
-        first = min(self.starts)
-        if first == max(self.starts) == 0:
-            return None
-        starts = torch.tensor(self.starts, device=device)
-        slots = torch.arange(self.filled, device=device)
-        return (slots >= starts[:, None])[:, None, None]
+        if self.mask is not None:
+            self.mask = self.mask[rows]
 
 
 class Reading:
@@ -100,28 +101,28 @@ class Reading:
         self._group = group
         lengths = [group.filled - start for start in group.starts]
         self._lengths = lengths
-        ends = torch.tensor(lengths).cumsum(0)
-        self.last = (ends - 1).to(device)
+        self.last = (torch.tensor(lengths).cumsum(0) - 1).to(device)
         """Where each prompt's last token lies in the row."""
         self.positions = torch.cat([torch.arange(length) for length in lengths])[None].to(device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Each prompt with itself: (heads, tokens, dimension) throughout."""
-        group, ends, found = self._group, self._group.filled, []
+        """Each prompt with itself: (tokens, heads, dimension) throughout."""
+        group, end = self._group, self._group.filled
         keys, values = group.open(layer, key, value)
         if rule.window is not None:
             group.windowed.add(layer)
-        rows = zip(
-            *(part.split(self._lengths, dim=1) for part in (query, key, value)), strict=True
-        )
-        for row, (q, k, v) in enumerate(rows):
-            keys[row, :, group.starts[row] : ends] = k
-            values[row, :, group.starts[row] : ends] = v
+        parts = zip(*(part.split(self._lengths) for part in (query, key, value)), strict=True)
+        found = []
+        for row, prompt in enumerate(parts):
+            q, k, v = (part.transpose(0, 1) for part in prompt)
+            keys[row, :, group.starts[row] : end] = k
+            values[row, :, group.starts[row] : end] = v
             length = k.shape[1]
             banded = rule.window is not None and rule.window < length
             mask = _band(length, rule.window, k.device) if banded else None
-            found.append(attention(q[None], k[None], v[None], mask, rule, causal=mask is None)[0])
-        return torch.cat(found, dim=1)
+            out = attention(q[None], k[None], v[None], mask, rule, causal=not banded)
+            found.append(out[0].transpose(0, 1))
+        return torch.cat(found)
 
 
 class Stepping:
@@ -132,33 +133,29 @@ class Stepping:
         for group in groups:
             group.filled += 1
         self._sizes = [len(group.members) for group in groups]
-        self._masks = [group.mask(device) for group in groups]
         places = [group.filled - 1 - start for group in groups for start in group.starts]
-        self.positions = torch.tensor(places, device=device)[None]
+        self.positions = torch.tensor([places], device=device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Each token with its own past: (heads, tokens, dimension) throughout."""
-        parts = zip(*(part.split(self._sizes, dim=1) for part in (query, key, value)), strict=True)
+        """Each token with its own past: (tokens, heads, dimension) throughout."""
+        parts = zip(*(part.split(self._sizes) for part in (query, key, value)), strict=True)
         found = []
-        for group, mask, (q, k, v) in zip(self._groups, self._masks, parts, strict=True):
+        for group, (q, k, v) in zip(self._groups, parts, strict=True):
             keys, values = group.open(layer, k, v)
-            keys[:, :, group.filled - 1] = k.transpose(0, 1)
-            values[:, :, group.filled - 1] = v.transpose(0, 1)
-            first = 0 if rule.window is None else max(0, group.filled - rule.window)
-            seen = slice(first, group.filled)
+            end, mask = group.filled, group.mask
+            keys[:, :, end - 1] = k
+            values[:, :, end - 1] = v
+            first = 0 if rule.window is None else max(0, end - rule.window)
+            mask = None if mask is None else mask[..., first:end]
             out = attention(
-                q.transpose(0, 1)[:, :, None],
-                keys[:, :, seen],
-                values[:, :, seen],
-                None if mask is None else mask[..., seen],
-                rule,
+                q[:, :, None], keys[:, :, first:end], values[:, :, first:end], mask, rule
             )
-            found.append(out[:, :, 0].transpose(0, 1))
-        return torch.cat(found, dim=1)
+            found.append(out[:, :, 0])
+        return torch.cat(found)
 
 
 def _band(length: int, window: int | None, device: torch.device) -> Tensor:
-    """(length, length): what each of `length` tokens sees, at most the last `window`."""
+    """(length, length): which of `length` tokens each sees, at most the last `window`."""
     seen = torch.ones(length, length, dtype=torch.bool, device=device).tril()
     return seen if window is None else seen.triu(1 - window)
 
@@ -168,7 +165,8 @@ def attention(
 ) -> Tensor:
     """Attention of (batch, heads, tokens, dimension); keys and values may have fewer heads.
 
-    `mask` is true where a query sees a key; `causal`, in its place, is as many keys as queries.
+    `mask` is added, or true where a query sees a key; `causal`, in its place, goes with as many
+    keys as queries.
     """
     share = q.shape[1] // k.shape[1]
     if rule.softcap is not None or rule.sinks is not None:
@@ -194,8 +192,10 @@ def _weighed(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -
     weights = q @ k.transpose(-1, -2) * scale
     if rule.softcap is not None:
         weights = torch.tanh(weights / rule.softcap) * rule.softcap
-    if mask is not None:
+    if mask is not None and mask.dtype == torch.bool:
         weights = weights.masked_fill(~mask, float("-inf"))
+    elif mask is not None:
+        weights = weights + mask
     if rule.sinks is not None:
         sinks = rule.sinks.to(weights.dtype)[None, :, None, None]
         weights = torch.cat([weights, sinks.expand(*weights.shape[:3], 1)], dim=-1)
@@ -225,8 +225,8 @@ def packed_attention(
     if position_bias is not None:
         raise ModelError("attention with a position bias cannot be packed")
     rule = Rule(scaling, sliding_window, softcap, s_aux)
-    out = packed.attend(module.layer_idx, query[0], key[0], value[0], rule)
-    return out.transpose(0, 1)[None].contiguous(), None
+    tokens = (part[0].transpose(0, 1) for part in (query, key, value))
+    return packed.attend(module.layer_idx, *tokens, rule)[None], None
 
 
 AttentionInterface.register(NAME, packed_attention)
