@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 Stop = Callable[[list[int]], bool]
 """Given an answer's tokens so far, whether it ends here."""
 
+Watch = Callable[[Sequence[int], "Tensor"], None]
+"""Told who decodes, and the logits (rows, vocabulary) that their next tokens come from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -59,6 +62,25 @@ class Draft:
     def finished(self) -> Generated:
         """What came out."""
         return Generated(tuple(self.tokens), self.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Answers to be made, and how."""
+
+    drafts: Sequence[Draft]
+    decoding: Decoding
+    stop: Stop | None = None
+    watch: Watch | None = None
+
+    def take(self, who: Sequence[int], logits: Tensor) -> list[int]:
+        """Choose and add the next tokens of the drafts `who`, by float32 `logits` of each."""
+        if self.watch is not None:
+            self.watch(who, logits)
+        tokens = choose(logits, [self.drafts[i].source for i in who], self.decoding)
+        for i, token in zip(who, tokens, strict=True):
+            self.drafts[i].add(token, self.decoding, self.stop)
+        return tokens
 
 
 def drafts(rows: Sequence[Sequence[int]], seeds: Sequence[int] | None) -> list[Draft]:

@@ -1,7 +1,7 @@
 """The engine: any causal language model answers many prompts, fast and in bounded memory.
 
-`packed` is the fast way (see `alignment.policies.packed`), `padded` the one that every model can go.
-Which one a model goes is not looked up but tried, once, on two short prompts.
+`packed` is the fast way (see `alignment.policies.packed`), `padded` the one that every
+model can go. Which one a model goes is not looked up but tried, once, on two short prompts.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, Literal
 import torch
 
 from alignment.errors import ModelError
-from alignment.policies.decoding import Decoding, Generated, Stop, drafts
-from alignment.policies.packed import Packed, Watch
+from alignment.policies.decoding import Decoding, Generated, Stop, Task, Watch, drafts
+from alignment.policies.packed import Packed
 from alignment.policies.padded import Padded
 from alignment.policies.probe import cache_bytes
 
@@ -48,7 +48,7 @@ class Generator:
         note: Callable[[str], None] = _silent,
     ) -> None:
         model.eval()
-        self._samples = decoding.temperature > 0
+        self._decoding = decoding
         self._note = note
         self._told = False
         self.watch: Watch | None = None
@@ -59,7 +59,7 @@ class Generator:
         if taken is None:
             self._worker, default = Padded(model, decoding, pad), PADDED
         else:
-            self._worker, default = Packed(model, decoding), max(PADDED, CACHE // taken)
+            self._worker, default = Packed(model), max(PADDED, CACHE // taken)
         self.batch_tokens = batch_tokens or default
         """How many tokens are under way at once; halved when memory runs out."""
 
@@ -78,16 +78,15 @@ class Generator:
         """
         if any(len(row) == 0 for row in rows):
             raise ModelError("a prompt of no tokens cannot be answered")
-        if self._samples and seeds is None:
+        if self._decoding.temperature > 0 and seeds is None:
             raise ValueError("a temperature above 0 needs `seeds`, one per row")
         answers = drafts(rows, seeds)
         while left := [i for i, draft in enumerate(answers) if not draft.done]:
             for i in left:
                 answers[i] = drafts([rows[i]], None if seeds is None else [seeds[i]])[0]
+            task = Task([answers[i] for i in left], self._decoding, stop, self._watching(left))
             try:
-                self._worker.answer(
-                    [answers[i] for i in left], self.batch_tokens, stop, self._watching(left)
-                )
+                self._worker.answer(task, self.batch_tokens)
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise

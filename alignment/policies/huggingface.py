@@ -77,9 +77,7 @@ class HuggingFacePolicy:
 
     def _response(self, answer: Generated) -> Response:
         text = self._tokenizer.decode(answer.tokens, skip_special_tokens=True)
-        return Response(
-            text.strip(), "eos" if answer.ended else "length", len(answer.tokens)
-        )
+        return Response(text.strip(), "eos" if answer.ended else "length", len(answer.tokens))
 
     def _check_length(self, ids: list[list[int]]) -> None:
         limit = getattr(self._model.config, "max_position_embeddings", None)

@@ -7,13 +7,12 @@ goes to the next group. Whatever the number of prompts, the keys and values take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from alignment.policies.decoding import Decoding, Draft, Stop, choose
+from alignment.policies.decoding import Task
 from alignment.policies.packing import Group, Reading, Stepping, logits_of, packing
 
 READ = 4096
@@ -22,67 +21,61 @@ READ = 4096
 SLACK = 32
 """Tokens by which a group's shortest prompt may fall behind its longest, or a quarter."""
 
-Watch = Callable[[Sequence[int], Tensor], None]
-"""Told who decodes, and the logits (sequences, vocabulary) that their next tokens come from."""
-
 
 class Packed:
     """Answers drafts with a model whose attention can be packed."""
 
-    def __init__(self, model: Any, decoding: Decoding) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model
-        self._decoding = decoding
         self.sequences = self.room = 0
         """How many sequences are under way, and how many tokens they have room for."""
 
-    def answer(
-        self, drafts: Sequence[Draft], budget: int, stop: Stop | None, watch: Watch | None
-    ) -> None:
-        """Finish these drafts, with keys and values of at most `budget` tokens at once.
+    def answer(self, task: Task, budget: int) -> None:
+        """Finish a task's drafts, with keys and values of at most `budget` tokens at once.
 
         A single sequence that needs more is tried all the same. Raises torch's errors.
         """
-        new = self._decoding.max_new_tokens
-        groups = cut([len(draft.prompt) for draft in drafts], new, min(READ, budget), budget)
+        lengths = [len(draft.prompt) for draft in task.drafts]
+        groups = cut(lengths, task.decoding.max_new_tokens, min(READ, budget), budget)
         live: list[Group] = []
         ahead = next(groups, None)
         with torch.inference_mode(), packing(self._model):
             while live or ahead is not None:
-                if ahead is not None and (not live or _room(live) + ahead.room <= budget):
+                if ahead is not None and (not live or _room([*live, ahead]) <= budget):
                     live.append(ahead)
                     self._count(live)
-                    row = [token for i in ahead.members for token in drafts[i].prompt]
-                    packed = Reading(ahead, self._model.device)
-                    self._advance(row, packed, [ahead], drafts, stop, watch)
+                    self._read(task, ahead)
                     ahead = next(groups, None)
                 else:
-                    row = [drafts[i].tokens[-1] for group in live for i in group.members]
-                    self._advance(row, Stepping(live, self._model.device), live, drafts, stop, watch)
+                    self._count(live)
+                    self._step(task, live)
                 live = [group for group in live if group.members]
 
     def _count(self, live: Sequence[Group]) -> None:
         self.sequences = sum(len(group.members) for group in live)
         self.room = _room(live)
 
+    def _read(self, task: Task, group: Group) -> None:
+        """Read the prompts of a group; each gets its first token."""
+        row = [token for i in group.members for token in task.drafts[i].prompt]
+        self._advance(task, row, Reading(group, self._model.device), [group])
+
+    def _step(self, task: Task, groups: Sequence[Group]) -> None:
+        """Everybody's next token."""
+        row = [task.drafts[i].tokens[-1] for group in groups for i in group.members]
+        self._advance(task, row, Stepping(groups, self._model.device), groups)
+
     def _advance(
         self,
+        task: Task,
         row: Sequence[int],
         packed: Reading | Stepping,
         groups: Sequence[Group],
-        drafts: Sequence[Draft],
-        stop: Stop | None,
-        watch: Watch | None,
     ) -> None:
-        """One forward pass over some groups: every member gets its next token."""
         logits = logits_of(self._model, row, packed, device=self._model.device)
-        who = [i for group in groups for i in group.members]
-        if watch is not None:
-            watch(who, logits)
-        tokens = choose(logits, [drafts[i].source for i in who], self._decoding)
-        for i, token in zip(who, tokens, strict=True):
-            drafts[i].add(token, self._decoding, stop)
+        task.take([i for group in groups for i in group.members], logits)
         for group in groups:
-            group.keep([row for row, i in enumerate(group.members) if not drafts[i].done])
+            group.keep([row for row, i in enumerate(group.members) if not task.drafts[i].done])
 
 
 def cut(lengths: Sequence[int], new: int, read: int, budget: int) -> Iterator[Group]:

@@ -111,9 +111,8 @@ class Reading:
         keys, values = group.open(layer, key, value)
         if rule.window is not None:
             group.windowed.add(layer)
-        parts = zip(*(part.split(self._lengths) for part in (query, key, value)), strict=True)
         found = []
-        for row, prompt in enumerate(parts):
+        for row, prompt in enumerate(_cut(self._lengths, query, key, value)):
             q, k, v = (part.transpose(0, 1) for part in prompt)
             keys[row, :, group.starts[row] : end] = k
             values[row, :, group.starts[row] : end] = v
@@ -138,8 +137,8 @@ class Stepping:
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
         """Each token with its own past: (tokens, heads, dimension) throughout."""
-        parts = zip(*(part.split(self._sizes) for part in (query, key, value)), strict=True)
         found = []
+        parts = _cut(self._sizes, query, key, value)
         for group, (q, k, v) in zip(self._groups, parts, strict=True):
             keys, values = group.open(layer, k, v)
             end, mask = group.filled, group.mask
@@ -152,6 +151,11 @@ class Stepping:
             )
             found.append(out[:, :, 0])
         return torch.cat(found)
+
+
+def _cut(sizes: list[int], *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Queries, keys and values (tokens, heads, dimension) in runs of so many tokens."""
+    return zip(*(torch.split_with_sizes(part, sizes) for part in parts), strict=True)
 
 
 def _band(length: int, window: int | None, device: torch.device) -> Tensor:
@@ -225,8 +229,8 @@ def packed_attention(
     if position_bias is not None:
         raise ModelError("attention with a position bias cannot be packed")
     rule = Rule(scaling, sliding_window, softcap, s_aux)
-    tokens = (part[0].transpose(0, 1) for part in (query, key, value))
-    return packed.attend(module.layer_idx, *tokens, rule)[None], None
+    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+    return packed.attend(module.layer_idx, q, k, v, rule)[None], None
 
 
 AttentionInterface.register(NAME, packed_attention)

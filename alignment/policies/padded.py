@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from alignment.policies.decoding import Decoding, Draft, Stop, choose
-
-Watch = Callable[[Sequence[int], Tensor], None]
+from alignment.policies.decoding import Decoding, Task
 
 
 class Padded:
@@ -23,9 +21,6 @@ class Padded:
 
     def __init__(self, model: Any, decoding: Decoding, pad: int | None) -> None:
         self._model = model
-        self._decoding = decoding
-        self.sequences = self.room = 0
-        """How many sequences are under way, and how many tokens they have room for."""
         # What is padded is masked, so that any token will do.
         self._pad = pad if pad is not None else min(decoding.ends, default=0)
         self._settings = GenerationConfig(
@@ -35,66 +30,57 @@ class Padded:
             eos_token_id=sorted(decoding.ends) or None,
             pad_token_id=self._pad,
         )
+        self.sequences = self.room = 0
+        """How many sequences are under way, and how many tokens they have room for."""
 
-    def answer(
-        self, drafts: Sequence[Draft], budget: int, stop: Stop | None, watch: Watch | None
-    ) -> None:
-        """Finish these drafts in batches of at most `budget` padded tokens, their answers counted.
+    def answer(self, task: Task, budget: int) -> None:
+        """Finish a task's drafts in batches of at most `budget` tokens: prompts, answers, padding.
 
         A batch has one draft at least. Raises torch's errors.
         """
-        lengths = [len(draft.prompt) for draft in drafts]
-        for batch in batches(lengths, self._decoding.max_new_tokens, budget):
-            self._batch(batch, [drafts[i] for i in batch], stop, watch)
-
-    def _batch(
-        self, who: Sequence[int], drafts: Sequence[Draft], stop: Stop | None, watch: Watch | None
-    ) -> None:
-        longest = max(len(draft.prompt) for draft in drafts)
-        self.sequences = len(drafts)
-        self.room = len(drafts) * (longest + self._decoding.max_new_tokens)
-        gaps = [longest - len(draft.prompt) for draft in drafts]
-        rows = [[self._pad] * gap + list(d.prompt) for gap, d in zip(gaps, drafts, strict=True)]
-        mask = [[0] * gap + [1] * (longest - gap) for gap in gaps]
-        place = self._model.device
+        lengths = [len(draft.prompt) for draft in task.drafts]
+        new = task.decoding.max_new_tokens
         own = self._model.generation_config
         # `generate` fills whatever is left open from here: a repetition penalty, a minimal length.
         self._model.generation_config = self._settings
         try:
-            with torch.inference_mode():
-                self._model.generate(
-                    input_ids=torch.tensor(rows, device=place),
-                    attention_mask=torch.tensor(mask, device=place),
-                    generation_config=self._settings,
-                    logits_processor=[self._chooser(who, drafts, stop, watch)],
-                    stopping_criteria=[lambda *_, **__: self._done(drafts)],
-                )
+            for batch in batches(lengths, new, budget):
+                self.sequences, self.room = len(batch), len(batch) * (lengths[batch[0]] + new)
+                self._generate(task, batch)
         finally:
             self._model.generation_config = own
 
-    def _chooser(
-        self, who: Sequence[int], drafts: Sequence[Draft], stop: Stop | None, watch: Watch | None
-    ) -> Callable[[Tensor, Tensor], Tensor]:
+    def _generate(self, task: Task, batch: Sequence[int]) -> None:
+        """Answer a batch, the longest prompt first."""
+        prompts = [list(task.drafts[i].prompt) for i in batch]
+        gaps = [len(prompts[0]) - len(prompt) for prompt in prompts]
+        rows = [[self._pad] * gap + prompt for gap, prompt in zip(gaps, prompts, strict=True)]
+        mask = [[0] * gap + [1] * len(prompt) for gap, prompt in zip(gaps, prompts, strict=True)]
+        place = self._model.device
+        with torch.inference_mode():
+            self._model.generate(
+                input_ids=torch.tensor(rows, device=place),
+                attention_mask=torch.tensor(mask, device=place),
+                generation_config=self._settings,
+                logits_processor=[self._chooser(task, batch)],
+                stopping_criteria=[
+                    lambda *_, **__: torch.tensor(
+                        [task.drafts[i].done for i in batch], device=place
+                    )
+                ],
+            )
+
+    def _chooser(self, task: Task, batch: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
         """Choose here, and leave `generate` only that choice."""
 
         def only_the_chosen(_: Tensor, logits: Tensor) -> Tensor:
-            logits = logits.float()
-            live = [row for row, draft in enumerate(drafts) if not draft.done]
-            if watch is not None:
-                watch([who[row] for row in live], logits[live])
-            tokens = choose(logits[live], [drafts[row].source for row in live], self._decoding)
-            rest = torch.full_like(logits, float("-inf"))
-            rest[:, self._pad] = 0.0
-            for row, token in zip(live, tokens, strict=True):
-                drafts[row].add(token, self._decoding, stop)
-                rest[row, self._pad] = float("-inf")
-                rest[row, token] = 0.0
-            return rest
+            live = [row for row, i in enumerate(batch) if not task.drafts[i].done]
+            tokens = task.take([batch[row] for row in live], logits[live].float())
+            chosen = torch.full((len(batch), 1), self._pad, device=logits.device)
+            chosen[live, 0] = torch.tensor(tokens, device=logits.device)
+            return torch.full_like(logits, float("-inf")).scatter(1, chosen, 0.0)
 
         return only_the_chosen
-
-    def _done(self, drafts: Sequence[Draft]) -> Tensor:
-        return torch.tensor([draft.done for draft in drafts], device=self._model.device)
 
 
 def batches(lengths: Sequence[int], new: int, budget: int) -> Iterator[list[int]]:

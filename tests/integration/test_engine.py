@@ -57,6 +57,15 @@ PADDED = {
 MODELS = PACKED | PADDED
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Models this small are slower with two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def model_of(name):
     kind, fields = MODELS[name]
     with torch.random.fork_rng():
