@@ -16,6 +16,7 @@ from alignment.records import Response
 from alignment.store import content_key
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 VERSION = 2
@@ -51,11 +52,11 @@ class HuggingFacePolicy:
         self._settings = profile.generation
         self._tokenizer = load_tokenizer(checkpoint)
         self._model = load_model(checkpoint, profile.dtype).to(self.device)
-        ends = frozenset(_ends(self._model, self._tokenizer))
+        self._ends = frozenset(_ends(self._model, self._tokenizer))
         self.generator = Generator(
             self._model,
             pad=self._tokenizer.pad_token_id,
-            decoding=Decoding(self._settings.max_new_tokens, ends),
+            decoding=Decoding(self._settings.max_new_tokens, self._ends),
             batch_tokens=self._settings.batch_tokens,
             note=note or (lambda _: None),
         )
@@ -74,6 +75,34 @@ class HuggingFacePolicy:
         """The token ids that the model is given for these prompt texts."""
         prompts = [opened(text, self._settings.format) for text in texts]
         return [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
+
+    def alone(self, row: Sequence[int]) -> tuple[tuple[int, ...], Tensor]:
+        """What `generate` of transformers makes of one row: the reference for the engine.
+
+        Gives an answer's tokens and the float32 logits (steps, vocabulary) that they come from.
+        """
+        import torch  # noqa: PLC0415
+        from transformers import GenerationConfig  # noqa: PLC0415
+
+        settings = GenerationConfig(
+            do_sample=False,
+            num_beams=1,
+            max_new_tokens=self._settings.max_new_tokens,
+            eos_token_id=sorted(self._ends) or None,
+            pad_token_id=self._tokenizer.pad_token_id,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        ids = torch.tensor([row], device=self.device)
+        self._model.generation_config = settings  # a checkpoint's own would fill what is open
+        with torch.inference_mode():
+            output = self._model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
+            )
+        tokens = output.sequences[0, len(row) :].tolist()
+        if tokens and tokens[-1] in self._ends:
+            tokens.pop()
+        return tuple(tokens), torch.cat(output.logits).float()
 
     def _response(self, answer: Generated) -> Response:
         text = self._tokenizer.decode(answer.tokens, skip_special_tokens=True)

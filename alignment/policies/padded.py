@@ -57,17 +57,17 @@ class Padded:
         rows = [[self._pad] * gap + prompt for gap, prompt in zip(gaps, prompts, strict=True)]
         mask = [[0] * gap + [1] * len(prompt) for gap, prompt in zip(gaps, prompts, strict=True)]
         place = self._model.device
+
+        def done(*_: Any, **__: Any) -> Tensor:
+            return torch.tensor([task.drafts[i].done for i in batch], device=place)
+
         with torch.inference_mode():
             self._model.generate(
                 input_ids=torch.tensor(rows, device=place),
                 attention_mask=torch.tensor(mask, device=place),
                 generation_config=self._settings,
                 logits_processor=[self._chooser(task, batch)],
-                stopping_criteria=[
-                    lambda *_, **__: torch.tensor(
-                        [task.drafts[i].done for i in batch], device=place
-                    )
-                ],
+                stopping_criteria=[done],
             )
 
     def _chooser(self, task: Task, batch: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:

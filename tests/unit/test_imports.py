@@ -17,7 +17,7 @@ LEVELS = (
     {"hardware", "checkpoints"},
     {"training", "policies", "judges"},
     {"asking", "questions", "pipeline"},
-    {"preflight", "baseline", "results", "reporting"},
+    {"invariance", "preflight", "baseline", "results", "reporting"},
     {"gating", "calibrating"},
     {"snapshot"},
     {"session"},
