@@ -206,9 +206,8 @@ def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
     from alignment.pipeline import Study  # noqa: PLC0415
     from alignment.progress import Progress  # noqa: PLC0415
 
-    given = [
-        f"{key}={getattr(options, key)}" for key in ("dtype", "device") if getattr(options, key)
-    ]
+    chosen = {"dtype": options.dtype, "device": options.device}
+    given = [f"{key}={value}" for key, value in chosen.items() if value]
     profile = resolve(Path.cwd(), selected=options.profile, assignments=[*options.set, *given])
     progress = Progress(sys.stderr, live=sys.stderr.isatty())
     study = Study(profile, Store(location(options.alignment_store)), progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-OPERATIONS = 2e9
+OPERATIONS = 1e9
 """What a layer has to do in one go on a processor, for calling it to cost next to nothing."""
 
 PROCESSOR, ACCELERATOR = 2048, 16384
