@@ -106,6 +106,19 @@ def _add_gate(commands: Any) -> None:
         "--write", type=Path, metavar="FILE", help="set the thresholds in this profile's file"
     )
 
+    check = commands.add_parser(
+        "check-invariance", help="how far answers or scores depend on being computed together"
+    )
+    check.set_defaults(command=_check_invariance)
+    check.add_argument("model", metavar="MODEL", help="a folder, a hub id, or one of the profile's")
+    check.add_argument("--judge", action="store_true", help="MODEL is a judge")
+    check.add_argument("--profile", metavar="NAME|FILE", help="whose prompts and settings")
+    check.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE")
+    check.add_argument("--dtype", help="default: the profile's")
+    check.add_argument("--device", help="default: the profile's")
+    check.add_argument("--prompts", type=int, metavar="N", help="per axis; default: all")
+    check.add_argument("--alignment-store", metavar="DIR")
+
     simulate = commands.add_parser("simulate", help="put the gate itself on trial")
     simulate.set_defaults(command=_simulate)
     simulate.add_argument("--runs", type=int, default=4000, help="per row; default 4000")
@@ -188,6 +201,21 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
     if options.write is not None:
         calibrating.write_into(options.write, found, extends=options.name or profile.name)
         yield f"written to {options.write}"
+
+
+def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.invariance import measured, table  # noqa: PLC0415 - loads pydantic
+    from alignment.layers import resolve  # noqa: PLC0415
+    from alignment.pipeline import Study  # noqa: PLC0415
+    from alignment.progress import Progress  # noqa: PLC0415
+
+    chosen = {"dtype": options.dtype, "device": options.device}
+    given = [f"{key}={value}" for key, value in chosen.items() if value]
+    profile = resolve(Path.cwd(), selected=options.profile, assignments=[*options.set, *given])
+    progress = Progress(sys.stderr, live=sys.stderr.isatty())
+    study = Study(profile, Store(location(options.alignment_store)), progress=progress)
+    record = measured(study, options.model, judge=options.judge, count=options.prompts)
+    yield from table(record)
 
 
 def _simulate(options: argparse.Namespace) -> Iterator[str]:

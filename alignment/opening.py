@@ -28,7 +28,8 @@ def known_policy(shop: Workshop, variant: str) -> str | None:
 def open_policy(shop: Workshop, variant: str) -> Policy:
     """The policy behind a variant, ready to answer. Raises AlignmentError."""
     settings = policy_settings(shop, variant)
-    return huggingface.HuggingFacePolicy(models.make(shop, variant), settings)
+    checkpoint = models.make(shop, variant)
+    return huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
 
 
 def judge_identity(shop: Workshop, name: str) -> str:
@@ -61,18 +62,21 @@ def open_judge(shop: Workshop, name: str) -> Judge:
     return reward_model.RewardModelJudge(models.make(shop, name), judge_settings(shop, name))
 
 
-def policy_settings(shop: Workshop, variant: str) -> huggingface.Settings:
-    """How a variant's checkpoint is loaded and asked. Raises ModelError where there is none."""
+def policy_settings(shop: Workshop, variant: str | None) -> huggingface.Settings:
+    """How a variant's checkpoint is loaded and asked; None: one that says nothing of its own.
+
+    Raises ModelError where nobody can be asked.
+    """
     profile = shop.profile
-    own = profile.variants[variant]
-    if own.given:
+    own = None if variant is None else profile.variants[variant]
+    if own is not None and own.given:
         raise ModelError(f"variant {variant!r} has its responses already: nobody can be asked")
     return huggingface.Settings(
-        generation=profile.generation_of(variant),
+        generation=profile.generation if variant is None else profile.generation_of(variant),
         device=device_of(profile.device),
         threads=profile.threads,
-        dtype=profile.dtype_of(variant),
-        quantization=own.quantization,
+        dtype=profile.dtype if variant is None else profile.dtype_of(variant),
+        quantization=None if own is None else own.quantization,
         seed=profile.seed,
     )
 

@@ -157,7 +157,7 @@ class Trial(Table):
 
 
 class Generation(Table):
-    """How policies answer, in batches cut from blocks of the profile's prompts.
+    """How policies answer, a block of the profile's prompts at a time.
 
     A variant's own `generation` replaces single values of it.
     """
@@ -177,7 +177,9 @@ class Generation(Table):
     block: Count = 64
     """Prompts per block; a block is computed and committed whole, so that what else was selected
     never changes an answer."""
-    batch_size: Count = 64
+    batch_tokens: Count | None = None
+    """Tokens of prompts and answers under way at once; fewer take less memory. Default: as many as
+    have their keys and values in 2 GiB. Halved, with a word, when memory runs out."""
 
     @model_validator(mode="after")
     def _sampled(self) -> Self:

@@ -198,7 +198,8 @@ class Judge(Recipe):
     activation: Literal["softmax", "sigmoid"] | None = None
     """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities."""
     max_length: Count = 512
-    batch_tokens: Count = 4096
+    batch_tokens: Count | None = None
+    """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
 
     @field_validator("keywords", mode="before")
     @classmethod

@@ -122,14 +122,15 @@ class Store:
                 found.update((key, json.loads(value)) for key, value in rows)
         return found
 
-    def put(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Commit these values together; a value that is already there stays as it is."""
+    def put(self, kind: str, values: Mapping[str, Any], *, replace: bool = False) -> None:
+        """Commit these values together; what is already there stays as it is, or is replaced."""
         now = time.time()
         rows = [
             (kind, key, json.dumps(value, ensure_ascii=True), now) for key, value in values.items()
         ]
         with self._plainly("written"), self._writing():
-            self._db.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?)", rows)
+            otherwise = "REPLACE" if replace else "IGNORE"
+            self._db.executemany(f"INSERT OR {otherwise} INTO entries VALUES (?, ?, ?, ?)", rows)  # noqa: S608
 
     def cached(self, kind: str, key: str, compute: Callable[[], Any]) -> Any:
         """The value under `key`, computed and kept when it is not there."""

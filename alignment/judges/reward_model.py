@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.errors import JudgeError
 from alignment.formats import dialogue, judged
 from alignment.hardware import load_quietly, ready, versions
+from alignment.judges.batching import batches, budget
 from alignment.policies.huggingface import load_tokenizer, merged
 from alignment.recipes import Judge
 from alignment.records import Score
@@ -76,21 +78,40 @@ class RewardModelJudge:
         check_outputs(f"judge {checkpoint.folder}", model.config.num_labels, named)
         model.config.pad_token_id = self._tokenizer.pad_token_id
         self._model = model.to(self.device).eval()
+        self._batch_tokens = self._settings.batch_tokens or _budget(model, self.device)
 
     def score(
         self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
     ) -> Iterator[dict[int, Score]]:
         """Score (prompt, answer) texts in batches of `judge.batch_tokens` padded tokens."""
+        for found in self._batched(pairs, needed):
+            yield {i: Score(self._named(row, pairs[i][0])) for i, row in found.items()}
+
+    def outputs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
+        """The model's outputs for these texts, batched as `score` does, but not rounded."""
+        found: dict[int, list[float]] = {}
+        for batch in self._batched(pairs, range(len(pairs))):
+            found |= batch
+        return [found[i] for i in range(len(pairs))]
+
+    def _batched(
+        self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
+    ) -> Iterator[dict[int, list[float]]]:
+        """Index -> outputs, for every batch with a needed index; what is the same is read once."""
         rows = [self._encode(prompt, answer) for prompt, answer in pairs]
         self._check_length(rows)
-        for batch in _batches([len(row["input_ids"]) for row in rows], self._settings.batch_tokens):
-            if set(batch).isdisjoint(needed):
+        same: dict[tuple[int, ...], list[int]] = {}
+        for i, row in enumerate(rows):
+            # All of it: the same tokens may be parted differently into prompt and answer.
+            same.setdefault(tuple(n for values in row.values() for n in values), []).append(i)
+        alike = list(same.values())
+        lengths = [len(rows[first]["input_ids"]) for first, *_ in alike]
+        for batch in batches(lengths, self._batch_tokens):
+            together = [alike[n] for n in batch]
+            if set(needed).isdisjoint(i for copies in together for i in copies):
                 continue
-            values = self._forward([rows[i] for i in batch])
-            yield {
-                i: Score(self._named(row, pairs[i][0]))
-                for i, row in zip(batch, values, strict=True)
-            }
+            values = self._forward([rows[first] for first, *_ in together])
+            yield {i: row for copies, row in zip(together, values, strict=True) for i in copies}
 
     def _named(self, row: Sequence[float], prompt: str) -> dict[str, float]:
         """One row of outputs as dimensions: rounded, costs negated. Raises JudgeError."""
@@ -151,14 +172,8 @@ class RewardModelJudge:
         del self._model
 
 
-def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length whose padded size stays within `budget` tokens."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        longest = lengths[batch[0]] if batch else lengths[i]
-        if batch and longest * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+def _budget(model: Any, device: str) -> int:
+    """How many padded tokens this model reads at once."""
+    everything = sum(weights.numel() for weights in model.parameters())
+    body = everything - model.get_input_embeddings().weight.numel()
+    return budget(body, getattr(model.config, "num_hidden_layers", 1), device)

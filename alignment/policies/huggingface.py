@@ -1,8 +1,10 @@
-"""A causal language model of transformers as a policy: greedy, batched, left-padded."""
+"""A causal language model of transformers as a policy: greedy, a block of prompts at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +13,20 @@ from alignment.checkpoints import Checkpoint
 from alignment.errors import ModelError
 from alignment.formats import opened
 from alignment.hardware import load_quietly, loading, ready, versions
+from alignment.policies.decoding import Decoding, Generated
 from alignment.profile import Generation
-from alignment.records import Response, Stop
+from alignment.records import HUMAN, Response
 from alignment.store import content_key
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-VERSION = 1
+_HUMAN = re.compile(rf"\n\s*{HUMAN}:")
+_LABEL = 16
+"""Tokens at an answer's end in which the label of the human's turn is looked for."""
+
+VERSION = 2
 """Raise it when the same weights and prompt could give another answer."""
 
 
@@ -57,52 +65,92 @@ def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
 class HuggingFacePolicy:
     """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`."""
 
-    def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        settings: Settings,
+        *,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        from alignment.policies.engine import Generator  # noqa: PLC0415 - loads torch
+
         self.device = settings.device
         ready(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
-        self._settings = settings.generation
+        self._settings, self._seed = settings.generation, settings.seed
         self._tokenizer = load_tokenizer(checkpoint)
-        self._model = load_model(checkpoint, settings.dtype).to(self.device).eval()
-        self._ends = _ends(self._model, self._tokenizer)
-        self._greedy = _greedy(self._ends, self._tokenizer, self._settings)
-        # `generate` fills whatever is left open from here: a repetition penalty, a minimal length.
-        self._model.generation_config = self._greedy
+        self._model = load_model(checkpoint, settings.dtype).to(self.device)
+        self._ends = frozenset(_ends(self._model, self._tokenizer))
+        self.generator = Generator(
+            self._model,
+            pad=self._tokenizer.pad_token_id,
+            decoding=Decoding(
+                self._settings.max_new_tokens,
+                self._ends,
+                self._settings.temperature,
+                self._settings.top_p,
+            ),
+            batch_tokens=self._settings.batch_tokens,
+            note=note or (lambda _: None),
+        )
 
     def respond(
         self, asked: Sequence[tuple[str, int]], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
-        """Answer these prompt texts, the longest first (an out-of-memory shows at once)."""
-        prompts = [opened(text, self._settings.format) for text, _ in asked]
-        ids = [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
-        self._check_length(ids)
-        order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))
-        size = self._settings.batch_size
-        for start in range(0, len(order), size):
-            batch = order[start : start + size]
-            if not set(batch).isdisjoint(needed):
-                yield dict(zip(batch, self._generate([ids[i] for i in batch]), strict=True))
+        """Answer (prompt text, number of the sample), all of them in one go."""
+        if not needed:
+            return
+        rows = self.rows([text for text, _ in asked])
+        self._check_length(rows)
+        answers = self.generator.generate(
+            rows,
+            seeds=[seed_of(self._seed, text, sample) for text, sample in asked],
+            stop=self._speaks_on if self._settings.stop_at_human else None,
+        )
+        yield {i: self._response(answer) for i, answer in enumerate(answers)}
 
-    def _generate(self, rows: list[list[int]]) -> list[Response]:
+    def rows(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids that the model is given for these prompt texts."""
+        prompts = [opened(text, self._settings.format) for text in texts]
+        return [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
+
+    def alone(self, row: Sequence[int]) -> tuple[tuple[int, ...], Tensor]:
+        """What `generate` of transformers makes of one row: the reference for the engine.
+
+        Gives an answer's tokens and the float32 logits (steps, vocabulary) that they come from.
+        """
         import torch  # noqa: PLC0415
+        from transformers import GenerationConfig  # noqa: PLC0415
 
-        padded = self._tokenizer.pad(
-            {"input_ids": rows}, padding_side="left", return_tensors="pt"
-        ).to(self.device)
+        settings = GenerationConfig(
+            do_sample=False,
+            num_beams=1,
+            max_new_tokens=self._settings.max_new_tokens,
+            eos_token_id=sorted(self._ends) or None,
+            pad_token_id=self._tokenizer.pad_token_id,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        ids = torch.tensor([row], device=self.device)
+        self._model.generation_config = settings  # a checkpoint's own would fill what is open
         with torch.inference_mode():
             output = self._model.generate(
-                input_ids=padded["input_ids"],
-                attention_mask=padded["attention_mask"],
-                generation_config=self._greedy,
+                input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
             )
-        new = output[:, padded["input_ids"].shape[1] :].tolist()
-        return [self._response(row) for row in new]
+        tokens = output.sequences[0, len(row) :].tolist()
+        if tokens and tokens[-1] in self._ends:
+            tokens.pop()
+        return tuple(tokens), torch.cat(output.logits).float()
 
-    def _response(self, row: list[int]) -> Response:
-        length = next((i for i, token in enumerate(row) if token in self._ends), len(row))
-        stop: Stop = "eos" if length < len(row) else "length"
-        text = self._tokenizer.decode(row[:length], skip_special_tokens=True)
-        return Response(text.strip(), stop, length)
+    def _speaks_on(self, tokens: list[int]) -> bool:
+        """Whether an answer has just begun to speak for the human."""
+        return _HUMAN.search(self._tokenizer.decode(tokens[-_LABEL:])) is not None
+
+    def _response(self, answer: Generated) -> Response:
+        text = self._tokenizer.decode(answer.tokens, skip_special_tokens=True)
+        if self._settings.stop_at_human:
+            text = _HUMAN.split(text, maxsplit=1)[0]
+        return Response(text.strip(), "eos" if answer.ended else "length", len(answer.tokens))
 
     def _check_length(self, ids: list[list[int]]) -> None:
         limit = getattr(self._model.config, "max_position_embeddings", None)
@@ -115,7 +163,13 @@ class HuggingFacePolicy:
 
     def close(self) -> None:
         """Drop the weights."""
-        del self._model
+        del self._model, self.generator
+
+
+def seed_of(seed: int, text: str, sample: int) -> int:
+    """The seed of one sampled answer: it depends on nobody who is answered at the same time."""
+    digest = hashlib.sha256(f"{seed}/{sample}/{text}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:7], "big")
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
@@ -150,20 +204,6 @@ def merged(model: Any, adapters: Sequence[Path]) -> Any:
         with loading(adapter):
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     return model
-
-
-def _greedy(ends: set[int], tokenizer: Any, settings: Generation) -> Any:
-    """Greedy decoding and nothing else: whatever sampling a checkpoint ships is left out."""
-    from transformers import GenerationConfig  # noqa: PLC0415
-
-    return GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        max_new_tokens=settings.max_new_tokens,
-        eos_token_id=sorted(ends) or None,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-    )
 
 
 def _ends(model: Any, tokenizer: Any) -> set[int]:

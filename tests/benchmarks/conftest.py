@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # for `workload`
+
+TABLE = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -16,3 +20,15 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.skip(reason="a benchmark: add --benchmark-only"))
+
+
+@pytest.fixture
+def table(request):
+    """Lines of Markdown that are printed at the end of the run, for docs/performance.md."""
+    return request.config.stash.setdefault(TABLE, [])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print the tables."""
+    for line in config.stash.get(TABLE, []):
+        terminalreporter.write_line(line)

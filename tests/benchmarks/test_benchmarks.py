@@ -156,7 +156,7 @@ def policy(tmp_path):
             "threads": 1,
             "axes": {"harmlessness": axis},
             "judge": {"model": "./judge"},
-            "generation": {"max_new_tokens": 32, "batch_size": 32},
+            "generation": {"max_new_tokens": 32},
         }
     )
     checkpoint = examine(tmp_path, judge=False, network=False, hash_file=hash_file)

@@ -93,7 +93,7 @@ def _profile(**changes):
             "max_length": 128,
             "stages": [stage("reward", "pairs", degenerate=0.5)],
         },
-        "generation": {"max_new_tokens": 6, "block": 8, "batch_size": 4},
+        "generation": {"max_new_tokens": 6, "block": 8},
         "training": {"vocab_size": 300, "max_length": 128},
     }
     return Profile.model_validate(values | changes)
@@ -200,7 +200,6 @@ against = "variant:base"
 [generation]
 max_new_tokens = 8
 block = 8
-batch_size = 4
 
 [training]
 vocab_size = 300

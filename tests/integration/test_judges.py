@@ -92,6 +92,22 @@ def test_scores_do_not_depend_on_the_batches(micro, model, folder, pairs, budget
     assert one.identity == other.identity
 
 
+def test_what_is_the_same_is_read_once_and_scored_everywhere(micro, model, folder, pairs):
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings_with())
+    read = []
+
+    def count(_, __, settings):
+        read.append(len(settings["input_ids"]))
+
+    judge._model.register_forward_pre_hook(count, with_kwargs=True)
+    once = scores(judge, pairs)
+    different = sum(read)
+    again = scores(judge, [*pairs, *pairs])
+    assert sum(read) == 2 * different
+    for i in range(len(pairs)):
+        assert once[i] == again[i] == again[i + len(pairs)]
+
+
 @pytest.mark.parametrize("needed", [[0], [7, 3], []])
 def test_what_is_needed_decides_which_batches_are_computed_and_nothing_else(
     micro, model, folder, pairs, needed

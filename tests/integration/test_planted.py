@@ -141,7 +141,6 @@ prompts = {{ origin = {{ source = "tiny", split = "test" }}, sample = 100 }}
 [generation]
 max_new_tokens = 48
 block = 50
-batch_size = 50
 [training]
 max_length = 128
 sources.harmlessness = {{ source = "file", path = "harmlessness.jsonl" }}
