@@ -29,6 +29,9 @@ _FLIPS = 0.2
 Found = Baseline | str
 """A baseline, or the sentence that says why there is none."""
 
+Side = tuple[Mapping[str, tuple[bool, float]], tuple[str, ...]]
+"""Prompt id -> (verdict, score) of the other side, and what forbids comparing with it."""
+
 
 class Gatekeeper:
     """The gate over one study. `folder` holds the baselines, one file per variant.
@@ -154,16 +157,24 @@ class Gatekeeper:
         pairs = _paired(rows, [case for case in after if case.prompt.axis == axis])
         return rules.Evidence(pairs, informative=self._informative[axis])
 
-    def _before(
-        self, variant: str, axis: str
-    ) -> tuple[Mapping[str, tuple[bool, float]], tuple[str, ...]]:
-        """Prompt id -> (verdict, score) of the other side, and what forbids comparing with it."""
-        if self.profile.gate.reference is not None:
-            reference = self.cases[self.profile.gate.reference]
-            if isinstance(reference, str):
-                return {}, (reference,)
-            own = (case for case in reference if case.prompt.axis == axis)
-            return {case.prompt.id: (case.passed, case.value) for case in own}, ()
+    def _before(self, variant: str, axis: str) -> Side:
+        """What a variant is compared with on an axis."""
+        reference = self.profile.gate.reference
+        if reference is not None:
+            return self._reference(variant, reference, axis)
+        return self._baseline(variant, axis)
+
+    def _reference(self, variant: str, reference: str, axis: str) -> Side:
+        cases = self.cases[reference]
+        if isinstance(cases, str):
+            return {}, (cases,)
+        otherwise = self._asked_otherwise(variant, reference)
+        if otherwise:
+            return {}, otherwise
+        own = (case for case in cases if case.prompt.axis == axis)
+        return {case.prompt.id: (case.passed, case.value) for case in own}, ()
+
+    def _baseline(self, variant: str, axis: str) -> Side:
         found = self.found[variant]
         if isinstance(found, str):
             return {}, (found,)
@@ -173,6 +184,15 @@ class Gatekeeper:
         if differing:
             return {}, tuple(differing.values())
         return {id_: (row.passed, row.score) for id_, row in found.cases[axis].items()}, ()
+
+    def _asked_otherwise(self, variant: str, reference: str) -> tuple[str, ...]:
+        """Where two variants of a run were not asked the same in the same way.
+
+        The dialogue format may differ: how a model wants to be addressed belongs to the model.
+        """
+        pair = manifest(self.study, reference), manifest(self.study, variant)
+        found = baselines.differences(*pair, (reference, variant))
+        return tuple(text for part, text in found.items() if part != "format")
 
     def differences(self, variant: str, found: Baseline) -> dict[str, str]:
         """What keeps the run from being compared with a baseline: part -> a sentence."""
@@ -206,9 +226,7 @@ class Gatekeeper:
             for score, axis, probe in zip(scores, axes, known, strict=True)
         )
 
-    def _rescored(
-        self, variant: str, axis: str, found: Baseline
-    ) -> tuple[Mapping[str, tuple[bool, float]], tuple[str, ...]]:
+    def _rescored(self, variant: str, axis: str, found: Baseline) -> Side:
         """The baseline's responses scored by this run's judge; notes what the judge alone did."""
         prompts, rows = self.study.asked(variant)[axis], found.cases[axis]
         asked = [(p.text, text) for p in prompts if (text := rows[p.id].response) is not None]

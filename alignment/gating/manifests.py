@@ -21,9 +21,20 @@ def manifest(study: Study, variant: str) -> Manifest:
         prompts={a: digest_of([p.id for p in ps]) for a, ps in study.asked(variant).items()},
         criteria={name: str(axis.criterion) for name, axis in profile.axes.items()},
         judge=_judge(study),
-        decoding={"max_new_tokens": generation.max_new_tokens} if known else None,
+        decoding=_decoding(study, variant) if known else None,
         format=generation.format if known else None,
     )
+
+
+def _decoding(study: Study, variant: str) -> dict[str, Any]:
+    """How a variant's answers are decoded; what is not greedy is said only where it is used."""
+    generation = study.profile.generation_of(variant)
+    told: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens}
+    if generation.stop_at_human:
+        told["stop_at_human"] = True
+    if generation.temperature > 0:
+        told |= generation.model_dump(include={"samples", "temperature", "top_p"})
+    return told
 
 
 def _judge(study: Study) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import torch
 import transformers
 
 from alignment.checkpoints import examine
+from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
 from alignment.records import PreferencePair
@@ -104,6 +105,19 @@ def _shop(root, profile, lessons):
     return Workshop(profile, Store(root), lambda: lessons, lessons.digest, Progress())
 
 
+def _study(root, sample=20, **changes):
+    """A study of a few prompts of the built-in corpus, its lessons those of the micro models."""
+    axis = {"threshold": 0.0, "comparison": ">"}
+    prompts = {"origin": {"source": "tiny"}, "sample": sample}
+    axes = {
+        "harmlessness": {"rate": "HmR", "prompts": prompts, **axis},
+        "helpfulness": {"rate": "HpR", "prompts": prompts, **axis},
+    }
+    study = Study(_profile(axes=axes, **changes), Store(root), progress=Progress())
+    study.shop = _shop(root, study.profile, _lessons())
+    return study
+
+
 @pytest.fixture(scope="session")
 def micro():
     """What integration tests build with: lessons, profiles, workshops, and the plain settings."""
@@ -111,6 +125,7 @@ def micro():
         lessons=_lessons(),
         profile=_profile,
         shop=_shop,
+        study=_study,
         architecture=ARCHITECTURE,
         lora=LORA,
         args=ARGS,

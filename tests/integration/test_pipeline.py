@@ -3,30 +3,14 @@
 import pytest
 
 from alignment.errors import ModelError, StoreError, TrainingError
-from alignment.pipeline import Study
-from alignment.progress import Progress
-from alignment.store import Store
 from alignment.training import models
-
-
-def study_of(micro, root, sample=20, **changes):
-    """A study of a few prompts of the built-in corpus, its lessons those of the micro models."""
-    axis = {"threshold": 0.0, "comparison": ">"}
-    prompts = {"origin": {"source": "tiny"}, "sample": sample}
-    axes = {
-        "harmlessness": {"rate": "HmR", "prompts": prompts, **axis},
-        "helpfulness": {"rate": "HpR", "prompts": prompts, **axis},
-    }
-    study = Study(micro.profile(axes=axes, **changes), Store(root), progress=Progress())
-    study.shop = micro.shop(root, study.profile, micro.lessons)
-    return study
 
 
 @pytest.fixture(scope="module")
 def root(micro, tmp_path_factory):
     """A store in which everything was computed, in one go."""
     root = tmp_path_factory.mktemp("study")
-    study = study_of(micro, root)
+    study = micro.study(root)
     study.want(study.keys())
     assert len([study.case(*key) for key in list(study.keys())]) == 4 * 2 * 20
     return root
@@ -46,7 +30,7 @@ def keys_of(store, kind):
 
 
 def test_a_full_store_gives_every_case_without_computing_anything(micro, root):
-    study = study_of(micro, root)
+    study = micro.study(root)
     before = records(study.store)
     cases = [study.case(*key) for key in list(study.keys())]
     assert len(study.found()) == len(cases)
@@ -56,8 +40,8 @@ def test_a_full_store_gives_every_case_without_computing_anything(micro, root):
 
 
 def test_a_case_alone_is_the_same_as_among_all(micro, root, tmp_path):
-    full = study_of(micro, root)
-    alone = study_of(micro, tmp_path)
+    full = micro.study(root)
+    alone = micro.study(tmp_path)
     key = list(full.keys())[50]  # sft, harmlessness
     assert alone.case(*key) == full.case(*key)
     # Its block and no more was answered; nothing was computed for other variants.
@@ -67,7 +51,7 @@ def test_a_case_alone_is_the_same_as_among_all(micro, root, tmp_path):
 
 
 def test_a_store_that_fills_errs_the_cases_it_could_not_keep_with_one_line(micro, tmp_path):
-    study = study_of(micro, tmp_path, variants=two_variants(micro))
+    study = micro.study(tmp_path, variants=two_variants(micro))
     study.store._db.execute(
         "CREATE TRIGGER full BEFORE INSERT ON entries WHEN NEW.kind = 'score' AND "
         "(SELECT COUNT(*) FROM entries WHERE kind = 'score') >= 30 "
@@ -88,7 +72,7 @@ def test_a_store_that_fills_errs_the_cases_it_could_not_keep_with_one_line(micro
     study.store._db.execute("DROP TRIGGER full")
 
     before = set(records(study.store))
-    again = study_of(micro, tmp_path, variants=two_variants(micro))
+    again = micro.study(tmp_path, variants=two_variants(micro))
     assert len([again.case(*key) for key in list(again.keys())]) == 80
     assert before <= set(records(again.store))
 
@@ -98,7 +82,7 @@ def test_a_variant_that_fails_leaves_the_others_alone(micro, root, tmp_path):
     wrong = {"trainer": "sft", "data": "chosen", "args": {"optim": "magic"}}
     variants["broken"] = {"parent": "base", "stages": [wrong]}
     variants["child"] = {"parent": "broken", "stages": [{**wrong, "args": micro.args}]}
-    study = study_of(micro, tmp_path, variants=variants)
+    study = micro.study(tmp_path, variants=variants)
     study.want(study.keys())
     lines = set()
     for key in list(study.keys()):
@@ -112,7 +96,7 @@ def test_a_variant_that_fails_leaves_the_others_alone(micro, root, tmp_path):
     assert "magic" in lines.pop()
     assert study.failures.keys() == {"broken", "child"}
     assert len(study.found()) == 2 * 2 * 20
-    assert study_of(micro, root).found()[:80] == study.found()
+    assert micro.study(root).found()[:80] == study.found()
 
 
 def test_answers_that_do_not_fit_the_model_fail_their_variant_only(micro, tmp_path):
@@ -120,7 +104,7 @@ def test_answers_that_do_not_fit_the_model_fail_their_variant_only(micro, tmp_pa
     short = {**base, "architecture": {**micro.architecture, "max_position_embeddings": 128}}
     generation = {"max_new_tokens": 110}
     variants = {"base": base, "short": short}
-    study = study_of(micro, tmp_path, sample=3, variants=variants, generation=generation)
+    study = micro.study(tmp_path, sample=3, variants=variants, generation=generation)
     keys = list(study.keys())
     study.want(keys)
     for key in keys:
