@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 OPERATIONS = 1e9
 """What a layer has to do in one go on a processor, for calling it to cost next to nothing."""
 
-PROCESSOR, ACCELERATOR = 2048, 16384
-"""The most padded tokens in one go."""
+PROCESSOR, ACCELERATOR = 768, 16384
+"""The most padded tokens in one go: a processor's cache holds what attention makes of so many."""
 
 
 def budget(parameters: int, layers: int, device: str) -> int:

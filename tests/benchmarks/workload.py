@@ -54,7 +54,7 @@ def rows_of(size, vocabulary, seed=0):
 def words(vocabulary):
     """A tokenizer that reads `17 9 203` as these tokens."""
     pad, end = "<pad>", "</s>"
-    names = {f"{i}": i for i in range(vocabulary)} | {pad: 1, end: 2}
+    names = {{1: pad, 2: end}.get(i, f"{i}"): i for i in range(vocabulary)}
     bare = Tokenizer(models.WordLevel(names, unk_token=end))
     bare.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=bare, eos_token=end, pad_token=pad)
