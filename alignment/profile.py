@@ -298,6 +298,8 @@ class Profile(Table):
             except ValidationError as error:
                 text = error.errors()[0]["msg"].removeprefix("Value error, ")
                 raise ValueError(f"variants.{name}.generation: {text}") from None
+            except ValueError as error:
+                raise ValueError(f"variants.{name}.generation: {error}") from None
         for name, judge in self.judges.items():
             for axis in judge.axes:
                 if axis not in self.axes:
@@ -323,6 +325,12 @@ class Profile(Table):
         if own.given:
             return Generation()
         told = own.generation.model_dump(exclude_none=True)
+        if own.endpoint is not None and own.endpoint.api == "chat":
+            told["format"] = "chat"  # the server's own template
+        elif (
+            own.endpoint is not None and (own.generation.format or self.generation.format) == "chat"
+        ):
+            raise ValueError("format 'chat' needs endpoint.api = 'chat': the template is there")
         return Generation.model_validate(self.generation.model_dump() | told)
 
     def dtype_of(self, variant: str) -> Dtype:
