@@ -8,8 +8,8 @@ import time
 import pytest
 
 from alignment.errors import ModelError
-from alignment.profile import Generation
 from alignment.policies.endpoint import EndpointPolicy, Settings, identity_of
+from alignment.profile import Generation
 from alignment.recipes import Endpoint
 from alignment.serving import RefusedError, Register, Server, check_client, key_of, said
 from alignment.store import Store
@@ -239,9 +239,7 @@ def test_a_missing_key_is_named(scripted):
 
 @pytest.mark.parametrize("page", [{"hello": "world"}, {"choices": []}, {"choices": [{"index": 0}]}])
 def test_json_that_is_no_completion(scripted, page):
-    assert "what it answered is no completion (" in failure(
-        scripted(lambda *_: page).endpoint()
-    )
+    assert "what it answered is no completion (" in failure(scripted(lambda *_: page).endpoint())
 
 
 def test_a_page_for_people(scripted):
@@ -255,7 +253,9 @@ def test_a_page_for_people(scripted):
 
 def test_a_redirect_is_not_followed(scripted):
     """What is meant for this machine would leave it."""
-    assert failure(scripted(lambda *_: (307, "")).endpoint()).startswith("sends elsewhere (HTTP 307")
+    assert failure(scripted(lambda *_: (307, "")).endpoint()).startswith(
+        "sends elsewhere (HTTP 307"
+    )
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(scripted, monkeypatch):
