@@ -19,9 +19,8 @@ VERSION = 1
 
 def identity_of(endpoint: JudgeEndpoint, revision: str | None) -> str:
     """A hash of all that is known of what a score depends on apart from the texts."""
-    return content_key(
-        "llm", VERSION, endpoint.url.rstrip("/"), endpoint.api, told_of(endpoint, revision)
-    )
+    told, order = told_of(endpoint, revision), list(endpoint.rubric)
+    return content_key("llm", VERSION, endpoint.url.rstrip("/"), endpoint.api, told, order)
 
 
 def told_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def told_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
     return {
         "model": endpoint.model,
         "revision": revision,
-        "rubric": list(endpoint.rubric.items()),
+        "rubric": dict(endpoint.rubric),
         "scale": list(endpoint.scale),
         "repeats": endpoint.repeats,
         "max_tokens": endpoint.max_tokens,

@@ -267,8 +267,10 @@ def test_many_without_a_score_are_no_comparison(gated):
     found = decisions(gated)["HpR"]
     assert found["outcome"] == "invalid"
     assert found["reasons"] == [
-        "the judge gave 3 of 40 responses of 'candidate' on helpfulness no score, and at most 5 % "
-        "may lack one"
+        (
+            "the judge gave 3 of 40 responses of 'candidate' on helpfulness no score, and at most 5 % "
+            "may lack one"
+        )
     ]
 
 

@@ -191,26 +191,34 @@ def test_a_server_that_is_too_slow(scripted):
         (
             401,
             {"error": {"message": f"Incorrect API key provided: {SECRET}"}},
-            "refuses the key in $OPENAI_API_KEY (HTTP 401: 'Incorrect API key provided: ***'); "
-            "set $OPENAI_API_KEY to a key that may use 'm'",
+            (
+                "refuses the key in $OPENAI_API_KEY (HTTP 401: 'Incorrect API key provided: ***'); "
+                "set $OPENAI_API_KEY to a key that may use 'm'"
+            ),
         ),
         (
             404,
             {"error": {"message": "The model `m` does not exist"}},
-            "has no model 'm', or no completions API there (HTTP 404: 'The model `m` does not "
-            "exist'); correct endpoint.model, or endpoint.url up to the version (.../v1)",
+            (
+                "has no model 'm', or no completions API there (HTTP 404: 'The model `m` does not "
+                "exist'); correct endpoint.model, or endpoint.url up to the version (.../v1)"
+            ),
         ),
         (
             404,
             "<html>\n<body>Not Found</body></html>",
-            "has no model 'm', or no completions API there (HTTP 404: '<html>'); correct "
-            "endpoint.model, or endpoint.url up to the version (.../v1)",
+            (
+                "has no model 'm', or no completions API there (HTTP 404: '<html>'); correct "
+                "endpoint.model, or endpoint.url up to the version (.../v1)"
+            ),
         ),
         (
             429,
             {"error": {"message": "slow down"}},
-            "is asked too much (HTTP 429: 'slow down'), tried 1 times; "
-            "lower endpoint.concurrency or raise endpoint.retries",
+            (
+                "is asked too much (HTTP 429: 'slow down'), tried 1 times; "
+                "lower endpoint.concurrency or raise endpoint.retries"
+            ),
         ),
         (
             500,
@@ -220,8 +228,10 @@ def test_a_server_that_is_too_slow(scripted):
         (
             400,
             {"detail": "max_tokens is too large"},
-            "refuses the question (HTTP 400: 'max_tokens is too large'); "
-            "correct what the profile asks of it",
+            (
+                "refuses the question (HTTP 400: 'max_tokens is too large'); "
+                "correct what the profile asks of it"
+            ),
         ),
     ],
 )
