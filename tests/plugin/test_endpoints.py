@@ -8,7 +8,7 @@ import pytest
 from alignment.baseline import load
 
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "httpx2"}
-SECRET = "sk-very-secret-123"
+SECRET = "sk-very-secret-123"  # noqa: S105 - made up
 N = 40
 TRIAL = 'trial = { origin = { source = "tiny" }, pairs = 10 }'
 PROFILE = """
@@ -268,8 +268,8 @@ def test_many_without_a_score_are_no_comparison(gated):
     assert found["outcome"] == "invalid"
     assert found["reasons"] == [
         (
-            "the judge gave 3 of 40 responses of 'candidate' on helpfulness no score, and at most 5 % "
-            "may lack one"
+            "the judge gave 3 of 40 responses of 'candidate' on helpfulness no score, "
+            "and at most 5 % may lack one"
         )
     ]
 

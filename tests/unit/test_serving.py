@@ -14,7 +14,7 @@ from alignment.recipes import Endpoint
 from alignment.serving import RefusedError, Register, Server, check_client, key_of, said
 from alignment.store import Store
 
-SECRET = "sk-very-secret-123"
+SECRET = "sk-very-secret-123"  # noqa: S105 - made up
 PROMPT = "Human: What is rain?"
 
 
