@@ -325,12 +325,11 @@ class Profile(Table):
         if own.given:
             return Generation()
         told = own.generation.model_dump(exclude_none=True)
-        if own.endpoint is not None and own.endpoint.api == "chat":
-            told["format"] = "chat"  # the server's own template
-        elif (
-            own.endpoint is not None and (own.generation.format or self.generation.format) == "chat"
-        ):
-            raise ValueError("format 'chat' needs endpoint.api = 'chat': the template is there")
+        api = None if own.endpoint is None else own.endpoint.api
+        if api == "chat":
+            told["format"] = "chat"  # by the server's own template
+        elif api is not None and told.get("format", self.generation.format) == "chat":
+            raise ValueError("format 'chat' of a served model needs endpoint.api = 'chat'")
         return Generation.model_validate(self.generation.model_dump() | told)
 
     def dtype_of(self, variant: str) -> Dtype:

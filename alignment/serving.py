@@ -75,17 +75,20 @@ class Server:
         """
         from openai import OpenAIError  # noqa: PLC0415
 
+        api = self._client.completions
+        if isinstance(said, str):
+            settings["prompt"] = _sendable(said)
+        else:
+            api = self._client.chat.completions
+            settings["messages"] = [{k: _sendable(v) for k, v in each.items()} for each in said]
         try:
-            if isinstance(said, str):
-                api, settings["prompt"] = self._client.completions, said
-            else:
-                api, settings["messages"] = self._client.chat.completions, list(said)
             return _reply(api.create(model=self._endpoint.model, **settings))
         except OpenAIError as error:
             refused = getattr(error, "status_code", None) in {400, 422}
             # What the client holds has the key in its headers: no chain.
             raise (RefusedError if refused else ModelError)(self._plain(error)) from None
-        except ValueError as error:  # no JSON, or JSON that is no answer
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # No JSON, or JSON of another shape than the client promises.
             raise ModelError(
                 f"endpoint {self._endpoint.url}: what it answered is no completion "
                 f"({self._told(first_line(error))}); endpoint.url must be that of an "
@@ -191,9 +194,9 @@ def check_client(endpoint: Endpoint) -> None:
 
 
 def _reply(found: Any) -> Reply:
-    """The one choice of a completion. Raises ValueError for anything else."""
+    """The first choice of a completion. Raises some error for anything else."""
     choices = getattr(found, "choices", None)
-    if not choices:
+    if not isinstance(choices, list) or not choices:
         raise ValueError(found if isinstance(found, str) else "it has no choices")
     message = getattr(choices[0], "message", None)
     if message is None:
@@ -201,15 +204,25 @@ def _reply(found: Any) -> Reply:
     else:  # a model that declines through the API has said something too
         text = message.content or getattr(message, "refusal", None) or ""
     if not isinstance(text, str):
-        raise ValueError("its first choice has no text")  # noqa: TRY004 - no JSON of ours
-    usage = getattr(found, "usage", None)
+        raise ValueError("its first choice has no text")  # noqa: TRY004 - of a server's, not ours
+    tokens = getattr(getattr(found, "usage", None), "completion_tokens", None)
     return Reply(
         text=text,
-        ended=choices[0].finish_reason,
-        tokens=getattr(usage, "completion_tokens", None),
-        model=getattr(found, "model", None),
-        fingerprint=getattr(found, "system_fingerprint", None),
+        ended=_named(choices[0], "finish_reason"),
+        tokens=tokens if isinstance(tokens, int) else None,
+        model=_named(found, "model"),
+        fingerprint=_named(found, "system_fingerprint"),
     )
+
+
+def _named(found: Any, key: str) -> str | None:
+    value = getattr(found, key, None)
+    return value if isinstance(value, str) else None
+
+
+def _sendable(text: str) -> str:
+    """Without lone surrogates: nothing with them can be sent."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _words(error: Any) -> str:
@@ -236,7 +249,7 @@ class Register:
     def note(self, reply: Reply) -> None:
         """Keep what is new. Raises ModelError where another model answers than before."""
         told = {"model": reply.model, "fingerprint": reply.fingerprint}
-        if told in self._known or len(self._known) >= _MOST:
+        if told in self._known:
             return
         if self._known and self._known[0]["model"] != reply.model:
             before, now = shown(str(self._known[0]["model"])), shown(str(reply.model))
@@ -245,8 +258,9 @@ class Register:
                 f"{now}, and was by {before}: the answers would be of two models; serve the first "
                 f"one again, or give the variant (or judge) another `revision` to ask all anew"
             )
-        self._store.put(SERVED, {f"{self._identity}-{len(self._known)}": told})
-        self._known.append(told)
+        if len(self._known) < _MOST:
+            self._store.put(SERVED, {f"{self._identity}-{len(self._known)}": told})
+            self._known.append(told)
 
 
 def said(store: Store, identity: str) -> list[dict[str, str | None]]:

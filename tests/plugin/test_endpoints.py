@@ -205,13 +205,14 @@ def test_a_judge_that_never_gives_a_score_says_nothing_and_never_0(served):
     assert report["judge"]["nulls"] == {}
 
 
-def test_the_suites_of_the_project_take_it(served, workers):
-    """All of `eval_suites`, where some responses, and then all, have no score."""
+@pytest.mark.parametrize("unscored", [{"0"}, set(map(str, range(N)))], ids=["some", "all"])
+def test_the_suites_of_the_project_take_it(served, unscored):
+    """`eval_suites`, where some or all responses have no score."""
     suites = Path(__file__).parents[2] / "eval_suites"
     for path in suites.glob("*.py"):
         served.world.write(path.name, path.read_text())
-    served.judge.script = judging(unscored={"0"})
-    result = served.run("--snapshot-update", *workers, "test_alignment_score.py", "test_judge.py")
+    served.judge.script = judging(unscored=unscored)
+    result = served.run("test_alignment_score.py", "test_judge.py")
     assert result.parseoutcomes().get("failed", 0) == 0
     assert result.parseoutcomes().get("errors", 0) == 0
 

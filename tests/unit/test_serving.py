@@ -11,6 +11,7 @@ from alignment.errors import ModelError
 from alignment.policies.endpoint import EndpointPolicy, Settings, identity_of
 from alignment.profile import Generation
 from alignment.recipes import Endpoint
+from alignment.records import Response
 from alignment.serving import RefusedError, Register, Server, check_client, key_of, said
 from alignment.store import Store
 
@@ -247,9 +248,35 @@ def test_a_missing_key_is_named(scripted):
     assert "refuses asking without a key in $MY_KEY" in failure(server.endpoint(key_env="MY_KEY"))
 
 
-@pytest.mark.parametrize("page", [{"hello": "world"}, {"choices": []}, {"choices": [{"index": 0}]}])
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"hello": "world"},
+        {"choices": []},
+        {"choices": {"0": "x"}},
+        {"choices": ["x"]},
+        {"choices": [{"index": 0}]},
+        {"choices": [{"message": "x"}]},
+        {"choices": [{"text": 7}]},
+        [],
+        7,
+        None,
+    ],
+)
 def test_json_that_is_no_completion(scripted, page):
     assert "what it answered is no completion (" in failure(scripted(lambda *_: page).endpoint())
+
+
+def test_what_a_server_says_beside_its_text_need_not_be_of_any_kind(scripted, store):
+    odd = {"choices": [{"text": "ok", "finish_reason": ["x"]}], "model": 7, "usage": "much"}
+    (response,) = answers(policy(scripted(lambda *_: odd), store), [PROMPT]).values()
+    assert response == Response("ok", "eos")
+
+
+def test_lone_surrogates_are_replaced(scripted, store):
+    server = scripted(lambda body, number: body["prompt"])
+    (response,) = answers(policy(server, store), ["Human: \ud800?"]).values()
+    assert response.text == "Human: ??\n\nAssistant:"
 
 
 def test_a_page_for_people(scripted):
