@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from alignment.errors import AlignmentError, NegativeVerdict
+from alignment.errors import AlignmentError, NegativeVerdict, Unscored
 
-__all__ = ["AlignmentError", "NegativeVerdict"]
+__all__ = ["AlignmentError", "NegativeVerdict", "Unscored"]

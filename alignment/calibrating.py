@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
-from alignment.errors import ProfileError
+from alignment.errors import JudgeError, ProfileError
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -21,7 +21,8 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
     """Axis -> proposal, for every axis with a trial; `false_passes` is a share, None for Youden's.
 
     Scores come through the store, as in a run. Raises AlignmentError where the judge's scores are
-    recorded, or no axis has a trial; ValueError where `false_passes` is no share.
+    recorded, no axis has a trial, or no pair of one has scores; ValueError where `false_passes` is
+    no share.
     """
     choose = youden if false_passes is None else at_most_false(false_passes)
     rule = (
@@ -35,11 +36,15 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
         scores = study.scores_of(asked, f"preferences ({axis})")
         if scores is None:
             break
-        values = [score.values[profile.axes[axis].dimension] for score in scores]
+        dimension = profile.axes[axis].dimension
+        values = [score.values.get(dimension) for score in scores]
         scored = [
             ScoredPair(chosen, rejected, pair.cluster)
             for pair, chosen, rejected in zip(pairs, values[::2], values[1::2], strict=True)
+            if chosen is not None and rejected is not None  # unscored pairs tell nothing
         ]
+        if not scored:
+            raise JudgeError(f"the judge gave none of the {len(pairs)} pairs on {axis} two scores")
         found[axis] = propose(
             rule,
             choose,

@@ -53,3 +53,11 @@ class NegativeVerdict(AssertionError):  # noqa: N818 - a finding, no error
     The plugin reports a case that raises this (and only this) in its call phase as `xfailed`, or as
     failed under `--alignment-strict`.
     """
+
+
+class Unscored(AssertionError):  # noqa: N818 - a finding, no error
+    """The judge gave a response no score: a finding about the judge, not a fault.
+
+    The plugin reports a case that raises this as skipped, with the reason, or as failed under
+    `--alignment-strict`.
+    """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from syrupy.assertion import SnapshotAssertion
 
-    from alignment.analysis.verdicts import Verdict, Verdicts
+    from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts
     from alignment.pipeline import Study
     from alignment.profile import Profile
     from alignment.records import JudgeTrial, Opinion, Prompt, Rate, Response, Score, VariantSummary
@@ -68,27 +68,30 @@ def alignment_verdict(
     alignment_axis: str,
     alignment_prompt: Prompt | None,
     pytestconfig: pytest.Config,
-) -> Verdict | Verdicts:
-    """The response's verdict: `verdict.require()` raises NegativeVerdict unless it passes."""
+) -> Verdict | NoVerdict | Verdicts:
+    """The response's verdict: `verdict.require()` raises NegativeVerdict unless it passes.
+
+    Where the judge gave no score it raises Unscored.
+    """
     return session_of(pytestconfig).verdict(alignment_variant, alignment_axis, alignment_prompt)
 
 
 @pytest.fixture
-def alignment_response(alignment_verdict: Verdict | Verdicts) -> Response | None:
+def alignment_response(alignment_verdict: Verdict | NoVerdict | Verdicts) -> Response | None:
     """The variant's response to the prompt; None where only its score was recorded."""
     return _single(alignment_verdict, "alignment_response").case.response
 
 
 @pytest.fixture
-def alignment_score(alignment_verdict: Verdict | Verdicts) -> Score:
+def alignment_score(alignment_verdict: Verdict | NoVerdict | Verdicts) -> Score:
     """The judge's score of the response."""
     return _single(alignment_verdict, "alignment_score").case.score
 
 
-def _single(verdict: Verdict | Verdicts, name: str) -> Verdict:
-    from alignment.analysis.verdicts import Verdict  # noqa: PLC0415
+def _single(verdict: Verdict | NoVerdict | Verdicts, name: str) -> Verdict | NoVerdict:
+    from alignment.analysis.verdicts import Verdicts  # noqa: PLC0415
 
-    if not isinstance(verdict, Verdict):
+    if isinstance(verdict, Verdicts):
         raise AlignmentError(
             f"fixture {name!r} belongs to one prompt; run with --alignment-cases=prompt"
         )
@@ -143,7 +146,7 @@ def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str,
     """Kind of null policy -> its rate on an axis; empty where scores are recorded."""
     from alignment.results import try_nulls  # noqa: PLC0415
 
-    return try_nulls(alignment_study, alignment_axis)
+    return try_nulls(alignment_study, alignment_axis) or {}
 
 
 @pytest.fixture

@@ -165,8 +165,17 @@ def _assign_variant(values: Values, text: str) -> None:
         raise ProfileError(
             f"--alignment-variant {text!r}: needs NAME=SPEC, for example candidate=./my-checkpoint"
         )
-    recorded = spec.endswith((".json", ".jsonl", ".json.gz", ".jsonl.gz"))
     variants = values.setdefault("variants", {})
+    if spec.startswith(("http://", "https://")):
+        url, sharp, model = spec.partition("#")
+        if not (sharp and model):
+            raise ProfileError(
+                f"--alignment-variant {text!r}: a served model needs NAME=URL#MODEL, for example "
+                f"candidate=http://127.0.0.1:8000/v1#my-model"
+            )
+        variants[name] = {"endpoint": {"url": url, "model": model}}
+        return
+    recorded = spec.endswith((".json", ".jsonl", ".json.gz", ".jsonl.gz"))
     if recorded:
         spec = str(Path(spec).expanduser().absolute())  # not relative to the profile's data
     variants[name] = {"recorded" if recorded else "model": spec}
@@ -215,6 +224,7 @@ def _validate(values: Values) -> Profile:
         name
         for name, variant in profile.variants.items()
         if variant.model is not None
+        or variant.endpoint is not None
         or (variant.parent is not None and is_path_or_hub_id(variant.parent))
     ]
     if profile.toy and loaded:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alignment.errors import JudgeError, ModelError
 from alignment.hardware import device_of
-from alignment.judges import keywords, reward_model
+from alignment.judges import keywords, llm, reward_model
 from alignment.judges.protocol import Judge
-from alignment.policies import huggingface
+from alignment.policies import endpoint, huggingface
 from alignment.policies.protocol import Policy
 from alignment.training import models
 from alignment.training.models import Workshop
@@ -17,16 +17,24 @@ def policy_identity(shop: Workshop, variant: str) -> str:
 
     A model that is still to be made is made. Raises AlignmentError.
     """
+    served = served_settings(shop, variant)
+    if served is not None:
+        return endpoint.identity_of(served)
     return huggingface.identity_of(models.make(shop, variant), policy_settings(shop, variant))
 
 
 def known_policy(shop: Workshop, variant: str) -> str | None:
     """A variant's identity without making anything: None where its model is still to be made."""
-    return None if models.find(shop, variant) is None else policy_identity(shop, variant)
+    served = shop.profile.variants[variant].endpoint is not None
+    there = served or models.find(shop, variant) is not None
+    return policy_identity(shop, variant) if there else None
 
 
 def open_policy(shop: Workshop, variant: str) -> Policy:
     """The policy behind a variant, ready to answer. Raises AlignmentError."""
+    served = served_settings(shop, variant)
+    if served is not None:
+        return endpoint.EndpointPolicy(served, shop.store)
     settings = policy_settings(shop, variant)
     checkpoint = models.make(shop, variant)
     return huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
@@ -41,6 +49,8 @@ def judge_identity(shop: Workshop, name: str) -> str:
     judge = models.judge_of(shop.profile, name)
     if judge.keywords:
         return keywords.identity_of(judge.keywords, judge.dimension)
+    if judge.endpoint is not None:
+        return llm.identity_of(judge.endpoint, judge.revision)
     return reward_model.identity_of(models.make(shop, name), judge_settings(shop, name))
 
 
@@ -59,7 +69,23 @@ def open_judge(shop: Workshop, name: str) -> Judge:
         raise JudgeError("the scores of this profile are recorded: no judge can be asked")
     if judge.keywords:
         return keywords.KeywordFilter(judge.keywords, judge.dimension)
+    if judge.endpoint is not None:
+        return llm.LLMJudge(judge.endpoint, judge.revision, shop.store)
     return reward_model.RewardModelJudge(models.make(shop, name), judge_settings(shop, name))
+
+
+def served_settings(shop: Workshop, variant: str) -> endpoint.Settings | None:
+    """How a variant's endpoint is asked; None where it has none."""
+    profile = shop.profile
+    own = profile.variants[variant]
+    if own.endpoint is None:
+        return None
+    return endpoint.Settings(
+        endpoint=own.endpoint,
+        generation=profile.generation_of(variant),
+        revision=own.revision,
+        seed=profile.seed,
+    )
 
 
 def policy_settings(shop: Workshop, variant: str | None) -> huggingface.Settings:

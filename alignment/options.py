@@ -33,7 +33,8 @@ def declare(parser: pytest.Parser) -> None:
         metavar="NAME=SPEC",
         action="append",
         default=[],
-        help="evaluate one more model: a folder, a hub id, or a JSON(L) file of responses",
+        help="evaluate one more model: a folder, a hub id, a JSON(L) file of responses, or "
+        "URL#MODEL, served with an OpenAI-compatible API (http://127.0.0.1:8000/v1#my-model)",
     )
     add(
         "--alignment-store",

@@ -15,7 +15,7 @@ from typing import Any
 from alignment import opening
 from alignment.analysis import degenerate
 from alignment.asking import Entry, Item, fill
-from alignment.errors import AlignmentError, CrashError, JudgeError, StoreError
+from alignment.errors import AlignmentError, CrashError, JudgeError, StoreError, Unscored
 from alignment.hardware import device_of
 from alignment.judges.protocol import Judge
 from alignment.policies.null import null_responses
@@ -33,8 +33,8 @@ from alignment.training.models import JUDGE, Workshop
 RESPONSE, SCORE = "response", "score"
 """Kinds of record in the store."""
 
-_UNSCORED = "*unscored"
-"""Stands where a dimension's name would: no dimension is called so."""
+_UNSCORED, _REPEATS = "*unscored", "*repeats"
+"""Stand where a dimension's name would: no dimension is called so."""
 
 CaseKey = tuple[str, str, str]
 """variant, axis, prompt id."""
@@ -62,6 +62,7 @@ class Study:
         self.prompts = {axis: prompts[:limit] for axis, prompts in self.questions.prompts.items()}
         self._wanted: set[CaseKey] = set()
         self._cases: dict[CaseKey, Case] = {}
+        self._unscored: dict[CaseKey, str] = {}
         self._failures: dict[str, AlignmentError] = {}
 
     # -- what tests ask for ----------------------------------------------------------------------
@@ -90,20 +91,37 @@ class Study:
         self._wanted.update(keys)
 
     def case(self, variant: str, axis: str, prompt_id: str) -> Case:
-        """One judged answer. Raises the AlignmentError that kept it from being made."""
+        """One judged answer. Raises the AlignmentError that kept it from being made.
+
+        Raises Unscored, with the reason, where the judge gave it no score.
+        """
         key = (variant, axis, prompt_id)
-        if key not in self._cases and variant not in self._failures:
+        if not self._done(key) and variant not in self._failures:
             self._compute({key})
         if key in self._cases:
             return self._cases[key]
+        if key in self._unscored:
+            raise Unscored(self._unscored[key])
         failure = self._failures[variant]
         raise type(failure)(*failure.args) from failure.__cause__
 
     def cases(self, variant: str) -> list[Case]:
-        """All judged answers of a variant, over the profile's prompts."""
+        """All answers of a variant that have a score, over the profile's prompts."""
         keys = [key for key in self.keys() if key[0] == variant]
         self.want(keys)
-        return [self.case(*key) for key in keys]
+        found = []
+        for key in keys:
+            with suppress(Unscored):
+                found.append(self.case(*key))
+        return found
+
+    @property
+    def unscored(self) -> dict[CaseKey, str]:
+        """What the judge gave no score among the cases of the profile that are there, and why."""
+        return {key: self._unscored[key] for key in self.keys() if key in self._unscored}
+
+    def _done(self, key: CaseKey) -> bool:
+        return key in self._cases or key in self._unscored
 
     def found(self) -> list[Case]:
         """The cases that are there, without computing any."""
@@ -153,11 +171,11 @@ class Study:
     def _pending(self, variant: str) -> set[CaseKey]:
         if variant in self._failures:
             return set()
-        return {k for k in self._wanted if k[0] == variant and k not in self._cases}
+        return {k for k in self._wanted if k[0] == variant and not self._done(k)}
 
     def _load_pending(self) -> None:
         for name in self.profile.variants:
-            pending = {k for k in self._wanted if k[0] == name and k not in self._cases}
+            pending = {k for k in self._wanted if k[0] == name and not self._done(k)}
             if pending and name in self._failures:
                 with suppress(Exception):  # what was committed before it failed still counts
                     self._load(name, pending)
@@ -280,9 +298,11 @@ class Study:
             return
         scores = self._scores(variant, prompts, answers)
         for prompt in prompts:
-            if prompt.id in scores:
-                case = self._case(variant, prompt, answers.get(prompt.id), scores[prompt.id])
-                self._cases[variant, prompt.axis, prompt.id] = case
+            score, key = scores.get(prompt.id), (variant, prompt.axis, prompt.id)
+            if score is not None and score.unscored is not None:
+                self._unscored[key] = score.unscored
+            elif score is not None:
+                self._cases[key] = self._case(variant, prompt, answers.get(prompt.id), score)
 
     def _responses(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Response]:
         """Prompt id -> response, as far as they are there."""
@@ -410,12 +430,18 @@ def repeated(prompts: Sequence[Prompt], samples: int) -> tuple[Prompt, ...]:
 
 def _plain(score: Score) -> dict[str, Any]:
     """A score as the store keeps it."""
-    return dict(score.values) if score.unscored is None else {_UNSCORED: score.unscored}
+    if score.unscored is not None:
+        return {_UNSCORED: score.unscored}
+    repeats = [dict(each) for each in score.repeats]
+    return dict(score.values) | ({_REPEATS: repeats} if repeats else {})
 
 
 def _score(kept: Mapping[str, Any]) -> Score:
     """A score out of the store."""
-    return Score({}, kept[_UNSCORED]) if _UNSCORED in kept else Score(kept)
+    if _UNSCORED in kept:
+        return Score({}, kept[_UNSCORED])
+    values = {name: value for name, value in kept.items() if name != _REPEATS}
+    return Score(values, repeats=tuple(kept.get(_REPEATS, ())))
 
 
 def answer_key(policy: str, prompt: Prompt) -> str:

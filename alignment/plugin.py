@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alignment.errors import AlignmentError, BaselineError, CrashError, NegativeVerdict
+from alignment.errors import (
+    AlignmentError,
+    BaselineError,
+    CrashError,
+    NegativeVerdict,
+    Unscored,
+)
 from alignment.hosting import (
     MARK,
     REFUSED,
@@ -210,9 +216,20 @@ def pytest_runtest_makereport(
             report.outcome = "skipped"
             report.wasxfail = str(error)
         report.longrepr = str(error)
+    elif isinstance(error, Unscored) and call.when != "teardown":
+        _unscored(item, report, f"unscored: {plain(str(error))}")
     elif isinstance(error, AlignmentError) and not isinstance(error, CrashError):
         report.longrepr = f"{type(error).__name__}: {plain(error)}"
     return report
+
+
+def _unscored(item: pytest.Item, report: pytest.TestReport, reason: str) -> None:
+    """Skipped with the reason: nothing is known of this response, for better or worse."""
+    report.longrepr = reason
+    if not item.config.option.alignment_strict:
+        path, line, _ = item.location
+        report.outcome = "skipped"
+        report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {reason}")
 
 
 def _gated(item: pytest.Item, report: pytest.TestReport, gated: GatedReport) -> None:

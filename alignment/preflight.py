@@ -11,6 +11,7 @@ from alignment.pipeline import Study
 from alignment.profile import Profile, is_path_or_hub_id
 from alignment.prompts import sources
 from alignment.recipes import Judge, Stage
+from alignment.serving import check_client, key_of
 from alignment.store import SETUP, Store, content_key
 from alignment.training import models
 from alignment.training.arguments import check_stage
@@ -27,6 +28,9 @@ def preflight(study: Study) -> None:
     _ = study.recorded
     for name in models.names(profile):
         recipe = models.recipe_of(profile, name)
+        if recipe.endpoint is not None:
+            check_client(recipe.endpoint)
+            key_of(recipe.endpoint)
         where = name if models.is_judge(name) else f"variants.{name}"
         try:
             _examine(study, name, profile)

@@ -300,6 +300,8 @@ class Profile(Table):
             except ValidationError as error:
                 text = error.errors()[0]["msg"].removeprefix("Value error, ")
                 raise ValueError(f"variants.{name}.generation: {text}") from None
+            except ValueError as error:
+                raise ValueError(f"variants.{name}.generation: {error}") from None
         for name, judge in self.judges.items():
             for axis in judge.axes:
                 if axis not in self.axes:
@@ -325,6 +327,11 @@ class Profile(Table):
         if own.given:
             return Generation()
         told = own.generation.model_dump(exclude_none=True)
+        api = None if own.endpoint is None else own.endpoint.api
+        if api == "chat":
+            told["format"] = "chat"  # by the server's own template
+        elif api is not None and told.get("format", self.generation.format) == "chat":
+            raise ValueError("format 'chat' of a served model needs endpoint.api = 'chat'")
         return Generation.model_validate(self.generation.model_dump() | told)
 
     def dtype_of(self, variant: str) -> Dtype:

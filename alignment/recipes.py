@@ -84,6 +84,17 @@ class Endpoint(Table):
     retries: Annotated[int, Field(ge=0)] = 6
     """How often one question is asked again, with growing pauses, before the run gives up."""
 
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("a key does not stand in a url: reports have it; use `key_env`")
+        if not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("a url is http://HOST:PORT/v1, and nothing after that")
+        _ = parts.port  # refused by name where it is none
+        return value
+
     @property
     def local(self) -> bool:
         """Whether it is served on this machine: asking it needs no leave to use the network."""
@@ -111,6 +122,7 @@ class Variant(Recipe):
     model: str | None = None
     """A folder or a hub id."""
     revision: str | None = None
+    """Of a hub id. With `endpoint` a word of your own: another one asks everything anew."""
     dtype: Dtype | None = None
     """None: the profile's."""
     quantization: dict[str, Any] | None = None
@@ -153,6 +165,8 @@ class JudgeEndpoint(Endpoint):
     """The lowest and the highest score."""
     repeats: Count = 1
     """How often each response is judged; the score is the mean, their disagreement is reported."""
+    max_tokens: Count = 256
+    """Of one answer; a model that thinks before it answers needs more."""
 
     @field_validator("scale", mode="before")
     @classmethod

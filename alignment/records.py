@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Stop = Literal["eos", "length", "recorded"]
-"""Why a response ended: the model said so, the token limit cut it, or nobody recorded it."""
+Stop = Literal["eos", "length", "recorded", "filter"]
+"""Why a response ended: the model said so, the token limit cut it, nobody recorded it, or the
+filter of a server cut it."""
 
 HUMAN, ASSISTANT = "Human", "Assistant"
 
@@ -74,11 +75,13 @@ class Score:
     """What a judge says of one (prompt, response): a finite value per named dimension.
 
     A judge that could not be brought to give a score says why in `unscored`, and has no values:
-    that is counted, and is never a 0.
+    that is counted, and is never a 0. A judge that was asked several times gives each answer in
+    `repeats`; `values` is their mean.
     """
 
     values: Mapping[str, float]
     unscored: str | None = None
+    repeats: tuple[Mapping[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.values) == (self.unscored is not None):
@@ -165,7 +168,8 @@ class VariantSummary:
     """Everything that is said of one variant: rates by name, scores by axis, counts by kind.
 
     `change` is the relative change over the base variant in % by rate name (the paper's Table 2),
-    absent where there is no base or its rate is 0.
+    absent where there is no base or its rate is 0. `unscored` counts by axis the responses that the
+    judge gave no score: they are in no other figure.
     """
 
     name: str
@@ -173,6 +177,7 @@ class VariantSummary:
     scores: Mapping[str, ScoreSummary]
     degenerate: Mapping[str, Mapping[str, int]]
     change: Mapping[str, float] = field(default_factory=dict)
+    unscored: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,8 @@ class JudgeTrial:
     `passed` is then rounded down); `longer` the share of pairs in which the longer answer scores
     higher, a sign of length bias; `degenerate` maps a kind of degenerate response to how many of
     them meet the axis's criterion. `informative` is false when the interval of the accuracy
-    contains 50 %: such an axis is reported as uninformative, never as passed.
+    contains 50 %: such an axis is reported as uninformative, never as passed. `unscored` counts the
+    responses (of pairs, and degenerate ones) that got no score and are left out.
     """
 
     axis: str
@@ -191,6 +197,22 @@ class JudgeTrial:
     longer: Rate
     degenerate: Mapping[str, Rate]
     informative: bool
+    unscored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SelfDisagreement:
+    """How far a judge that is asked several times is from itself, on one axis.
+
+    `responses` were judged more than once; `difference` is the mean absolute difference between two
+    answers about one of them, in the judge's unit; `changed` is the share of responses, in %, whose
+    verdict is not the same in all answers.
+    """
+
+    axis: str
+    responses: int
+    difference: float
+    changed: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +251,8 @@ class Results:
     `complete` is false when a prompt of the profile has no verdict for some variant; `limit` is
     the number of prompts per axis of a quick look, or None. `nulls` has, by axis, the rates that
     null policies would get from the judge, `opinions` by second judge and axis what they say of the
-    same responses. `models` says for every variant (and
+    same responses. `unscored` has by variant, axis and prompt id why the
+    judge gave a response no score. `models` says for every variant (and
     `judge`) what it is: content hashes and recipe keys. `run` holds everything that may differ
     between two equal runs: times, versions, machine, paths.
     """
@@ -245,3 +268,5 @@ class Results:
     run: Mapping[str, object]
     nulls: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict)
     opinions: Mapping[str, Mapping[str, Opinion]] = field(default_factory=dict)
+    unscored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    disagreements: Mapping[str, SelfDisagreement] = field(default_factory=dict)

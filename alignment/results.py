@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from alignment import opening, serving
 from alignment.analysis import comparing, judging, rollup
 from alignment.analysis.rates import CAS, rate
 from alignment.decisions import Findings, Gate
@@ -14,7 +16,7 @@ from alignment.judges.degenerate import trial_kinds
 from alignment.pipeline import Study
 from alignment.policies.null import KINDS, answer
 from alignment.profile import Profile
-from alignment.recipes import Judge, Variant
+from alignment.recipes import Endpoint, Judge, Variant
 from alignment.records import (
     Agreement,
     Case,
@@ -24,6 +26,7 @@ from alignment.records import (
     PreferencePair,
     Rate,
     Results,
+    SelfDisagreement,
     VariantSummary,
 )
 from alignment.training import models
@@ -48,25 +51,28 @@ def try_judge(study: Study, axis: str, *, make: bool = True) -> JudgeTrial | Non
     found = study.scores_of(asked, f"judge's trial ({axis})", make=make)
     if found is None:
         return None
-    values = [score.values[settings.dimension] for score in found]
+    values = [score.values.get(settings.dimension) for score in found]
     return _trial(axis, pairs, kinds, values, settings.criterion, study.profile.confidence)
 
 
-def try_nulls(study: Study, axis: str, *, make: bool = True) -> dict[str, Rate]:
+def try_nulls(study: Study, axis: str, *, make: bool = True) -> dict[str, Rate] | None:
     """What null policies would score on the profile's own prompts of an axis: kind -> rate.
 
-    Empty where scores are recorded and, without `make`, where they are not there yet.
+    None where scores are recorded and, without `make`, where they are not there yet. Rates are of
+    the answers that got a score; a kind without any is left out.
     """
     settings, prompts = study.profile.axes[axis], study.prompts[axis]
     asked = [(p.text, answer(kind, p.text)) for kind in KINDS for p in prompts]
     found = study.scores_of(asked, f"null policies ({axis})", make=make)
     if found is None:
-        return {}
-    passed = [settings.criterion.met_by(score.values[settings.dimension]) for score in found]
+        return None
+    values = [score.values.get(settings.dimension) for score in found]
     rates: dict[str, Rate] = {}
-    for kind in KINDS:
-        rates[kind] = rate(kind, passed[: len(prompts)], study.profile.confidence)
-        passed = passed[len(prompts) :]
+    for number, kind in enumerate(KINDS):
+        own = values[number * len(prompts) : (number + 1) * len(prompts)]
+        passed = [settings.criterion.met_by(value) for value in own if value is not None]
+        if passed:
+            rates[kind] = rate(kind, passed, study.profile.confidence)
     return rates
 
 
@@ -74,23 +80,31 @@ def _trial(
     axis: str,
     pairs: Sequence[PreferencePair],
     kinds: Mapping[str, Sequence[str]],
-    values: Sequence[float],
+    values: Sequence[float | None],
     criterion: Criterion,
     confidence: float,
 ) -> JudgeTrial:
+    """`values` are None where there is no score: such a pair, or response, is left out."""
     preferences, rest = values[: 2 * len(pairs)], values[2 * len(pairs) :]
+    scored = [
+        (pair, chosen, rejected)
+        for pair, chosen, rejected in zip(pairs, preferences[::2], preferences[1::2], strict=True)
+        if chosen is not None and rejected is not None
+    ]
     passes: dict[str, list[bool]] = {}
     for kind, texts in kinds.items():
-        passes[kind] = [criterion.met_by(value) for value in rest[: len(texts)]]
+        own = rest[: len(texts)]
+        passes[kind] = [criterion.met_by(value) for value in own if value is not None]
         rest = rest[len(texts) :]
     return judging.trial(
         axis,
-        preferences[0::2],
-        preferences[1::2],
-        chosen_lengths=[len(pair.chosen) for pair in pairs],
-        rejected_lengths=[len(pair.rejected) for pair in pairs],
+        [chosen for _, chosen, _ in scored],
+        [rejected for _, _, rejected in scored],
+        chosen_lengths=[len(pair.chosen) for pair, _, _ in scored],
+        rejected_lengths=[len(pair.rejected) for pair, _, _ in scored],
         degenerate=passes,
         confidence=confidence,
+        unscored=sum(value is None for value in values),
     )
 
 
@@ -177,7 +191,7 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
     trials = {axis: try_judge(study, axis, make=False) for axis in axes}
     nulls = {axis: try_nulls(study, axis, make=False) for axis in axes}
     tried = study.profile.judge.recorded or all(
-        trials[axis] is not None and nulls[axis]
+        trials[axis] is not None and nulls[axis] is not None
         for axis in axes
         if study.questions.trials.get(axis)
     )
@@ -185,15 +199,15 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
     tried = tried and opinions.keys() == profile.judges.keys()
     return Results(
         profile=profile.resolved(),
-        complete=tried and len(cases) == len(list(study.keys())),
+        complete=tried and len(cases) + len(study.unscored) == len(list(study.keys())),
         limit=study.limit,
         cases=tuple(cases),
-        summaries=rollup.summarise_variants(
-            cases, axes, reference=profile.reference, confidence=profile.confidence
-        ),
+        summaries=_summarised(study, cases),
         trials={axis: trial for axis, trial in trials.items() if trial is not None},
         nulls={axis: rates for axis, rates in nulls.items() if rates},
         opinions=opinions,
+        unscored=study.unscored,
+        disagreements=_disagreements(profile, cases),
         agreements=_agreements(cases, profile.confidence),
         models=_models(study),
         run=run,
@@ -249,11 +263,38 @@ def _models(study: Study) -> dict[str, dict[str, Any]]:
         if isinstance(recipe, Judge) and recipe.keywords:
             described[name] = {"keywords": list(recipe.keywords)}
             continue
+        if recipe.endpoint is not None:
+            described[name] = _served(study, name, recipe.endpoint)
+            continue
         checkpoint = None if name in study.failures else models.find(study.shop, name)
         described[name] = {"identity": checkpoint.identity if checkpoint else None}
         if recipe.stages:
             described[name]["recipe"] = models.recipe_key(study.shop, name)
     return described
+
+
+def _served(study: Study, name: str, asked: Endpoint) -> dict[str, Any]:
+    """A served model: the name it was asked by, and what the servers said of their answers."""
+    judge = models.is_judge(name)
+    identity = (opening.judge_identity if judge else opening.policy_identity)(study.shop, name)
+    return {
+        "endpoint": asked.url,
+        "model": asked.model,
+        "revision": models.recipe_of(study.profile, name).revision,
+        "served": serving.said(study.store, identity),
+    }
+
+
+def _disagreements(profile: Profile, cases: Sequence[Case]) -> dict[str, SelfDisagreement]:
+    """Axis -> how far the judge is from itself, where it was asked several times."""
+    found = {}
+    for name, axis in profile.axes.items():
+        own = (case.score.repeats for case in cases if case.prompt.axis == name)
+        repeats = [[each[axis.dimension] for each in one] for one in own]
+        told = judging.self_disagreement(name, repeats, axis.criterion, profile.confidence)
+        if told is not None:
+            found[name] = told
+    return found
 
 
 def summary(study: Study, variant: str) -> VariantSummary:
@@ -268,8 +309,21 @@ def summaries(study: Study) -> dict[str, VariantSummary]:
 
 
 def _summaries(study: Study, names: Sequence[str]) -> dict[str, VariantSummary]:
-    cases = [case for name in names for case in study.cases(name)]
+    return _summarised(study, [case for name in names for case in study.cases(name)])
+
+
+def _summarised(study: Study, cases: Sequence[Case]) -> dict[str, VariantSummary]:
+    """The summaries of the variants that have a case or an answer without a score."""
     axes = {name: axis.rate for name, axis in study.profile.axes.items()}
-    return rollup.summarise_variants(
+    found = rollup.summarise_variants(
         cases, axes, reference=study.profile.reference, confidence=study.profile.confidence
     )
+    unscored: dict[str, Counter[str]] = {}
+    for variant, axis, _ in study.unscored:
+        unscored.setdefault(variant, Counter())[axis] += 1
+    nothing = VariantSummary("", {}, {}, {})
+    return {
+        name: replace(found.get(name, nothing), name=name, unscored=dict(unscored.get(name, {})))
+        for name in study.profile.variants
+        if name in found or name in unscored
+    }

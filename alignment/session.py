@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from alignment.analysis.verdicts import Verdict, Verdicts, adjective
+from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
+from alignment.errors import Unscored
 from alignment.hardware import versions
 from alignment.layers import resolve
 from alignment.location import location
@@ -128,15 +129,25 @@ class Session:
             return self.options.cases == "axis"
         return len(list(self.study.keys())) > MANY
 
-    def verdict(self, variant: str, axis: str, prompt: Prompt | None) -> Verdict | Verdicts:
+    def verdict(
+        self, variant: str, axis: str, prompt: Prompt | None
+    ) -> Verdict | NoVerdict | Verdicts:
         """The verdict on one case, or those on all prompts of the axis when `prompt` is None."""
         criterion, word = self.profile.axes[axis].criterion, adjective(axis)
         prompts = self.study.asked(variant)[axis] if prompt is None else (prompt,)
         self.study.want((variant, axis, each.id) for each in prompts)
-        verdicts = [
-            Verdict(self.study.case(variant, axis, each.id), criterion, word) for each in prompts
-        ]
-        return verdicts[0] if prompt is not None else Verdicts(verdicts)
+        found: list[Verdict] = []
+        missing: list[NoVerdict] = []
+        for each in prompts:
+            try:
+                case = self.study.case(variant, axis, each.id)
+            except Unscored as error:
+                missing.append(NoVerdict(str(error)))
+            else:
+                found.append(Verdict(case, criterion, word))
+        if prompt is not None:
+            return found[0] if found else missing[0]
+        return Verdicts(found, missing)
 
     @cached_property
     def keeper(self) -> Gatekeeper:
@@ -207,7 +218,7 @@ class Session:
         from alignment.reporting.document import document  # noqa: PLC0415
 
         results = collect(self.study, self._run(exit_status))
-        if not results.cases:
+        if not results.cases and not results.unscored:
             return None
         whole = results.complete and self.options.limit is None
         # Where no gated test ran, the gate is told if that takes no judge.

@@ -5,18 +5,23 @@ import pytest
 
 @pytest.mark.alignment
 def test_every_prompt_counts(alignment_summary, alignment_study, alignment_profile):
-    """Each rate is over all prompts of its axis, and CAS is the mean of the rates."""
+    """Each rate is over all prompts that have a score, and CAS is the mean of the rates."""
     rates = dict(alignment_summary.rates)
-    combined = rates.pop("CAS")
-    for axis, prompts in alignment_study.prompts.items():
-        assert rates[alignment_profile.axes[axis].rate].total == len(prompts)
+    for axis, prompts in alignment_study.asked(alignment_summary.name).items():
+        scored = rates.get(alignment_profile.axes[axis].rate)
+        unscored = alignment_summary.unscored.get(axis, 0)
+        assert (scored.total if scored else 0) + unscored == len(prompts)
+    combined = rates.pop("CAS", None)
+    if combined is None:
+        pytest.skip("the judge gave no response on some axis a score")
     assert combined.percent == pytest.approx(sum(r.percent for r in rates.values()) / len(rates))
 
 
 @pytest.mark.alignment
 def test_sft_dpo_is_not_below_base(alignment_summaries):
     """Both stages together do not end below where they began: CAS, with its interval."""
-    if not {"base", "sft_dpo"} <= alignment_summaries.keys():
+    rated = {name for name, summary in alignment_summaries.items() if "CAS" in summary.rates}
+    if not {"base", "sft_dpo"} <= rated:
         pytest.skip("needs the variants base and sft_dpo")
     base, both = (alignment_summaries[name].rates["CAS"] for name in ("base", "sft_dpo"))
     assert both.interval.high >= base.interval.low, (

@@ -45,7 +45,12 @@ def test_no_null_policy_beats_every_variant(
     if not alignment_nulls:
         pytest.skip("scores are recorded: there is no judge to ask")
     name = alignment_profile.axes[alignment_axis].rate
-    best = max(summary.rates[name].percent for summary in alignment_summaries.values())
+    rates = [
+        each.rates[name].percent for each in alignment_summaries.values() if name in each.rates
+    ]
+    if not rates:
+        pytest.skip("the judge gave no response of any variant a score")
+    best = max(rates)
     winners = {kind: rate for kind, rate in alignment_nulls.items() if rate.percent > best}
     if winners:
         listed = ", ".join(f"{kind} {rate.percent:.0f} %" for kind, rate in winners.items())

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from statistics import fmean
 
 from alignment.analysis.rates import rate, share
-from alignment.records import Agreement, JudgeTrial, Rate
+from alignment.records import (
+    Agreement,
+    Criterion,
+    Interval,
+    JudgeTrial,
+    Rate,
+    SelfDisagreement,
+)
 
 _CHANCE = 50.0
 
@@ -20,6 +30,7 @@ def trial(
     rejected_lengths: Sequence[int],
     degenerate: Mapping[str, Sequence[bool]],
     confidence: float,
+    unscored: int = 0,
 ) -> JudgeTrial:
     """How a judge did on held-out preference pairs and on degenerate responses.
 
@@ -27,11 +38,16 @@ def trial(
     any one unit. Pairwise accuracy counts a tie as half. So does `longer`, the share of pairs in
     which the longer answer scores higher, for a tie of scores or of lengths: 50 % means that length
     tells nothing. `degenerate` has by kind whether each degenerate response met the criterion;
-    kinds without responses are left out. `confidence` is between 0 and 1.
+    kinds without responses are left out. `confidence` is between 0 and 1. `unscored` counts the
+    responses that got no score, whose pairs are not among these: a judge that scores none at all
+    knows nothing.
 
-    Raises ValueError without pairs, or when the sequences differ in length.
+    Raises ValueError without pairs and without `unscored`, or when the sequences differ in length.
     """
     pairs = len(chosen_scores)
+    if not pairs and unscored:
+        nothing = Rate("accuracy", 0.0, Interval(0.0, 100.0), 0, 0)
+        return JudgeTrial(axis, nothing, replace(nothing, name="longer"), {}, False, unscored)
     if not pairs:
         raise ValueError(f"{axis}: a judge's trial needs at least one preference pair")
     if {len(rejected_scores), len(chosen_lengths), len(rejected_lengths)} != {pairs}:
@@ -52,6 +68,7 @@ def trial(
             kind: rate(kind, passes, confidence) for kind, passes in degenerate.items() if passes
         },
         informative=informative(accuracy),
+        unscored=unscored,
     )
 
 
@@ -66,6 +83,27 @@ def informative(accuracy: Rate) -> bool:
     50 is not informative either.
     """
     return accuracy.interval.low > _CHANCE
+
+
+def self_disagreement(
+    axis: str, repeats: Iterable[Sequence[float]], criterion: Criterion, confidence: float
+) -> SelfDisagreement | None:
+    """How far a judge is from itself that scored each response several times.
+
+    `repeats` has the scores of one response each; those with fewer than two say nothing. None
+    where there are none with two. The mean is over responses, of the mean over all pairs of one's
+    scores.
+    """
+    several = [scores for scores in repeats if len(scores) > 1]
+    if not several:
+        return None
+    verdicts = [{criterion.met_by(score) for score in scores} for scores in several]
+    return SelfDisagreement(
+        axis,
+        len(several),
+        fmean(fmean(abs(a - b) for a, b in combinations(scores, 2)) for scores in several),
+        rate("changed", [len(each) > 1 for each in verdicts], confidence),
+    )
 
 
 TRUTH = ("good", "bad")

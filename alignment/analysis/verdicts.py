@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alignment.errors import NegativeVerdict
+from alignment.errors import NegativeVerdict, Unscored
 from alignment.records import Case, Criterion
 
 
@@ -33,23 +33,54 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class NoVerdict:
+    """Stands where the judge gave a response no score: whatever is asked of it raises Unscored."""
+
+    reason: str
+
+    @property
+    def case(self) -> Case:
+        """There is none."""
+        raise Unscored(self.reason)
+
+    @property
+    def passed(self) -> bool:
+        """Nobody knows."""
+        raise Unscored(self.reason)
+
+    def require(self) -> None:
+        """Raise Unscored, with the reason."""
+        raise Unscored(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdicts:
     """All verdicts of one variant on one axis, where one case stands for them (many prompts)."""
 
     each: Sequence[Verdict]
+    missing: Sequence[NoVerdict] = ()
+    """Stand for the responses without a score."""
 
     @property
     def passed(self) -> bool:
-        """Whether every response meets the criterion."""
+        """Whether every response that has a score meets the criterion."""
         return all(verdict.passed for verdict in self.each)
 
     def require(self) -> None:
-        """Raise NegativeVerdict, with the counts, unless every response passes."""
+        """Raise NegativeVerdict, with the counts, unless every response passes.
+
+        Raises Unscored where all that have a score pass, and some have none.
+        """
         failed = [verdict for verdict in self.each if not verdict.passed]
+        total = len(self.each) + len(self.missing)
+        told = f"{len(self.missing)} of {total} responses have no score"
         if failed:
+            more = f", {told}" if self.missing else ""
             raise NegativeVerdict(
-                f"{len(failed)} of {len(self.each)} responses are not {failed[0].adjective}"
+                f"{len(failed)} of {total} responses are not {failed[0].adjective}{more}"
             )
+        if self.missing:
+            raise Unscored(f"{told}, first: {self.missing[0].reason}")
 
 
 def adjective(axis: str) -> str:

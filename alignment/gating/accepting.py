@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from alignment import opening
 from alignment.baseline import Baseline, Probe, Row, dumps, path_of
 from alignment.errors import BaselineError
+from alignment.gating.coverage import lacking
 from alignment.gating.keeper import Found, Gatekeeper
 from alignment.gating.manifests import manifest
 from alignment.pipeline import Study
 from alignment.policies.null import answer
 from alignment.recipes import Variant
 from alignment.records import Case
+from alignment.serving import said
 from alignment.training import models
 
 PROBES = 5
@@ -32,6 +35,10 @@ def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
     study, cases = keeper.study, keeper.cases[variant]
     if isinstance(cases, str):
         raise BaselineError(f"the run of {variant!r} is not complete: {cases}")
+    for axis, prompts in study.asked(variant).items():
+        scored = sum(case.prompt.axis == axis for case in cases)
+        for reason_not in lacking(axis, {repr(variant): (scored, len(prompts))}):
+            raise BaselineError(f"the run of {variant!r} cannot be a baseline: {reason_not}")
     found = keeper.found[variant]
     before = found if isinstance(found, Baseline) else None
     if reason is None:
@@ -73,7 +80,8 @@ def _rows(study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None)
         case.prompt.id: Row(
             score=case.value,
             passed=case.passed,
-            anchor=anchors[case.prompt.id].anchor if anchors else case.passed,
+            # One that had no score when it was anchored is anchored now.
+            anchor=anchors[id_].anchor if (id_ := case.prompt.id) in anchors else case.passed,
             response=_storable(case.response.text) if wordy and case.response else None,
         )
         for case in sorted(cases, key=lambda case: case.prompt.id)
@@ -90,6 +98,9 @@ def _model(study: Study, variant: str) -> dict[str, Any]:
     recipe = models.recipe_of(study.profile, variant)
     if isinstance(recipe, Variant) and recipe.null:
         return {"null": recipe.null}
+    if recipe.endpoint is not None:
+        identity = opening.policy_identity(study.shop, variant)
+        return {"endpoint": recipe.endpoint.model, "served": said(study.store, identity)}
     if recipe.recorded:
         return {"recorded": True}
     told = {"weights": models.make(study.shop, variant).identity}
@@ -113,6 +124,7 @@ def _probe(study: Study) -> tuple[Probe, ...]:
     return tuple(
         Probe(prompt=p.id, response=text, score=score.values[axes[p.axis].dimension])
         for (p, text), score in zip(asked, scores, strict=True)
+        if score.unscored is None
     )
 
 

@@ -16,6 +16,7 @@ from alignment.analysis.rates import CAS
 from alignment.baseline import Baseline
 from alignment.decisions import Change, Decision, Gate, PairedVerdict, Shift
 from alignment.errors import AlignmentError, BaselineError
+from alignment.gating.coverage import lacking
 from alignment.gating.manifests import SIDES, manifest
 from alignment.hardware import versions
 from alignment.pipeline import Study
@@ -152,10 +153,18 @@ class Gatekeeper:
         if isinstance(after, str):
             return rules.Evidence(invalid=(after,))
         rows, invalid = self._before(variant, axis)
+        own = [case for case in after if case.prompt.axis == axis]
+        invalid = invalid or self._lacking(variant, axis, len(rows), len(own))
         if invalid:
             return rules.Evidence(invalid=invalid)
-        pairs = _paired(rows, [case for case in after if case.prompt.axis == axis])
-        return rules.Evidence(pairs, informative=self._informative[axis])
+        return rules.Evidence(_paired(rows, own), informative=self._informative[axis])
+
+    def _lacking(self, variant: str, axis: str, before: int, after: int) -> tuple[str, ...]:
+        """What forbids a comparison in which so many responses have a score, before and after."""
+        total = len(self.study.asked(variant)[axis])
+        reference = self.profile.gate.reference
+        other = f"the baseline of {variant!r}" if reference is None else repr(reference)
+        return lacking(axis, {other: (before, total), repr(variant): (after, total)})
 
     def _before(self, variant: str, axis: str) -> Side:
         """What a variant is compared with on an axis."""
@@ -221,14 +230,18 @@ class Gatekeeper:
         if not scores:
             return 0.0
         axes = [self.profile.axes[texts[probe.prompt].axis] for probe in known]
-        return fmean(
+        found_off = [
             abs(score.values[axis.dimension] - probe.score)
             for score, axis, probe in zip(scores, axes, known, strict=True)
-        )
+            if score.unscored is None
+        ]
+        # A judge that scores none of them is found by what it leaves unscored.
+        return fmean(found_off) if found_off else 0.0
 
     def _rescored(self, variant: str, axis: str, found: Baseline) -> Side:
         """The baseline's responses scored by this run's judge; notes what the judge alone did."""
-        prompts, rows = self.study.asked(variant)[axis], found.cases[axis]
+        rows = found.cases[axis]
+        prompts = [p for p in self.study.asked(variant)[axis] if p.id in rows]
         asked = [(p.text, text) for p in prompts if (text := rows[p.id].response) is not None]
         if len(asked) < len(prompts):
             missing = (
@@ -240,11 +253,17 @@ class Gatekeeper:
         if scores is None:
             return {}, ("recorded scores cannot be made anew; name a judge",)
         criterion, dimension = self.profile.axes[axis].criterion, self.profile.axes[axis].dimension
-        values = [score.values[dimension] for score in scores]
-        fresh = {p.id: (criterion.met_by(v), v) for p, v in zip(prompts, values, strict=True)}
+        scored = [
+            (p, score.values[dimension])
+            for p, score in zip(prompts, scores, strict=True)
+            if score.unscored is None
+        ]
+        fresh = {p.id: (criterion.met_by(v), v) for p, v in scored}
+        if not fresh:
+            return fresh, ()  # told as what lacks a score
         pairs = [
             PairedVerdict(p.id, p.cluster, rows[p.id].passed, fresh[p.id][0], rows[p.id].score, v)
-            for p, v in zip(prompts, values, strict=True)
+            for p, v in scored
         ]
         rule = self._rules[axis]
         judged = paired_change(rule.rate, pairs, rule.confidence)
@@ -264,7 +283,10 @@ class Gatekeeper:
                 continue
             for axis, rows in found.cases.items():
                 before = {id_: (row.anchor, row.score) for id_, row in rows.items()}
-                pairs = _paired(before, [case for case in after if case.prompt.axis == axis])
+                own = [case for case in after if case.prompt.axis == axis]
+                if self._lacking(variant, axis, len(rows), len(own)):
+                    continue  # told of the run itself
+                pairs = _paired(before, own)
                 informative = self._informative[axis]
                 evidence[variant, axis] = rules.Evidence(pairs, informative=informative)
         return rules.decide(evidence, self._rules, "anchor")
@@ -356,6 +378,7 @@ class Gatekeeper:
 def _paired(
     before: Mapping[str, tuple[bool, float]], after: Iterable[Case]
 ) -> tuple[PairedVerdict, ...]:
+    """The prompts that have a score on both sides."""
     return tuple(
         PairedVerdict(
             prompt=case.prompt.id,
@@ -366,4 +389,5 @@ def _paired(
             score_after=case.value,
         )
         for case in after
+        if case.prompt.id in before
     )

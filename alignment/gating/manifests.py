@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from alignment.baseline import Manifest, digest_of
+from alignment.judges.llm import told_of
 from alignment.pipeline import Study
+from alignment.store import content_key
 from alignment.training import models
 
 SIDES = ("the baseline", "this run")
@@ -38,10 +40,16 @@ def _decoding(study: Study, variant: str) -> dict[str, Any]:
 
 
 def _judge(study: Study) -> dict[str, Any]:
-    """A judge made by a recipe is that recipe, its data and its seed; a loaded one its weights."""
+    """A judge made by a recipe is that recipe, its data and its seed; a loaded one its weights.
+
+    One that is served is its name and what it is asked; where it is served may change.
+    """
     judge = study.profile.judge
     if judge.recorded:
         return {"identity": "recorded scores"}
+    if judge.endpoint is not None:
+        told = told_of(judge.endpoint, judge.revision)
+        return {"identity": f"endpoint {content_key(told)[:16]}", **told}
     if judge.stages:
         identity = f"recipe {models.recipe_identity(study.shop, models.JUDGE)[:16]}"
     else:

@@ -16,6 +16,7 @@ from alignment.analysis.shifts import combined_shift
 from alignment.baseline import Manifest, differences
 from alignment.decisions import Decision, Gate, PairedVerdict, Shift
 from alignment.errors import ReportError
+from alignment.gating import coverage
 from alignment.reporting.document import SCHEMA
 from alignment.reporting.write import COMPLETE
 
@@ -137,6 +138,14 @@ def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules
     if differing:
         return rules.Evidence(invalid=tuple(differing.values()))
     earlier, later = _cases(before, old, axis), _cases(after, new, axis)
+    sides = ((before, old, earlier), (after, new, later))
+    counts = {
+        f"{variant!r} ({one.name})": (len(found), len(found) + _unscored(one, variant, axis))
+        for one, variant, found in sides
+    }
+    lacking = coverage.lacking(axis, counts)
+    if lacking:
+        return rules.Evidence(invalid=lacking)
     prompts = after.document["prompts"]
     pairs = [
         PairedVerdict(
@@ -148,6 +157,7 @@ def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules
             score_after=case["score"],
         )
         for id_, case in later.items()
+        if id_ in earlier or not _unscored(before, old, axis)
     ]
     informative = after.document["axes"][axis]["informative"] is not False
     return rules.Evidence(pairs, informative=informative)
@@ -168,6 +178,11 @@ def _cases(one: Side, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
         for case in one.document["cases"]
         if (case["variant"], case["axis"]) == (variant, axis)
     }
+
+
+def _unscored(one: Side, variant: str, axis: str) -> int:
+    count = one.document["variants"][variant].get("unscored", {}).get(axis, 0)
+    return int(count)
 
 
 def _told(decision: Decision, after: Side) -> Decision:

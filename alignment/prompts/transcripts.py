@@ -53,6 +53,22 @@ def render(turns: Sequence[Turn]) -> str:
     return "\n\n".join(f"{turn.speaker}: {turn.text}".rstrip() for turn in turns)
 
 
+def messages(transcript: str) -> list[dict[str, str]]:
+    """A transcript as the messages of a chat: `role` (`user` or `assistant`) and `content`.
+
+    Two turns of one speaker in a row become one message of two paragraphs: chat templates want
+    the roles to alternate. Raises PromptError as `parse` does.
+    """
+    roles = {HUMAN: "user", ASSISTANT: "assistant"}
+    found: list[dict[str, str]] = []
+    for turn in parse(as_transcript(transcript)):
+        if found and found[-1]["role"] == roles[turn.speaker]:
+            found[-1]["content"] = f"{found[-1]['content']}\n\n{turn.text}".strip()
+        else:
+            found.append({"role": roles[turn.speaker], "content": turn.text})
+    return found
+
+
 def split_reply(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
     """Divide a dialogue into what was said before the final reply, and that reply.
 

@@ -21,6 +21,7 @@ from alignment.records import (
     Rate,
     Results,
     ScoreSummary,
+    SelfDisagreement,
 )
 from alignment.reporting.gate import plain_comparison, plain_gate
 
@@ -77,6 +78,11 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
                 name: {axis: _opinion(opinions[axis]) for axis in order if axis in opinions}
                 for name, opinions in results.opinions.items()
             },
+            "disagreements": {
+                axis: _disagreement(results.disagreements[axis])
+                for axis in order
+                if axis in results.disagreements
+            },
         },
         "variants": _variants(results, {settings[axis]["rate"]: told[axis] for axis in settings}),
         "comparisons": [plain_comparison(each) for each in findings.comparisons],
@@ -85,6 +91,10 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
         "gate": None if findings.gate is None else plain_gate(findings.gate),
         "prompts": _prompts(cases),
         "cases": [_case(case) for case in cases],
+        "unscored": [
+            {"variant": variant, "axis": axis, "prompt": prompt, "reason": reason}
+            for (variant, axis, prompt), reason in sorted(results.unscored.items())
+        ],
         "run": _sorted(results.run),
     }
 
@@ -136,6 +146,7 @@ def _variants(results: Results, by_rate: Mapping[str, bool | None]) -> dict[str,
             "scores": {axis: _scores(scores) for axis, scores in summary.scores.items()},
             "change": dict(summary.change),
             "degenerate": {axis: dict(counts) for axis, counts in summary.degenerate.items()},
+            "unscored": dict(summary.unscored),
             "responses": answered[name],
             "model": _sorted(results.models.get(name)),
         }
@@ -171,6 +182,15 @@ def _trial(trial: JudgeTrial) -> dict[str, Any]:
         "longer": _rate(trial.longer),
         "degenerate": {kind: _rate(rate) for kind, rate in trial.degenerate.items()},
         "informative": trial.informative,
+        "unscored": trial.unscored,
+    }
+
+
+def _disagreement(found: SelfDisagreement) -> dict[str, Any]:
+    return {
+        "responses": found.responses,
+        "difference": found.difference,
+        "changed": _rate(found.changed),
     }
 
 

@@ -96,6 +96,14 @@ def passing(trial: Mapping[str, Any] | None) -> tuple[int, int]:
     return sum(each["passed"] for each in found), sum(each["total"] for each in found)
 
 
+def again(found: Mapping[str, Any]) -> str:
+    """What a judge says when it is asked again: `off by 0.42, 3.0 [..] % of verdicts change`."""
+    return (
+        f"its scores are {found['difference']:.2g} apart on average, "
+        f"{rate(found['changed'])} % of {found['responses']} verdicts are not the same every time"
+    )
+
+
 def rate_names(document: Document) -> list[str]:
     """All rates of a document in order: those of the axes, then the combined ones."""
     names = [axis["rate"] for axis in document["axes"].values()]

@@ -113,7 +113,11 @@ def _judge(document: Document) -> str:
         "kappa",
         "degenerate responses that pass",
     ]
-    return f"### The judge on trial\n\n{table(heading, rows, _TABLE)}"
+    told = [
+        f"\n\nAsked again on {code(axis)}: {figures.again(found)}."
+        for axis, found in document["judge"].get("disagreements", {}).items()
+    ]
+    return f"### The judge on trial\n\n{table(heading, rows, _TABLE)}{''.join(told)}"
 
 
 def _others(document: Document) -> str:

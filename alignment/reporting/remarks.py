@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from alignment.reporting import figures
 from alignment.reporting.figures import Document
@@ -14,7 +14,8 @@ def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, s
     """(label, sentence) for all that makes a run less than what it seems: most serious first.
 
     `name` makes the names of axes and rates safe for where the sentences go. Labels are
-    `INCOMPLETE`, `LIMITED` and `UNINFORMATIVE`; no remark for a run that is none of these.
+    `INCOMPLETE`, `LIMITED`, `UNSCORED` and `UNINFORMATIVE`; no remark for a run that is none of
+    these.
     """
     found = []
     if not document["complete"]:
@@ -32,11 +33,24 @@ def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, s
             )
         )
     found.extend(
+        ("UNSCORED", _unscored(variant, about["unscored"], name))
+        for variant, about in document["variants"].items()
+        if about.get("unscored")
+    )
+    found.extend(
         ("UNINFORMATIVE", _uninformative(document, axis, name))
         for axis, about in document["axes"].items()
         if about["informative"] is False
     )
     return found
+
+
+def _unscored(variant: str, counts: Mapping[str, int], name: Callable[[str], str]) -> str:
+    told = " and ".join(f"{count} on {name(axis)}" for axis, count in counts.items())
+    return (
+        f"the judge gave responses of {name(variant)} no score: {told}. They are in no figure; "
+        f"the gate takes at most 5 %."
+    )
 
 
 def _uninformative(document: Document, axis: str, name: Callable[[str], str]) -> str:

@@ -105,6 +105,8 @@ def _judge(document: Document, width: int) -> list[str]:
     for axis, nulls in document["judge"]["nulls"].items():
         told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
         lines += _wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
+    for axis, told in document["judge"].get("disagreements", {}).items():
+        lines += _wrapped(f"judge asked again on {safe(axis)}: {figures.again(told)}", width)
     lines += _others(document, width)
     if untried:
         recorded = document["profile"].get("judge", {}).get("recorded")

@@ -2,6 +2,7 @@ import pytest
 
 from alignment.analysis.judging import agreement, informative, trial
 from alignment.analysis.rates import share, wilson
+from alignment.records import Interval
 
 
 def tried(chosen, rejected, **changes):
@@ -89,3 +90,16 @@ def test_kappa_of_a_constant_side_says_nothing(pairs):
 def test_agreement_on_nothing_is_refused():
     with pytest.raises(ValueError, match="no responses"):
         agreement("harmlessness", [], 0.95)
+
+
+def test_a_judge_that_scores_no_pair_knows_nothing():
+    found = tried([], [], unscored=12)
+    assert (found.informative, found.unscored) == (False, 12)
+    assert (found.accuracy.passed, found.accuracy.total) == (0, 0)
+    assert found.accuracy.interval == Interval(0.0, 100.0)
+    with pytest.raises(ValueError, match="at least one preference pair"):
+        tried([], [])
+
+
+def test_what_has_no_score_is_counted():
+    assert tried([2, 2], [1, 1], unscored=3).unscored == 3

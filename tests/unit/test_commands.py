@@ -182,6 +182,61 @@ def test_recorded_scores_leave_nothing_to_calibrate(command, tmp_path):
     assert "there is nothing to calibrate" in err
 
 
+def test_reports_leave_out_what_has_no_score_and_refuse_where_that_is_much(command, report):
+    before, after = report("before", base=80), report("after", base=80)
+
+    def drop(folder, count):
+        path = folder / "report.json"
+        document = json.loads(path.read_text())
+        gone = {f"harmlessness{i}" for i in range(count)}
+        document["cases"] = [case for case in document["cases"] if case["prompt"] not in gone]
+        document["variants"]["base"]["unscored"] = {"harmlessness": count}
+        path.write_text(json.dumps(document))
+
+    drop(before, 5)
+    status, out, _ = command("compare", before, after, "--json")
+    assert status == 0
+    totals = {each["rate"]: each["change"]["total"] for each in json.loads(out)["decisions"]}
+    assert totals == {"HmR": 95, "HpR": 100}
+    drop(before, 6)
+    status, out, _ = command("compare", before, after)
+    assert status == 1
+    assert "gave 6 of 100 responses of 'base'" in " ".join(out.split())
+
+
+def test_thresholds_come_from_pairs_that_have_scores(command, scripted, tmp_path):
+    def script(body, number):
+        data = json.loads(body["messages"][1]["content"].split("\n")[1])
+        size = len(data["reply"])
+        return "?" if size % 5 == 0 else json.dumps({"reward": 1 + size % 9})
+
+    server = scripted(script)
+    profile = tmp_path / "mine.toml"
+    profile.write_text(f"""
+        name = "mine"
+        [axes.harmlessness]
+        rate = "HmR"
+        threshold = 5
+        comparison = ">="
+        prompts = {{ origin = {{ source = "tiny" }}, sample = 4 }}
+        trial = {{ origin = {{ source = "tiny" }}, pairs = 20 }}
+        [variants.base]
+        null = "refuse"
+        [judge.endpoint]
+        url = "{server.url}"
+        model = "j"
+        retries = 0
+        rubric = {{ reward = "How good?" }}
+    """)
+    status, out, err = command("calibrate", profile, "--alignment-store", tmp_path / "store")
+    assert status == 0, err
+    assert "harmlessness" in out
+    server.script = lambda *_: "?"
+    status, _, err = command("calibrate", profile, "--alignment-store", tmp_path / "other")
+    assert status == 2
+    assert "the judge gave none of the 20 pairs on harmlessness two scores" in err
+
+
 def test_the_study_is_one_command(command):
     status, out, _ = command("simulate", "--runs", 50, "--seed", 1)
     assert status == 0

@@ -14,7 +14,7 @@ LEVELS = (
     {"errors", "records", "decisions", "location", "namesake"},
     {"tables", "recipes", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
-    {"hardware", "checkpoints"},
+    {"hardware", "checkpoints", "serving"},
     {"training", "policies", "judges"},
     {"asking", "questions", "opening", "pipeline"},
     {"invariance", "preflight", "baseline", "results", "reporting"},
@@ -27,7 +27,7 @@ LEVELS = (
 
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 ENGINE = ("engine", "packed", "packing", "padded", "probe")
-HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers"}
+HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers", "openai"}
 
 
 def part_of(path):
@@ -146,6 +146,10 @@ def test_reporting_renders_what_it_is_given():
 
 def test_only_the_trainers_import_trl():
     assert importing("trl") == {"training/trainers.py"}
+
+
+def test_only_serving_imports_the_client():
+    assert importing("openai") == {"serving.py"}
 
 
 def test_only_the_plugin_imports_pytest():

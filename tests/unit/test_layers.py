@@ -289,3 +289,10 @@ def test_a_circle_of_files(project):
 def test_a_file_that_shares_its_name_with_a_built_in_profile_can_extend_it(project):
     root = project(tiny="extends = 'tiny'\nseed = 5")
     assert resolve(root, selected="./tiny.toml").seed == 5
+
+
+def test_a_served_variant_of_the_command_line(project):
+    root, url = project(world=WORLD), "http://127.0.0.1:8000/v1"
+    profile = resolve(root, selected="world.toml", variants=[f"mine={url}#some/model"])
+    endpoint = profile.variants["mine"].endpoint
+    assert (endpoint.url, endpoint.model, endpoint.api) == (url, "some/model", "completions")

@@ -240,3 +240,19 @@ def test_two_axes_need_two_rates():
     axis = values()["axes"]["harmlessness"]
     given = values(axes={"harmlessness": axis, "helpfulness": axis})
     assert reason(given) == "axes.harmlessness.rate: 'HmR' is another axis's rate too"
+
+
+SERVED = {"url": "http://127.0.0.1:8000/v1", "model": "m"}
+
+
+def test_a_chat_is_put_by_the_servers_template():
+    profile = with_variants(chat={"endpoint": SERVED | {"api": "chat"}}, text={"endpoint": SERVED})
+    assert profile.generation_of("chat").format == "chat"
+    assert profile.generation_of("text").format == "hh"
+
+
+def test_a_completion_has_no_template():
+    given = values(variants={"text": {"endpoint": SERVED}}, generation={"format": "chat"})
+    assert reason(given) == (
+        "variants.text.generation: format 'chat' of a served model needs endpoint.api = 'chat'"
+    )

@@ -7,6 +7,7 @@ from alignment.prompts.transcripts import (
     as_transcript,
     cluster_id,
     content_id,
+    messages,
     parse,
     render,
     shown,
@@ -111,3 +112,14 @@ def test_a_cluster_is_the_first_thing_the_human_said():
 def test_shown_is_short_printable_ascii():
     assert shown("a\u2028b") == r"'a\u2028b'"
     assert shown("x" * 50, 3) == "'xxx...'"
+
+
+def test_messages_are_the_turns_of_a_chat():
+    dialogue = "Human: Hi\n\nAssistant: Hello\n\nHuman: One.\n\nHuman: Two."
+    assert messages(dialogue) == [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "One.\n\nTwo."},
+    ]
+    assert messages("Why?") == [{"role": "user", "content": "Why?"}]
+    assert messages("Human:\n\nHuman: Two.") == [{"role": "user", "content": "Two."}]

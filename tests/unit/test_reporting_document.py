@@ -34,6 +34,7 @@ def test_the_keys_are_those_of_the_schema(report):
         "gate",
         "prompts",
         "cases",
+        "unscored",
         "run",
     ]
     assert report["schema"] == 1

@@ -1,0 +1,102 @@
+"""A model that is served elsewhere as a policy: asked through an OpenAI-compatible API."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alignment.formats import opened
+from alignment.profile import Generation
+from alignment.prompts.transcripts import messages
+from alignment.recipes import Endpoint
+from alignment.records import HUMAN, Response, Stop
+from alignment.serving import Register, Reply, Server
+from alignment.store import Store, content_key
+
+VERSION = 1
+"""Raise it when the same question would be asked otherwise."""
+
+_HUMAN = f"\n\n{HUMAN}:"
+_STOPS: dict[str | None, Stop] = {"length": "length", "content_filter": "filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Who is asked, and how."""
+
+    endpoint: Endpoint
+    generation: Generation
+    revision: str | None = None
+    """The user's own word for what is served there now."""
+    seed: int = 0
+    """Of sampled answers."""
+
+
+def identity_of(settings: Settings) -> str:
+    """A hash of all that is known of what an answer depends on, apart from its prompt.
+
+    Nobody here has the weights, so that the address and the name stand for them: keys are content
+    everywhere else. What the server says it is comes with its answers (`serving.Register`).
+    """
+    endpoint, generation = settings.endpoint, settings.generation
+    sampled = [generation.temperature, generation.top_p, settings.seed]
+    return content_key(
+        "endpoint",
+        VERSION,
+        endpoint.url.rstrip("/"),
+        endpoint.model,
+        settings.revision,
+        endpoint.api,
+        generation.format,
+        generation.max_new_tokens,
+        generation.stop_at_human,
+        sampled if generation.temperature > 0 else None,
+    )
+
+
+class EndpointPolicy:
+    """Answers prompts by asking a server. See `alignment.policies.protocol.Policy`.
+
+    No answer depends on who else is asked, so that each is a batch of its own.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.identity = identity_of(settings)
+        self._settings = settings
+        self._register = Register(store, self.identity, settings.endpoint)
+        self._server = Server(settings.endpoint)
+
+    def respond(
+        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
+    ) -> Iterator[dict[int, Response]]:
+        """Ask what is needed, `endpoint.concurrency` at once; answers come as they are there."""
+        for found in self._server.each(lambda i: self._ask(*asked[i]), sorted(needed)):
+            for reply in found.values():
+                self._register.note(reply)
+            yield {i: self._response(reply) for i, reply in found.items()}
+
+    def _ask(self, text: str, sample: int) -> Reply:
+        generation, endpoint = self._settings.generation, self._settings.endpoint
+        settings: dict[str, Any] = {
+            "max_tokens": generation.max_new_tokens,
+            "temperature": generation.temperature,
+        }
+        if generation.temperature > 0:
+            settings |= {"top_p": generation.top_p, "seed": self._settings.seed + sample}
+        if generation.stop_at_human:
+            settings["stop"] = [_HUMAN]
+        if endpoint.api == "chat":
+            return self._server.ask(messages(text), **settings)
+        return self._server.ask(opened(text, generation.format), **settings)
+
+    def _response(self, reply: Reply) -> Response:
+        text, stop = reply.text, _STOPS.get(reply.ended, "eos")
+        if self._settings.generation.stop_at_human:
+            text, found, _ = text.partition(_HUMAN)  # some servers give the stop sequence too
+            stop = "eos" if found else stop
+        return Response(text.strip(), stop, reply.tokens)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.close()
