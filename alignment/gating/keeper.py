@@ -311,7 +311,7 @@ class Gatekeeper:
         settings = self.profile.gate
         told = [(p.cluster, p.score_before, p.score_after) for p in pairs]
         spec = (self.profile.confidence, settings.resamples, self.profile.seed)
-        key = content_key("bca", told, spec, versions("scipy", "numpy"))
+        key = content_key("bca", 2, told, spec, versions("scipy", "numpy"))
 
         def compute() -> list[float]:
             confidence, resamples, seed = spec
