@@ -127,7 +127,7 @@ def _coins(tosses: int) -> list[float]:
 def _at_most(
     bound: int, others: Mapping[int, float], size: int, coins: Sequence[float]
 ) -> tuple[float, float]:
-    """The chances that `others` and coins of `size` either way come to `bound` at most, and to it."""
+    """The chances that `others` and coins of `size` each come to `bound` at most, and to it."""
     tosses = len(coins) - 1
     up_to = list(accumulate(coins))
     below = exactly = 0.0

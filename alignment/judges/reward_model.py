@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.errors import JudgeError
 from alignment.formats import dialogue, judged
-from alignment.hardware import load_quietly, ready, versions
+from alignment.hardware import kind_of, load_quietly, ready, versions
 from alignment.policies.huggingface import load_tokenizer, merged
 from alignment.recipes import Judge
 from alignment.records import Score
@@ -46,7 +46,7 @@ def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
         judge.dimension,
         judge.max_length,
         settings.dtype,
-        settings.device,
+        kind_of(settings.device),
         versions("torch", "transformers"),
         *named,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alignment.checkpoints import Checkpoint
 from alignment.errors import ModelError
 from alignment.formats import opened
-from alignment.hardware import load_quietly, loading, ready, versions
+from alignment.hardware import kind_of, load_quietly, loading, ready, versions
 from alignment.profile import Generation
 from alignment.records import Response, Stop
 from alignment.store import content_key
@@ -49,7 +49,7 @@ def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
         sampled if generation.temperature > 0 else None,
         settings.dtype,
         settings.quantization,
-        settings.device,
+        kind_of(settings.device),
         versions("torch", "transformers"),
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, locate, over
 from alignment.errors import TrainingError
-from alignment.hardware import device_of, ready, versions
+from alignment.hardware import device_of, kind_of, ready, versions
 from alignment.judges import degenerate
 from alignment.profile import Profile, is_path_or_hub_id
 from alignment.progress import Progress
@@ -149,7 +149,7 @@ def recipe_key(shop: Workshop, name: str) -> str:
         VERSION,
         *_made_of(shop, name, _parent_key(shop, recipe, recipe_key)),
         profile.threads,
-        device_of(profile.device),
+        kind_of(device_of(profile.device)),
         versions(*_LIBRARIES),
     )
 

@@ -105,9 +105,11 @@ def _trainer(stage: Stage, settings: dict[str, Any], model: Any, tokenizer: Any,
         "reward": (trl.RewardTrainer, trl.RewardConfig),
     }
     trainer_class, config_class = kinds[stage.trainer]
+    args = config_class(**settings)
+    args._n_gpu = min(1, args.n_gpu)  # noqa: SLF001 - DataParallel would multiply the recipe's batch
     trainer = trainer_class(
         model=model,
-        args=config_class(**settings),
+        args=args,
         train_dataset=data,
         processing_class=tokenizer,
         peft_config=_lora(stage),

@@ -1,6 +1,7 @@
 """One worker or two: the same weights, the same report."""
 
 import json
+import re
 
 
 def test_plain_and_two_workers_from_empty_stores_agree(micro_run, undisturbed, tmp_path):
@@ -13,6 +14,20 @@ def test_plain_and_two_workers_from_empty_stores_agree(micro_run, undisturbed, t
     assert identities.keys() == {"base", "sft", "dpo", "sft_dpo"}
     identities["judge"] = report["judge"]["identity"]["identity"]
     assert len(set(identities.values())) == 5
+
+
+def test_workers_that_take_a_variant_each_give_the_same_report(micro_run, undisturbed, tmp_path):
+    """`-n 2 --dist loadgroup`: nobody waits for a lock on a variant that is another's."""
+    run = micro_run(tmp_path, "-n", "2", "--dist", "loadgroup", "-v")
+    assert run.finish() == undisturbed.report
+    output = (tmp_path / "output").read_text()
+    assert "answers is under way elsewhere" not in output
+    by_variant = {}
+    for worker, variant in re.findall(r"\[(gw\d)\].* \S+::test_response_\S+@(\w+)", output):
+        by_variant.setdefault(variant, set()).add(worker)
+    assert by_variant.keys() == {"base", "sft", "dpo", "sft_dpo"}
+    assert all(len(workers) == 1 for workers in by_variant.values())
+    assert len(set.union(*by_variant.values())) == 2
 
 
 def test_a_warm_run_agrees_and_computes_nothing(micro_run, undisturbed, tmp_path):
