@@ -31,7 +31,7 @@ def test_a_step_sees_as_many_rows_whoever_trains_it(given, processes, expected):
 
 
 def test_a_batch_that_cannot_be_divided_is_refused():
-    with pytest.raises(TrainingError, match="a step of 12 rows .* among 8 processes") as caught:
+    with pytest.raises(TrainingError, match=r"a step of 12 rows .* among 8 processes") as caught:
         divided(args(12, 1), 8)
     assert "\n" not in str(caught.value)
 
@@ -42,7 +42,7 @@ def test_a_batch_that_cannot_be_divided_is_refused():
 def test_the_first_to_fail_speaks_and_the_others_do_not(tmp_path):
     with pytest.raises(AlignmentError, match="mine"), ALONE.one_voice(tmp_path):
         raise AlignmentError("mine")
-    with pytest.raises(CrashError, match="^KeyError: 'x'$"), ALONE.one_voice(tmp_path):
+    with pytest.raises(CrashError, match=r"^KeyError: 'x'$"), ALONE.one_voice(tmp_path):
         raise KeyError("x")
     with pytest.raises(Elsewhere), ALONE.one_voice(tmp_path):
         next(tmp_path.iterdir()).joinpath("failed").touch()
