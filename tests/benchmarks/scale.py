@@ -90,7 +90,7 @@ def report(found):
 
 
 def measure(folder):
-    """Seconds of the processor (others may be at work too) of each part; the peak of memory in MiB."""
+    """Seconds of processor time of each part, for others may be at work too; peak memory in MiB."""
     import numpy  # noqa: F401 - that it takes a while is no matter of scale
     import scipy.special  # noqa: F401
 
