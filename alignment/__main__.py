@@ -1,4 +1,4 @@
-"""`python -m alignment`: the store, a profile, planning, comparing runs, the gate on trial."""
+"""`python -m alignment`: the store, profiles, training, planning, comparing, the gate on trial."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import AlignmentError, StoreError
+from alignment.errors import AlignmentError, Elsewhere, StoreError
 from alignment.location import ENVIRONMENT, location
 from alignment.reporting.text import safe
 from alignment.store import Store
@@ -29,10 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.exit = 0
     try:
         text = "\n".join(command(options))
+    except Elsewhere:
+        return 2
     except (AlignmentError, ValueError) as error:
         print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
-    print(text)  # noqa: T201
+    if text:
+        print(text)  # noqa: T201
     return int(options.exit)
 
 
@@ -57,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     _add_gate(commands)
+    _add_training(commands)
     profile = commands.add_parser("profile", help="print a resolved profile as JSON")
     profile.set_defaults(command=_profile)
     profile.add_argument(
@@ -69,6 +73,24 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="set one value"
     )
     return parser
+
+
+def _add_training(commands: Any) -> None:
+    train = commands.add_parser(
+        "train", help="train a profile's recipes into the store; also under torchrun"
+    )
+    train.set_defaults(command=_train)
+    train.add_argument("name", nargs="?", metavar="NAME|FILE", help="of the profile")
+    train.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE")
+    train.add_argument(
+        "--variant",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="variants, or `judge`, with their parents; default: all that have stages",
+    )
+    train.add_argument("--alignment-store", metavar="DIR")
 
 
 def _add_gate(commands: Any) -> None:
@@ -216,6 +238,12 @@ def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
     study = Study(profile, Store(location(options.alignment_store)), progress=progress)
     record = measured(study, options.model, judge=options.judge, count=options.prompts)
     yield from table(record)
+
+
+def _train(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.making import made  # noqa: PLC0415 - loads pydantic
+
+    yield from made(options.name, options.set, options.alignment_store, options.variant)
 
 
 def _simulate(options: argparse.Namespace) -> Iterator[str]:

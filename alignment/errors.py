@@ -43,6 +43,10 @@ class ReportError(AlignmentError):
     """A report cannot be read or compared."""
 
 
+class Elsewhere(AlignmentError):  # noqa: N818 - a word about where, not what
+    """Another process of the same command failed and tells what went wrong: nothing to say here."""
+
+
 class CrashError(AlignmentError):
     """Something nobody foresaw, with its cause: the one error that is shown with a traceback."""
 

@@ -7,13 +7,16 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from alignment.errors import ModelError
+
+_GPUS = Path("/proc/driver/nvidia/gpus")
+"""The driver has a folder for every GPU there."""
 
 
 def device_of(wanted: str) -> str:
@@ -32,6 +35,26 @@ def device_of(wanted: str) -> str:
     return "mps" if (sys.platform, platform.machine()) == ("darwin", "arm64") else "cpu"
 
 
+def kind_of(device: str) -> str:
+    """A device without its number, as it stands in keys: which of several made it is no matter."""
+    return device.partition(":")[0]
+
+
+def pin(worker: int, environment: MutableMapping[str, str], driver: Path = _GPUS) -> None:
+    """Leave one GPU visible to this process: worker i of several takes GPU i, and so on in turn.
+
+    What is visible CUDA counts from 0, so that neither a key nor a trainer ever hears a number.
+    Torch must not have looked yet; it is not needed to count.
+    """
+    told = environment.get("CUDA_VISIBLE_DEVICES")
+    if told is None:
+        gpus = [str(number) for number, _ in enumerate(driver.glob("*"))]
+    else:
+        gpus = [each.strip() for each in told.split(",") if each.strip()]
+    if len(gpus) > 1:
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
+
+
 def ready(device: str, threads: int) -> None:
     """Set torch up for heavy work. Raises ModelError when it cannot use the device.
 
@@ -41,7 +64,7 @@ def ready(device: str, threads: int) -> None:
 
     if threads:
         torch.set_num_threads(threads)
-    kind = device.partition(":")[0]
+    kind = kind_of(device)
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 from alignment.errors import AlignmentError
+from alignment.hardware import pin
 from alignment.namesake import conflict
 
 if TYPE_CHECKING:
@@ -87,12 +88,20 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def by_variant(config: pytest.Config) -> bool:
+    """Whether each worker of pytest-xdist takes variants of its own: `--dist loadgroup`."""
+    option = config.option
+    return bool(getattr(option, "loadgroup", False) or getattr(option, "dist", "") == "loadgroup")
+
+
 def session_of(config: pytest.Config) -> Session:
     """The session's study, made on first use."""
     if SESSION not in config.stash:
         from alignment.session import Options, Session  # noqa: PLC0415
 
         option, worker = config.option, is_worker(config)
+        if worker:
+            pin(int(config.workerinput["workerid"].removeprefix("gw")), os.environ)  # type: ignore[attr-defined]
         stream = _live_stream(config)
         report = Path(option.alignment_report)
         config.stash[SESSION] = Session(
@@ -112,6 +121,7 @@ def session_of(config: pytest.Config) -> Session:
                 rescore=option.alignment_rescore_baseline,
                 stream=stream,
                 live=stream is not None and not worker and stream.isatty(),
+                apart=worker and by_variant(config),
                 who=f"[{os.environ.get('PYTEST_XDIST_WORKER')}] " if worker else "",
             )
         )

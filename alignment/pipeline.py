@@ -43,17 +43,26 @@ CaseKey = tuple[str, str, str]
 class Study:
     """One profile over one store: models, responses, scores and cases, each made when asked for.
 
-    `limit` keeps the first prompts of every axis, for a quick look. A failure of one variant is
-    remembered: its cases raise it again, nothing is tried twice, and the other variants go on.
+    `limit` keeps the first prompts of every axis, for a quick look. What is wanted is made
+    together or, `apart`, one variant at a time, where other processes make the others. A failure
+    of one variant is remembered: its cases raise it again, nothing is tried twice, and the other
+    variants go on.
     """
 
     def __init__(
-        self, profile: Profile, store: Store, *, progress: Progress, limit: int | None = None
+        self,
+        profile: Profile,
+        store: Store,
+        *,
+        progress: Progress,
+        limit: int | None = None,
+        apart: bool = False,
     ) -> None:
         self.profile = profile
         self.store = store
         self.progress = progress
         self.limit = limit
+        self._apart = apart
         self.questions = Questions(profile, store)
         self.device = device_of(profile.device)
         self.shop = Workshop(
@@ -67,9 +76,11 @@ class Study:
 
     # -- what tests ask for ----------------------------------------------------------------------
 
-    def keys(self) -> Iterator[CaseKey]:
-        """Every case of the profile, variants in the profile's order."""
+    def keys(self, *variants: str) -> Iterator[CaseKey]:
+        """Every case of these variants, or of all, in the profile's order."""
         for variant in self.profile.variants:
+            if variants and variant not in variants:
+                continue
             for axis, prompts in self.asked(variant).items():
                 for prompt in prompts:
                     yield variant, axis, prompt.id
@@ -107,7 +118,7 @@ class Study:
 
     def cases(self, variant: str) -> list[Case]:
         """All answers of a variant that have a score, over the profile's prompts."""
-        keys = [key for key in self.keys() if key[0] == variant]
+        keys = list(self.keys(variant))
         self.want(keys)
         found = []
         for key in keys:
@@ -140,7 +151,12 @@ class Study:
         """Make what was asked and all that is wanted: answers of every variant, then scores."""
         self._wanted |= asked
         self._load_pending()
-        names = [name for name in self.profile.in_order() if self._pending(name)]
+        own = {variant for variant, _, _ in asked}
+        names = [
+            name
+            for name in self.profile.in_order()
+            if (name in own or not self._apart) and self._pending(name)
+        ]
         for name in names:
             if name in self._failures:
                 continue

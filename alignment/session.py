@@ -56,6 +56,8 @@ class Options:
     """Which baselines this run may replace: none, `new` ones, `all`."""
     stream: TextIO | None = None
     live: bool = False
+    apart: bool = False
+    """Whether other processes see to the other variants."""
     who: str = ""
 
 
@@ -105,7 +107,10 @@ class Session:
         return location(self.options.store).absolute()
 
     def _over(self, profile: Profile, store: Store) -> Study:
-        return Study(profile, store, progress=self.progress, limit=self.options.limit)
+        options = self.options
+        return Study(
+            profile, store, progress=self.progress, limit=options.limit, apart=options.apart
+        )
 
     def check(self) -> None:
         """Find everything that is wrong with the input now, without torch.

@@ -7,9 +7,10 @@ plain one when no dialogue is shared.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from math import comb, sqrt
 from statistics import NormalDist
 
@@ -90,23 +91,53 @@ def sign_flip(nets: Sequence[int], *, midp: bool = False) -> tuple[float, float]
     The randomization test on cluster totals: if nothing changed, before and after can be swapped
     for a dialogue as a whole, so that the sign of each net is a fair coin (Good 2005, Permutation,
     Parametric and Bootstrap Tests of Hypotheses, 3rd ed., ch. 3; the statistic is that of
-    Obuchowski 1998, Statistics in Medicine 17:1495-1507). Exact, by convolution; equals `mcnemar`
-    when every net is -1, 0 or 1.
+    Obuchowski 1998, Statistics in Medicine 17:1495-1507). Exact: nets of one size are as many fair
+    coins, and sizes are few. Equals `mcnemar` when every net is -1, 0 or 1.
     """
-    sizes = [abs(net) for net in nets if net]
-    reach, seen = sum(sizes), sum(nets)
-    chance = {0: 1.0}
-    for size in sizes:
+    sizes = Counter(abs(net) for net in nets if net)
+    seen = sum(nets)
+    most = max(sizes, key=lambda size: sizes[size], default=1)
+    others = {0: 1.0}  # the total of all nets but those of the most frequent size -> its chance
+    for size in sorted(sizes.keys() - {most}):
         spread: dict[int, float] = defaultdict(float)
-        for value, weight in chance.items():
-            spread[value - size] += weight / 2
-            spread[value + size] += weight / 2
-        chance = spread
-    assert max(chance) <= reach  # noqa: S101 - what convolution promises
-    half = chance[seen] / 2 if midp else 0.0
-    worse = sum(weight for value, weight in chance.items() if value <= seen)
-    better = sum(weight for value, weight in chance.items() if value >= seen)
+        for place, weight in enumerate(_coins(sizes[size])):
+            step = size * (2 * place - sizes[size])
+            for value, chance in others.items():
+                spread[value + step] += weight * chance
+        others = spread
+    point = _coins(sizes[most])
+    worse, equal = _at_most(seen, others, most, point)
+    better, _ = _at_most(-seen, others, most, point)  # the totals lie evenly about 0
+    half = equal / 2 if midp else 0.0
     return min(1.0, worse) - half, min(1.0, better) - half
+
+
+def _coins(tosses: int) -> list[float]:
+    """The chances of 0, 1, ... heads, from the middle outwards: no term is lost beside another."""
+    middle = tosses // 2
+    chances = [0.0] * (tosses + 1)
+    chances[middle] = term = comb(tosses, middle) / 2**tosses
+    for heads in range(middle, 0, -1):
+        chances[heads - 1] = term = term * heads / (tosses - heads + 1)
+    for heads in range(middle + 1, tosses + 1):
+        chances[heads] = chances[tosses - heads]
+    return chances
+
+
+def _at_most(
+    bound: int, others: Mapping[int, float], size: int, coins: Sequence[float]
+) -> tuple[float, float]:
+    """The chances that `others` and coins of `size` each come to `bound` at most, and to it."""
+    tosses = len(coins) - 1
+    up_to = list(accumulate(coins))
+    below = exactly = 0.0
+    for value, chance in others.items():
+        heads, rest = divmod(bound - value + size * tosses, 2 * size)
+        if heads >= 0:
+            below += chance * up_to[min(heads, tosses)]
+            if rest == 0 and heads <= tosses:
+                exactly += chance * coins[heads]
+    return below, exactly
 
 
 # -- intervals ---------------------------------------------------------------------------------

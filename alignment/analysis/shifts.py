@@ -9,6 +9,9 @@ from alignment.analysis.rates import mover
 from alignment.decisions import Change, PairedVerdict, Shift
 from alignment.records import Interval
 
+_DRAWN = 1_000_000
+"""Clusters that are drawn at a time."""
+
 
 def combined_shift(changes: Sequence[Change], name: str) -> Shift:
     """The change of CAS, the mean of the axes' rates, in points, with its MOVER interval.
@@ -30,8 +33,8 @@ def mean_shift(
     """The change of the mean score, in the judge's unit, with its BCa bootstrap interval.
 
     Pairs are drawn, or whole dialogues where prompts share one (a single dialogue is not drawn
-    whole: it would have no spread). `scipy.stats.bootstrap`; Efron (1987), Journal of the American
-    Statistical Association 82:171-185. Where every difference is the same there is nothing to
+    whole: it would have no spread). Efron (1987), Journal of the American Statistical Association
+    82:171-185. Where every difference is the same there is nothing to
     draw, and the interval is that value.
 
     Raises ValueError without pairs.
@@ -54,21 +57,29 @@ def mean_shift(
 def _bca(
     sums: Sequence[float], counts: Sequence[int], confidence: float, resamples: int, seed: int
 ) -> tuple[float, float]:
+    """The ends for the mean of clusters, given by their sums and counts.
+
+    As `scipy.stats.bootstrap` has them from the same draws, but for the jackknife behind the
+    acceleration: that is n means of n - 1 clusters there, and of two subtractions each here. Draws
+    are taken a piece at a time, so that memory does not grow with their number.
+    """
     import numpy as np  # noqa: PLC0415
-    from scipy.stats import bootstrap  # noqa: PLC0415 - 1.1 s that a run without changes saves
+    from scipy.special import ndtr, ndtri  # noqa: PLC0415
 
-    def mean(total: np.ndarray, count: np.ndarray, axis: int) -> np.ndarray:
-        return np.asarray(total.sum(axis=axis) / count.sum(axis=axis))
-
-    found = bootstrap(
-        (np.asarray(sums), np.asarray(counts)),
-        mean,
-        paired=True,
-        vectorized=True,
-        confidence_level=confidence,
-        n_resamples=resamples,
-        batch=500,
-        method="BCa",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    total, count = np.asarray(sums, dtype=float), np.asarray(counts, dtype=float)
+    clusters, rng = len(total), np.random.default_rng(seed)
+    means = np.empty(resamples)
+    rows = max(1, _DRAWN // clusters)
+    for start in range(0, resamples, rows):
+        drawn = rng.integers(0, clusters, (min(rows, resamples - start), clusters))
+        means[start : start + rows] = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
+    estimate = total.sum() / count.sum()
+    left_out = (total.sum() - total) / (count.sum() - count)
+    pull = (clusters - 1) * (left_out.mean() - left_out)
+    spread = (pull**2).sum() / clusters**2
+    acceleration = (pull**3).sum() / clusters**3 / spread**1.5 / 6 if spread > 0 else 0.0
+    bias = ndtri(((means < estimate).sum() + (means <= estimate).sum()) / (2 * resamples))
+    tails = bias + ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
+    shares = ndtr(bias + tails / (1 - acceleration * tails))
+    low, high = np.percentile(means, 100 * shares)
+    return float(low), float(high)

@@ -100,7 +100,7 @@ class Gatekeeper:
         """Variant -> its cases, or what kept them from being made."""
         names = dict.fromkeys((*self.profile.gated(), self.profile.gate.reference))
         wanted = [name for name in names if name is not None]
-        self.study.want(key for key in self.study.keys() if key[0] in wanted)  # noqa: SIM118
+        self.study.want(self.study.keys(*wanted))
         found: dict[str, list[Case] | str] = {}
         for name in wanted:
             try:
@@ -352,7 +352,7 @@ class Gatekeeper:
         settings = self.profile.gate
         told = [(p.cluster, p.score_before, p.score_after) for p in pairs]
         spec = (self.profile.confidence, settings.resamples, self.profile.seed)
-        key = content_key("bca", told, spec, versions("scipy", "numpy"))
+        key = content_key("bca", 2, told, spec, versions("scipy", "numpy"))
 
         def compute() -> list[float]:
             confidence, resamples, seed = spec

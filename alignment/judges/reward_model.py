@@ -10,7 +10,7 @@ from typing import Any
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.errors import JudgeError
 from alignment.formats import dialogue, judged
-from alignment.hardware import load_quietly, ready, versions
+from alignment.hardware import kind_of, load_quietly, ready, versions
 from alignment.judges.batching import batches, budget
 from alignment.policies.huggingface import load_tokenizer, merged
 from alignment.recipes import Judge
@@ -48,7 +48,7 @@ def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
         judge.dimension,
         judge.max_length,
         settings.dtype,
-        settings.device,
+        kind_of(settings.device),
         versions("torch", "transformers"),
         *named,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from alignment.checkpoints import Checkpoint
 from alignment.errors import ModelError
 from alignment.formats import opened
-from alignment.hardware import load_quietly, loading, ready, versions
+from alignment.hardware import kind_of, load_quietly, loading, ready, versions
 from alignment.policies.decoding import Decoding, Generated
 from alignment.profile import Generation
 from alignment.records import HUMAN, Response
@@ -57,7 +57,7 @@ def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
         sampled if generation.temperature > 0 else None,
         settings.dtype,
         settings.quantization,
-        settings.device,
+        kind_of(settings.device),
         versions("torch", "transformers"),
     )
 

@@ -23,16 +23,12 @@ class RecordedRow:
 
     axis: str | None
     prompt: str | None
-    prompt_id: str | None
+    id: str
+    """Of the prompt that is answered."""
     response: str | None
     score: float | None
     line: int
     source: str
-
-    @property
-    def id(self) -> str:
-        """The id of the prompt that is answered."""
-        return self.prompt_id or content_id(self.prompt or "")
 
 
 def read_recorded(spec: str | Mapping[str, str], *, data: Path) -> list[RecordedRow]:
@@ -67,7 +63,7 @@ def _row(
 ) -> RecordedRow:
     if is_sample(value):
         value = {"axis": value.get("axis"), **as_recorded(value, place)}
-    prompt, prompt_id = _named(value, place)
+    prompt, id_ = _named(value, place)
     response = text_field(value, "response", place)
     score = _score(value, place)
     if response is None and score is None:
@@ -75,10 +71,11 @@ def _row(
     own = text_field(value, "axis", place)
     if axis is not None and own not in (None, axis):
         raise PromptError(f"{place}: `axis` is {own!a}, in the file of axis {axis!r}")
-    return RecordedRow(axis or own, prompt, prompt_id, response, score, number, source)
+    return RecordedRow(axis or own, prompt, id_, response, score, number, source)
 
 
-def _named(value: Mapping[str, Any], place: str) -> tuple[str | None, str | None]:
+def _named(value: Mapping[str, Any], place: str) -> tuple[str | None, str]:
+    """The prompt, and its id: given, or made of its content."""
     prompt, prompt_id = text_field(value, "prompt", place), text_field(value, "prompt_id", place)
     if prompt is not None and not prompt.strip():
         raise PromptError(f"{place}: `prompt` is empty")
@@ -86,14 +83,17 @@ def _named(value: Mapping[str, Any], place: str) -> tuple[str | None, str | None
         raise PromptError(
             f"{place}: `prompt_id` is {shown(prompt_id)}; letters, digits and `_.:-` are accepted"
         )
-    if prompt is None and prompt_id is None:
-        raise PromptError(f"{place}: `prompt` or `prompt_id` is required")
-    if prompt is not None and prompt_id not in (None, content_id(prompt)):
+    if prompt is None:
+        if prompt_id is None:
+            raise PromptError(f"{place}: `prompt` or `prompt_id` is required")
+        return None, prompt_id
+    made = content_id(prompt)
+    if prompt_id not in (None, made):
         raise PromptError(
-            f"{place}: `prompt_id` is {prompt_id}, and the prompt's content has the id "
-            f"{content_id(prompt)}; leave out one of them"
+            f"{place}: `prompt_id` is {prompt_id}, and the prompt's content has the id {made}; "
+            f"leave out one of them"
         )
-    return prompt, prompt_id
+    return prompt, made
 
 
 def _score(value: Mapping[str, Any], place: str) -> float | None:

@@ -9,6 +9,7 @@ run removes the partial files.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,17 @@ def write_report(directory: Path, document: dict[str, Any]) -> Path:
     """
     whole = bool(document["complete"]) and document["limit"] is None
     stem = COMPLETE if whole else PARTIAL
-    texts = {".md": markdown(document), ".json": jsontext.dumps(document)}
+    summary = markdown(document)
+    texts = {".md": [summary], ".json": jsontext.pieces(document)}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _replace_all({directory / f"{stem}{suffix}": texts[suffix] for suffix in _SUFFIXES})
         if whole:
             for suffix in _SUFFIXES:
                 (directory / f"{PARTIAL}{suffix}").unlink(missing_ok=True)
-        if summary := os.environ.get(_STEP_SUMMARY):
-            with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(texts[".md"] + "\n")
+        if place := os.environ.get(_STEP_SUMMARY):
+            with Path(place).open("a", encoding="utf-8") as file:
+                file.write(summary + "\n")
     except OSError as error:
         where = error.filename or directory
         raise StoreError(
@@ -52,17 +54,20 @@ def write_report(directory: Path, document: dict[str, Any]) -> Path:
     return directory / f"{stem}.json"
 
 
-def _replace_all(texts: dict[Path, str]) -> None:
+def _replace_all(texts: dict[Path, Iterable[str]]) -> None:
     """Replace all files, or leave all as they were."""
     fresh = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in texts}
     replaced: dict[Path, bytes | None] = {}
+    *earlier, last = texts
     try:
         for path, text in texts.items():
-            fresh[path].write_text(text, encoding="utf-8", newline="\n")
-        for path in texts:
+            with fresh[path].open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(text)
+        for path in earlier:
             before = path.read_bytes() if path.exists() else None
             fresh[path].replace(path)
             replaced[path] = before
+        fresh[last].replace(last)  # the large one: nothing fails after it, nothing of it is kept
     except OSError:
         for path, before in replaced.items():
             _put_back(path, before)

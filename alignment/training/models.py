@@ -6,24 +6,26 @@ is trained; the identity of the model is the hash of what came out.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, locate, over
 from alignment.errors import TrainingError
-from alignment.hardware import device_of, ready, versions
+from alignment.hardware import device_of, kind_of, ready, versions
 from alignment.judges import degenerate
 from alignment.profile import Profile, is_path_or_hub_id
 from alignment.progress import Progress
 from alignment.recipes import Judge, Recipe, Stage, Variant
 from alignment.store import Store, content_key
 from alignment.training.lessons import Lessons, rows_for
+from alignment.training.team import ALONE, Team, divided
 
 VERSION = 1
 """Raise it when the same recipe could give another model."""
@@ -38,7 +40,7 @@ class Workshop:
     """What models are made with: the profile, the store, the lessons (read when needed).
 
     `found` remembers by name what was found, `failed` by key what could not be trained, so that it
-    is tried once, not again for every variant that starts from it.
+    is tried once, not again for every variant that starts from it. `team` trains together.
     """
 
     profile: Profile
@@ -46,6 +48,7 @@ class Workshop:
     lessons: Callable[[], Lessons]
     digest: Callable[[], str]
     progress: Progress
+    team: Team = ALONE
     found: dict[str, Checkpoint] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
 
@@ -82,27 +85,35 @@ def _find(shop: Workshop, name: str) -> Checkpoint | None:
 
 def make(shop: Workshop, name: str) -> Checkpoint:
     """The model of a variant (or the judge), trained if it is not in the store; parents first."""
-    found = find(shop, name)
+    found = look(shop, name)
     if found is not None:
         return found
     recipe = recipe_of(shop.profile, name)
     if recipe.parent is not None and not is_path_or_hub_id(recipe.parent):
         make(shop, recipe.parent)
-    key = recipe_key(shop, name)
+    key = shop.team.lead(lambda: recipe_key(shop, name))
     if key in shop.failed:
         raise shop.failed[key]
     note = lambda: shop.progress.note(f"waiting: {name} is being trained elsewhere")  # noqa: E731
-    with shop.store.lock(key, waiting=note):
-        if find(shop, name) is None:
+    with shop.team.led(lambda: shop.store.lock(key, waiting=note)):
+        if look(shop, name) is None:
             try:
                 _train(shop, name, key)
             except Exception as error:
                 shop.failed[key] = error
                 raise
-    made = find(shop, name)
+    made = look(shop, name)
     if made is None:
         raise TrainingError(f"model {name!r} vanished from the store while it was being made")
     return made
+
+
+def look(shop: Workshop, name: str) -> Checkpoint | None:
+    """`find`, once for the whole team: a store may change between two looks."""
+    found = shop.team.lead(lambda: find(shop, name))
+    if found is not None:
+        shop.found[name] = found
+    return found
 
 
 def second(name: str) -> str:
@@ -138,7 +149,7 @@ def recipe_key(shop: Workshop, name: str) -> str:
         VERSION,
         *_made_of(shop, name, _parent_key(shop, recipe, recipe_key)),
         profile.threads,
-        device_of(profile.device),
+        kind_of(device_of(profile.device)),
         versions(*_LIBRARIES),
     )
 
@@ -218,17 +229,14 @@ def loaded(
 
 def _train(shop: Workshop, name: str, key: str) -> None:
     """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
-    recipe, profile = recipe_of(shop.profile, name), shop.profile
+    recipe, profile, team = recipe_of(shop.profile, name), shop.profile, shop.team
     ready(device_of(profile.device), profile.threads)
     started, logs = time.perf_counter(), []
-    with (
-        shop.store.new_folder(key) as folder,
-        tempfile.TemporaryDirectory(dir=folder) as scratch,  # goes with the draft if we are killed
-    ):
-        state = _parent(shop, recipe)
+    with team.led(lambda: _folders(shop.store, key)) as (folder, scratch):
+        state = team.lead(lambda: _parent(shop, recipe))
         for number, stage in enumerate(recipe.stages):
             last = number == len(recipe.stages) - 1
-            out = folder if last else Path(scratch) / str(number)
+            out = folder if last else scratch / str(number)
             # An adapter alone is kept where it sits on the parent, which is in the store as well.
             adapter = stage.lora is not None and state is not None and number == 0
             logs.append(_run(shop, name, number, stage, state, out, merge=not adapter))
@@ -241,21 +249,29 @@ def _train(shop: Workshop, name: str, key: str) -> None:
             "adapter": state.outermost != state.folder,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed_of(profile, name),
-            "lessons": shop.digest(),
+            "lessons": team.lead(shop.digest),
             "versions": versions(*_LIBRARIES),
+            "processes": team.size,
             "stages": logs,
             "seconds": round(time.perf_counter() - started, 2),
         }
         text = json.dumps(manifest, indent=1, sort_keys=True)
-        (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+        team.lead(lambda: (folder / "manifest.json").write_text(text + "\n", encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def _folders(store: Store, key: str) -> Iterator[tuple[Path, Path]]:
+    """The folder of a model to be, and one for what lies between stages, gone with it if killed."""
+    with store.new_folder(key) as folder, tempfile.TemporaryDirectory(dir=folder) as scratch:
+        yield folder, Path(scratch)
 
 
 def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
     """What a stage wrote: an adapter over what was `before`, or a full model."""
-    hash_file = shop.store.file_hash
+    hash_file, reward = shop.store.file_hash, stage.trainer == "reward"
     if before is not None:
-        return over(before, out, hash_file)
-    return examine(out, judge=stage.trainer == "reward", network=False, hash_file=hash_file)
+        return shop.team.lead(lambda: over(before, out, hash_file))
+    return shop.team.lead(lambda: examine(out, judge=reward, network=False, hash_file=hash_file))
 
 
 def _run(
@@ -273,14 +289,15 @@ def _run(
     from alignment.training.trainers import run_stage  # noqa: PLC0415 - imports trl
 
     profile, seed = shop.profile, seed_of(shop.profile, f"{name}/{number}")
+    args = divided(stage.args, shop.team.size)
     lessons = shop.lessons()
     rows = rows_for(stage, lessons, seed)
     recipe = recipe_of(profile, name)
     model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
     several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
     with shop.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
-        model, log = run_stage(
-            stage,
+        model, weights, log = run_stage(
+            stage.model_copy(update={"args": args}),
             model,
             tokenizer,
             rows,
@@ -289,7 +306,6 @@ def _run(
             max_length=_length(profile, name),
             report=advance,
         )
-    if merge and stage.lora is not None:
-        model = model.merge_and_unload()
-    starting.save(model, tokenizer, out)
+    merge = merge and stage.lora is not None
+    shop.team.lead(lambda: starting.save(model, tokenizer, out, weights, merge=merge))
     return {"rows": len(rows), "log": log}

@@ -88,16 +88,26 @@ def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
     return model
 
 
-def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a model (an adapter alone, where there is one) and its tokenizer as safetensors.
+def save(
+    model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None, *, merge: bool
+) -> None:
+    """Write a model (an adapter alone, unless it is to `merge`) and its tokenizer as safetensors.
 
-    Raises OSError when the disk refuses.
+    `weights` are the whole ones where the model holds but a share of them. Raises OSError when the
+    disk refuses, TrainingError where there is nothing whole to merge into.
     """
     from safetensors import SafetensorError  # noqa: PLC0415 - loads numpy
 
+    if merge and weights is not None:
+        raise TrainingError(
+            "an adapter is merged between stages, which FSDP and DeepSpeed do not allow; train "
+            "this recipe with one process or with DDP"
+        )
+    if merge:
+        model = model.merge_and_unload()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
     except SafetensorError as error:  # how a full disk is called there
         raise OSError(first_line(error)) from error
     tokenizer.save_pretrained(folder)

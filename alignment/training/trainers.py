@@ -48,8 +48,11 @@ def run_stage(
     device: str,
     max_length: int,
     report: Report,
-) -> tuple[Any, list[dict[str, float]]]:
+) -> tuple[Any, dict[str, Any] | None, list[dict[str, float]]]:
     """Train `model` on `rows`; gives the trained model (a PeftModel with `lora`) and its log.
+
+    Between them the weights, where the model itself holds only a share of them: several processes
+    under FSDP or DeepSpeed; whole in the first process. Else None.
 
     Raises TrainingError when TRL refuses the arguments or the data, or when the loss is not finite.
     """
@@ -75,11 +78,20 @@ def run_stage(
             trainer = _trainer(stage, settings, model, tokenizer, Dataset.from_list(rows))
             trainer.add_callback(_callback(report))
             trainer.train()
+            weights = _gathered(trainer)
         except _REFUSALS as error:
             raise TrainingError(f"{stage.trainer} stage: {first_line(error)}") from error
         _check_losses(stage, trainer.state.log_history)
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
-        return trainer.accelerator.unwrap_model(trainer.model), log
+        return trainer.accelerator.unwrap_model(trainer.model), weights, log
+
+
+def _gathered(trainer: Any) -> dict[str, Any] | None:
+    """The whole weights, where each process holds a share; all of them have to ask."""
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return None
+    weights: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    return weights
 
 
 def _trainer(stage: Stage, settings: dict[str, Any], model: Any, tokenizer: Any, data: Any) -> Any:
@@ -93,9 +105,11 @@ def _trainer(stage: Stage, settings: dict[str, Any], model: Any, tokenizer: Any,
         "reward": (trl.RewardTrainer, trl.RewardConfig),
     }
     trainer_class, config_class = kinds[stage.trainer]
+    args = config_class(**settings)
+    args._n_gpu = min(1, args.n_gpu)  # noqa: SLF001 - DataParallel would multiply the recipe's batch
     trainer = trainer_class(
         model=model,
-        args=config_class(**settings),
+        args=args,
         train_dataset=data,
         processing_class=tokenizer,
         peft_config=_lora(stage),

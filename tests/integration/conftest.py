@@ -294,14 +294,25 @@ class MicroRun:
 
 
 @pytest.fixture(scope="session")
-def micro_run(tmp_path_factory):
+def micro_study(tmp_path_factory):
+    """The file of the study, with these arguments for every trainer: `micro_study(**args)`."""
+
+    def write(**args):
+        text = STUDY
+        tables = (("ARCHITECTURE", ARCHITECTURE), ("ARGS", ARGS | args), ("LORA", LORA))
+        for name, table in tables:
+            text = text.replace(f"= {name}", f"= {_inline(table)}")
+        profile = tmp_path_factory.mktemp("study") / "micro.toml"
+        profile.write_text(text)
+        return profile
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def micro_run(micro_study):
     """Start a run with its store and report in a folder: `micro_run(folder, *options)`."""
-    text = STUDY
-    for name, table in (("ARCHITECTURE", ARCHITECTURE), ("ARGS", ARGS), ("LORA", LORA)):
-        text = text.replace(f"= {name}", f"= {_inline(table)}")
-    profile = tmp_path_factory.mktemp("study") / "micro.toml"
-    profile.write_text(text)
-    return partial(MicroRun, profile)
+    return partial(MicroRun, micro_study())
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ LEVELS = (
     {"invariance", "preflight", "baseline", "results", "reporting"},
     {"gating", "calibrating"},
     {"snapshot"},
-    {"session"},
+    {"session", "making"},
     {"options", "hosting", "fixtures", "plugin", "__main__"},
 )
 """Every part of the package: it may import from its own level and from those before it."""

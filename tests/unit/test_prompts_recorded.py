@@ -57,7 +57,7 @@ def test_rows_are_read_as_they_are(write):
         ]
     )
     assert read_recorded("rows.jsonl", data=data) == [
-        RecordedRow(None, "Human: q", None, "r", -3.5, 1, "rows.jsonl"),
+        RecordedRow(None, "Human: q", content_id("Human: q"), "r", -3.5, 1, "rows.jsonl"),
         RecordedRow("a", None, ID, None, 2.0, 2, "rows.jsonl"),
         RecordedRow(None, "Human: p", content_id("Human: p"), "r", 1.0, 3, "rows.jsonl"),
     ]
