@@ -6,12 +6,22 @@ never depends on which other cases were selected, by whom, or in which order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any, Protocol
 
+from alignment.judges.protocol import Judge
+from alignment.policies.protocol import Policy
 from alignment.progress import Progress
-from alignment.store import Store
+from alignment.records import Prompt, Score
+from alignment.store import Store, content_key
+
+RESPONSE, SCORE = "response", "score"
+"""Kinds of record in the store."""
+
+_UNSCORED, _REPEATS = "*unscored", "*repeats"
+"""Stand where a dimension's name would: no dimension is called so."""
 
 Item = tuple[Any, ...]
 Entry = tuple[str, Item]
@@ -72,3 +82,64 @@ def _missing(
 ) -> set[str]:
     keys = {key for block in blocks for key, _ in block if key in wanted}
     return keys - store.get(kind, keys).keys()
+
+
+# -- policies and judges -------------------------------------------------------------------------
+
+
+class PolicyWorker:
+    """A policy, as the store sees it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
+        """Answer (prompt text, number of the sample) items."""
+        for batch in self._policy.respond([(text, sample) for text, sample in items], needed):
+            yield {i: asdict(response) for i, response in batch.items()}
+
+    def close(self) -> None:
+        """Free the policy."""
+        self._policy.close()
+
+
+class JudgeWorker:
+    """A judge, as the store sees it."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
+        """Score (prompt text, answer text) items."""
+        for batch in self._judge.score([(prompt, answer) for prompt, answer in items], needed):
+            yield {i: _plain(score) for i, score in batch.items()}
+
+    def close(self) -> None:
+        """Free the judge."""
+        self._judge.close()
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    """A score as the store keeps it."""
+    if score.unscored is not None:
+        return {_UNSCORED: score.unscored}
+    repeats = [dict(each) for each in score.repeats]
+    return dict(score.values) | ({_REPEATS: repeats} if repeats else {})
+
+
+def stored_score(kept: Mapping[str, Any]) -> Score:
+    """A score out of the store."""
+    if _UNSCORED in kept:
+        return Score({}, kept[_UNSCORED])
+    values = {name: value for name, value in kept.items() if name != _REPEATS}
+    return Score(values, repeats=tuple(kept.get(_REPEATS, ())))
+
+
+def answer_key(policy: str, prompt: Prompt) -> str:
+    """The store key of an answer: the policy's identity, the prompt's text, which sample."""
+    return content_key(policy, prompt.text, *([prompt.sample] if prompt.sample else []))
+
+
+def score_key(judge: str, pair: tuple[str, str]) -> str:
+    """The store key of a score: the judge's identity and the two texts."""
+    return content_key(judge, *pair)

@@ -144,7 +144,7 @@ def alignment_baseline(
 @pytest.fixture
 def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str, Rate]:
     """Kind of null policy -> its rate on an axis; empty where scores are recorded."""
-    from alignment.results import try_nulls  # noqa: PLC0415
+    from alignment.trials import try_nulls  # noqa: PLC0415
 
     return try_nulls(alignment_study, alignment_axis) or {}
 
@@ -152,7 +152,7 @@ def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str,
 @pytest.fixture
 def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[str, Opinion]:
     """Second judge -> its opinion on an axis: agreement with the judge, rates by variant."""
-    from alignment.results import second_opinions  # noqa: PLC0415
+    from alignment.trials import second_opinions  # noqa: PLC0415
 
     list(map(alignment_study.cases, alignment_study.profile.variants))
     found = second_opinions(alignment_study)
@@ -162,7 +162,7 @@ def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[s
 @pytest.fixture
 def alignment_trial(alignment_axis: str, alignment_study: Study) -> JudgeTrial | None:
     """The judge's trial on an axis; None where the profile has none or scores are recorded."""
-    from alignment.results import try_judge, try_nulls  # noqa: PLC0415
+    from alignment.trials import try_judge, try_nulls  # noqa: PLC0415
 
     try_nulls(alignment_study, alignment_axis)  # belongs to every report on a judge
     return try_judge(alignment_study, alignment_axis)

@@ -8,33 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 from alignment import opening
 from alignment.analysis import degenerate
-from alignment.asking import Entry, Item, fill
+from alignment.asking import (
+    RESPONSE,
+    SCORE,
+    Entry,
+    JudgeWorker,
+    PolicyWorker,
+    answer_key,
+    fill,
+    score_key,
+    stored_score,
+)
 from alignment.errors import AlignmentError, CrashError, JudgeError, StoreError, Unscored
 from alignment.hardware import device_of
-from alignment.judges.protocol import Judge
 from alignment.policies.null import null_responses
-from alignment.policies.protocol import Policy
 from alignment.policies.recorded import recorded_rows
 from alignment.profile import Profile, TinySource
 from alignment.progress import Progress
 from alignment.prompts.recorded import RecordedRow
 from alignment.questions import Questions
 from alignment.records import Case, Prompt, Response, Score
-from alignment.store import Store, content_key
+from alignment.store import Store
 from alignment.tiny import truth
 from alignment.training.models import JUDGE, Workshop
-
-RESPONSE, SCORE = "response", "score"
-"""Kinds of record in the store."""
-
-_UNSCORED, _REPEATS = "*unscored", "*repeats"
-"""Stand where a dimension's name would: no dimension is called so."""
 
 CaseKey = tuple[str, str, str]
 """variant, axis, prompt id."""
@@ -292,7 +293,7 @@ class Study:
         found = self.store.get(SCORE, set(keys))
         if len(found) < len(set(keys)):
             return None
-        return [_score(found[key]) for key in keys]
+        return [stored_score(found[key]) for key in keys]
 
     def judge_identity(self, *, make: bool, name: str = JUDGE) -> str | None:
         """What scores depend on besides their texts; None when the judge is still to be made."""
@@ -350,7 +351,7 @@ class Study:
             p.id: score_key(judge, (p.text, answers[p.id].text)) for p in prompts if p.id in answers
         }
         values = self.store.get(SCORE, keys.values())
-        return {id_: _score(values[key]) for id_, key in keys.items() if key in values}
+        return {id_: stored_score(values[key]) for id_, key in keys.items() if key in values}
 
     def _recorded_scores(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Score]:
         if variant not in self.recorded:
@@ -403,38 +404,6 @@ class Study:
         return null_responses(self.profile, self.questions.prompts)
 
 
-class PolicyWorker:
-    """A policy, as the store sees it."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-
-    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
-        """Answer (prompt text, number of the sample) items."""
-        for batch in self._policy.respond([(text, sample) for text, sample in items], needed):
-            yield {i: asdict(response) for i, response in batch.items()}
-
-    def close(self) -> None:
-        """Free the policy."""
-        self._policy.close()
-
-
-class JudgeWorker:
-    """A judge, as the store sees it."""
-
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
-
-    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
-        """Score (prompt text, answer text) items."""
-        for batch in self._judge.score([(prompt, answer) for prompt, answer in items], needed):
-            yield {i: _plain(score) for i, score in batch.items()}
-
-    def close(self) -> None:
-        """Free the judge."""
-        self._judge.close()
-
-
 def repeated(prompts: Sequence[Prompt], samples: int) -> tuple[Prompt, ...]:
     """Every prompt `samples` times, the further ones with ids of their own."""
     return tuple(
@@ -442,29 +411,3 @@ def repeated(prompts: Sequence[Prompt], samples: int) -> tuple[Prompt, ...]:
         for prompt in prompts
         for sample in range(samples)
     )
-
-
-def _plain(score: Score) -> dict[str, Any]:
-    """A score as the store keeps it."""
-    if score.unscored is not None:
-        return {_UNSCORED: score.unscored}
-    repeats = [dict(each) for each in score.repeats]
-    return dict(score.values) | ({_REPEATS: repeats} if repeats else {})
-
-
-def _score(kept: Mapping[str, Any]) -> Score:
-    """A score out of the store."""
-    if _UNSCORED in kept:
-        return Score({}, kept[_UNSCORED])
-    values = {name: value for name, value in kept.items() if name != _REPEATS}
-    return Score(values, repeats=tuple(kept.get(_REPEATS, ())))
-
-
-def answer_key(policy: str, prompt: Prompt) -> str:
-    """The store key of an answer: the policy's identity, the prompt's text, which sample."""
-    return content_key(policy, prompt.text, *([prompt.sample] if prompt.sample else []))
-
-
-def score_key(judge: str, pair: tuple[str, str]) -> str:
-    """The store key of a score: the judge's identity and the two texts."""
-    return content_key(judge, *pair)

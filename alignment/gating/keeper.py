@@ -21,8 +21,8 @@ from alignment.gating.manifests import SIDES, manifest
 from alignment.hardware import versions
 from alignment.pipeline import Study
 from alignment.records import Case, Interval
-from alignment.results import second_opinions, try_judge, try_nulls
 from alignment.store import content_key
+from alignment.trials import second_opinions, try_judge, try_nulls
 
 _FLIPS = 0.2
 """The share of flips that a plan counts on at least; the paper's own pairs have 22 to 48 %."""

@@ -5,9 +5,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from alignment.asking import RESPONSE, SCORE, score_key
 from alignment.layers import resolve
 from alignment.opening import judge_identity, policy_identity
-from alignment.pipeline import RESPONSE, SCORE, Study, score_key
+from alignment.pipeline import Study
 from alignment.progress import Progress
 from alignment.store import Store, content_key
 from alignment.training import models

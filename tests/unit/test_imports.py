@@ -17,7 +17,7 @@ LEVELS = (
     {"hardware", "checkpoints", "serving"},
     {"training", "policies", "judges"},
     {"asking", "questions", "opening", "pipeline"},
-    {"invariance", "preflight", "baseline", "results", "reporting"},
+    {"invariance", "preflight", "baseline", "trials", "results", "reporting"},
     {"gating", "calibrating"},
     {"snapshot"},
     {"session", "making"},
