@@ -250,11 +250,12 @@ class Results:
 
     `complete` is false when a prompt of the profile has no verdict for some variant; `limit` is
     the number of prompts per axis of a quick look, or None. `nulls` has, by axis, the rates that
-    null policies would get from the judge, `opinions` by second judge and axis what they say of the
-    same responses. `unscored` has by variant, axis and prompt id why the
-    judge gave a response no score. `models` says for every variant (and
-    `judge`) what it is: content hashes and recipe keys. `run` holds everything that may differ
-    between two equal runs: times, versions, machine, paths.
+    null policies would get from the judge; `opinions`, by second judge and axis, what they say of
+    the same responses; `noise`, by variant or judge, what `check-invariance` measured: how far
+    being computed together moves what they say; `unscored`, by variant, axis and prompt id, why
+    the judge gave a response no score. `models` says for every variant (and `judge`) what it is:
+    content hashes and recipe keys. `run` holds everything that may differ between two equal runs:
+    times, versions, machine, paths.
     """
 
     profile: Mapping[str, object]
@@ -268,5 +269,6 @@ class Results:
     run: Mapping[str, object]
     nulls: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict)
     opinions: Mapping[str, Mapping[str, Opinion]] = field(default_factory=dict)
+    noise: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     unscored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     disagreements: Mapping[str, SelfDisagreement] = field(default_factory=dict)

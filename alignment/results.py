@@ -11,6 +11,7 @@ from alignment import opening, serving
 from alignment.analysis import comparing, judging, rollup
 from alignment.analysis.rates import CAS
 from alignment.decisions import Findings, Gate
+from alignment.invariance import noise_floor
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.recipes import Endpoint, Judge, Variant
@@ -48,6 +49,7 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
         trials={axis: trial for axis, trial in trials.items() if trial is not None},
         nulls={axis: rates for axis, rates in nulls.items() if rates},
         opinions=opinions,
+        noise=_noise(study),
         unscored=study.unscored,
         disagreements=_disagreements(profile, cases),
         agreements=_agreements(cases, profile.confidence),
@@ -113,6 +115,21 @@ def _models(study: Study) -> dict[str, dict[str, Any]]:
         if recipe.stages:
             described[name]["recipe"] = models.recipe_key(study.shop, name)
     return described
+
+
+def _noise(study: Study) -> dict[str, dict[str, Any]]:
+    """Variant or judge -> what was measured of it by `check-invariance`, where it was."""
+    shop, found = study.shop, {}
+    for name in models.names(study.profile):
+        recipe = models.recipe_of(study.profile, name)
+        if recipe.recorded or (isinstance(recipe, Variant) and recipe.given):
+            continue
+        known = opening.known_judge if models.is_judge(name) else opening.known_policy
+        identity = None if name in study.failures else known(shop, name)
+        record = None if identity is None else noise_floor(study.store, identity)
+        if record is not None:
+            found[name] = {key: value for key, value in record.items() if key != "model"}
+    return found
 
 
 def _served(study: Study, name: str, asked: Endpoint) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
                 if axis in results.disagreements
             },
         },
+        "noise": _sorted(results.noise),
         "variants": _variants(results, {settings[axis]["rate"]: told[axis] for axis in settings}),
         "comparisons": [plain_comparison(each) for each in findings.comparisons],
         "claims": [asdict(each) for each in findings.claims],

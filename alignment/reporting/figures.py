@@ -90,6 +90,18 @@ def agreed(opinion: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return found
 
 
+def noise(record: Mapping[str, Any]) -> str:
+    """What `check-invariance` measured, in words."""
+    where = f"{record['dtype']}, {record['device']}"
+    if record["kind"] == "judge":
+        return f"scores move by at most {record['score_drift']:.1g} when batched ({where})"
+    interval = f"{record['percent']:.1f} [{record['low']:.1f}, {record['high']:.1f}] %"
+    return (
+        f"{record['differing']} of {record['total']} answers ({interval}) differ from those to one "
+        f"prompt at a time, logits move by at most {record['logit_drift']:.1g} ({where})"
+    )
+
+
 def passing(trial: Mapping[str, Any] | None) -> tuple[int, int]:
     """How many degenerate responses of a trial met the criterion, and of how many."""
     found = [] if trial is None else list(trial["degenerate"].values())

@@ -32,6 +32,7 @@ def markdown(document: Document) -> str:
         gate_markdown.claims(document),
         _judge(document),
         _others(document),
+        _noise(document),
         gate_markdown.nulls(document),
         gate_markdown.comparisons(document),
         _degenerate(document),
@@ -141,6 +142,12 @@ def _others(document: Document) -> str:
     heading = ["second judge", "axis", "passes with", "agrees with the judge", "kappa"]
     heading += [*map(code, variants), "unscored"]
     return f"### Second judges\n\n{table(heading, rows, _TABLE)}"
+
+
+def _noise(document: Document) -> str:
+    """How far being computed together moves what models say, where it was measured."""
+    lines = [f"- {code(name)}: {figures.noise(each)}" for name, each in document["noise"].items()]
+    return "\n".join(["### Noise floor", "", *lines]) if lines else ""
 
 
 def _passing(document: Document, axis: str) -> str:

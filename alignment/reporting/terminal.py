@@ -108,6 +108,8 @@ def _judge(document: Document, width: int) -> list[str]:
     for axis, told in document["judge"].get("disagreements", {}).items():
         lines += _wrapped(f"judge asked again on {safe(axis)}: {figures.again(told)}", width)
     lines += _others(document, width)
+    for name, record in document["noise"].items():
+        lines += _wrapped(f"noise floor of {safe(name)}: {figures.noise(record)}", width)
     if untried:
         recorded = document["profile"].get("judge", {}).get("recorded")
         why = ": its scores are recorded" if recorded else ""

@@ -1,5 +1,7 @@
 """`check-invariance`: what it measures, says and keeps."""
 
+import json
+
 import pytest
 import torch
 
@@ -10,6 +12,10 @@ from alignment.opening import judge_settings, policy_settings
 from alignment.pipeline import Study
 from alignment.policies.huggingface import HuggingFacePolicy
 from alignment.progress import Progress
+from alignment.reporting.document import document
+from alignment.reporting.markdown import markdown
+from alignment.reporting.terminal import summary
+from alignment.results import collect
 from alignment.store import Store
 from alignment.training.models import JUDGE
 
@@ -104,3 +110,20 @@ def threads_are_given_back():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+def test_a_report_shows_what_was_measured_of_its_own_models(micro, study, folder, judge):
+    models = {"variants": {"mine": {"model": str(folder)}}, "judge": {"model": str(judge)}}
+    own = micro.study(study.store.root, sample=2, **models)
+    assert collect(own, {}).noise == {}
+    measured(own, str(folder), judge=False, count=2)
+    measured(own, str(judge), judge=True, count=2)
+    own.cases("mine")
+    results = collect(own, {})
+    assert set(results.noise) == {"mine", "judge"}
+    told = document(results)
+    text = " ".join(" ".join(summary(told, width=100)).split())
+    assert "noise floor of mine: 0 of 4 answers (0.0 [0.0, 49.0] %) differ from" in text
+    assert "noise floor of judge: scores move by at most" in text
+    assert "### Noise floor" in markdown(told)
+    assert str(folder) not in json.dumps(told["noise"])

@@ -27,6 +27,7 @@ def test_the_keys_are_those_of_the_schema(report):
         "profile",
         "axes",
         "judge",
+        "noise",
         "variants",
         "comparisons",
         "claims",
