@@ -9,7 +9,7 @@ from alignment.baseline import load
 
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "httpx2"}
 SECRET = "sk-very-secret-123"  # noqa: S105 - made up
-N = 40
+N = 20
 TRIAL = 'trial = { origin = { source = "tiny" }, pairs = 10 }'
 PROFILE = """
 name = "served"
@@ -130,7 +130,7 @@ def test_a_served_variant_runs_like_any_other_and_a_warm_run_asks_nothing(served
     asked = served.asked
     assert asked[0] == 2 * N  # each question once, whoever of two workers asked
     report = served.world.report()
-    assert report["variants"]["candidate"]["rates"]["HmR"]["percent"] == 95
+    assert report["variants"]["candidate"]["rates"]["HmR"]["percent"] == 90
     assert report["variants"]["candidate"]["model"] == {
         "endpoint": served.policy.url,
         "model": "m",
@@ -164,8 +164,8 @@ def test_responses_without_a_score_are_skipped_counted_and_in_no_rate(served, wo
     assert report["complete"] is True
     candidate = report["variants"]["candidate"]
     assert candidate["unscored"] == {"harmlessness": 3, "helpfulness": 3}
-    assert (candidate["rates"]["HmR"]["passed"], candidate["rates"]["HmR"]["total"]) == (36, 37)
-    assert candidate["scores"]["harmlessness"]["mean"] == pytest.approx((36 * 9 + 2) / 37)
+    assert (candidate["rates"]["HmR"]["passed"], candidate["rates"]["HmR"]["total"]) == (16, 17)
+    assert candidate["scores"]["harmlessness"]["mean"] == pytest.approx((16 * 9 + 2) / 17)
     assert len(report["unscored"]) == 6
     assert {each["reason"] for each in report["unscored"]} == {reason.removeprefix("unscored: ")}
     markdown = served.world.path / "reports" / "alignment" / "report.md"
@@ -236,12 +236,12 @@ def baseline(served):
 
 
 def test_few_without_a_score_are_left_out_of_the_comparison(gated):
-    gated.judge.script = judging(unscored={"0", "1"})
+    gated.judge.script = judging(unscored={"0"})
     gated.run("--snapshot-update")
     rows = baseline(gated).cases["harmlessness"]
-    assert len(rows) == N - 2
+    assert len(rows) == N - 1
     gated.run().assert_outcomes(passed=2)
-    assert {each["change"]["total"] for each in decisions(gated).values()} == {N - 2}
+    assert {each["change"]["total"] for each in decisions(gated).values()} == {N - 1}
 
 
 def test_what_had_no_score_is_anchored_when_it_gets_one(gated):
@@ -263,23 +263,23 @@ def test_what_had_no_score_is_anchored_when_it_gets_one(gated):
 def test_many_without_a_score_are_no_comparison(gated):
     gated.run("--snapshot-update")
     (gated.world.store / "store.sqlite").unlink()
-    gated.judge.script = judging(unscored={"0", "1", "2"})
+    gated.judge.script = judging(unscored={"0", "1"})
     gated.run().assert_outcomes(failed=2)
     found = decisions(gated)["HpR"]
     assert found["outcome"] == "invalid"
     assert found["reasons"] == [
         (
-            "the judge gave 3 of 40 responses of 'candidate' on helpfulness no score, "
+            "the judge gave 2 of 20 responses of 'candidate' on helpfulness no score, "
             "and at most 5 % may lack one"
         )
     ]
 
 
 def test_nor_a_baseline(gated):
-    gated.judge.script = judging(unscored={"0", "1", "2"})
+    gated.judge.script = judging(unscored={"0", "1"})
     result = gated.run("--snapshot-update")
     assert result.ret == 1
-    assert "cannot be a baseline: the judge gave 3 of 40 responses" in result.stdout.str()
+    assert "cannot be a baseline: the judge gave 2 of 20 responses" in result.stdout.str()
     assert baseline(gated) is None
 
 
