@@ -7,7 +7,7 @@ never depends on which other cases were selected, by whom, or in which order.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -51,19 +51,26 @@ def fill(
     progress: Progress,
     what: str,
     unit: str,
-) -> None:
+    patient: bool = True,
+) -> bool:
     """Compute and commit whatever `wanted` key of `blocks` the store does not hold.
 
     `worker` is called only if there is something to do, under a lock that keeps other processes
-    from doing the same work; each batch is committed as soon as it is computed.
+    from doing the same work; each batch is committed as soon as it is computed. Where another
+    process is at it, waits for it to end or, without `patient`, gives False at once.
     """
     if not _missing(store, kind, blocks, wanted):
-        return
-    note = lambda: progress.note(f"waiting: {what} is under way elsewhere")  # noqa: E731
-    with store.lock(lock, waiting=note):
+        return True
+
+    def wait() -> None:
+        if not patient:
+            raise _Busy
+        progress.note(f"waiting: {what} is under way elsewhere")
+
+    with suppress(_Busy), store.lock(lock, waiting=wait):
         missing = _missing(store, kind, blocks, wanted)
         if not missing:
-            return
+            return True
         total = len(missing)
         with progress.stage(what, total, unit) as advance, closing(worker()) as busy:
             for block in blocks:
@@ -75,6 +82,12 @@ def fill(
                     store.put(kind, values)
                     missing -= values.keys()  # a later block may ask the same
                     advance(total - len(missing), total)
+        return True
+    return False
+
+
+class _Busy(Exception):  # noqa: N818 - nothing is wrong
+    """Another process is at it."""
 
 
 def _missing(

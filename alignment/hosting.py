@@ -88,12 +88,6 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def by_variant(config: pytest.Config) -> bool:
-    """Whether each worker of pytest-xdist takes variants of its own: `--dist loadgroup`."""
-    option = config.option
-    return bool(getattr(option, "loadgroup", False) or getattr(option, "dist", "") == "loadgroup")
-
-
 def session_of(config: pytest.Config) -> Session:
     """The session's study, made on first use."""
     if SESSION not in config.stash:
@@ -121,7 +115,6 @@ def session_of(config: pytest.Config) -> Session:
                 rescore=option.alignment_rescore_baseline,
                 stream=stream,
                 live=stream is not None and not worker and stream.isatty(),
-                apart=worker and by_variant(config),
                 who=f"[{os.environ.get('PYTEST_XDIST_WORKER')}] " if worker else "",
             )
         )

@@ -6,8 +6,8 @@ the cases that were wanted, in batches, and then found there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 
@@ -44,26 +44,17 @@ CaseKey = tuple[str, str, str]
 class Study:
     """One profile over one store: models, responses, scores and cases, each made when asked for.
 
-    `limit` keeps the first prompts of every axis, for a quick look. What is wanted is made
-    together or, `apart`, one variant at a time, where other processes make the others. A failure
-    of one variant is remembered: its cases raise it again, nothing is tried twice, and the other
-    variants go on.
+    `limit` keeps the first prompts of every axis, for a quick look. A failure of one variant is
+    remembered: its cases raise it again, nothing is tried twice, and the other variants go on.
     """
 
     def __init__(
-        self,
-        profile: Profile,
-        store: Store,
-        *,
-        progress: Progress,
-        limit: int | None = None,
-        apart: bool = False,
+        self, profile: Profile, store: Store, *, progress: Progress, limit: int | None = None
     ) -> None:
         self.profile = profile
         self.store = store
         self.progress = progress
         self.limit = limit
-        self._apart = apart
         self.questions = Questions(profile, store)
         self.device = device_of(profile.device)
         self.shop = Workshop(
@@ -149,32 +140,38 @@ class Study:
     # -- computing -------------------------------------------------------------------------------
 
     def _compute(self, asked: set[CaseKey]) -> None:
-        """Make what was asked and all that is wanted: answers of every variant, then scores."""
+        """Make what was asked and all that is wanted: answers of every variant, then scores.
+
+        A variant that another worker has answer is left for later: each takes one of its own.
+        """
         self._wanted |= asked
         self._load_pending()
-        own = {variant for variant, _, _ in asked}
-        names = [
-            name
-            for name in self.profile.in_order()
-            if (name in own or not self._apart) and self._pending(name)
-        ]
+        names = [name for name in self.profile.in_order() if self._pending(name)]
+        later: list[str] = []
         for name in names:
             if name in self._failures:
                 continue
-            self._guarded([name], lambda name=name: self._answer(name))  # type: ignore[misc]
+            with self._guard([name]):
+                if not self._answer(name, patient=False):
+                    later.append(name)
+        for name in later:
+            with self._guard([name]):
+                self._answer(name)
         alive = [name for name in names if name not in self._failures]
         if alive:
-            self._guarded(alive, lambda: self._judge(alive))
+            with self._guard(alive):
+                self._judge(alive)
         self._load_pending()
         for name in alive:
             if self._pending(name):  # a guard against a store that forgets, never against a model
                 error = StoreError(f"store {self.store.root}: lost what was just written to it")
                 self._failures.setdefault(name, error)
 
-    def _guarded(self, names: Sequence[str], work: Callable[[], None]) -> None:
+    @contextmanager
+    def _guard(self, names: Sequence[str]) -> Iterator[None]:
         """Remember a failure for the variants it concerns instead of trying again per case."""
         try:
-            work()
+            yield
         except StoreError as error:  # one store for all: nobody else would get further
             everybody = dict.fromkeys(self.profile.variants, error)
             self._failures.update(everybody | self._failures)
@@ -197,12 +194,16 @@ class Study:
                 with suppress(Exception):  # what was committed before it failed still counts
                     self._load(name, pending)
             elif pending:
-                self._guarded([name], lambda n=name, p=pending: self._load(n, p))  # type: ignore[misc]
+                with self._guard([name]):
+                    self._load(name, pending)
 
-    def _answer(self, variant: str) -> None:
-        """Have a variant answer what is pending, whole blocks at a time."""
+    def _answer(self, variant: str, *, patient: bool = True) -> bool:
+        """Have a variant answer what is pending, whole blocks at a time.
+
+        False, without `patient`, where another process has it answer.
+        """
         if variant in self.recorded or variant in self.nulls:
-            return
+            return True
         policy = opening.policy_identity(self.shop, variant)
         pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
         blocks: list[list[Entry]] = []
@@ -214,7 +215,7 @@ class Study:
                 if any((axis, p.id) in pending for p in block):
                     wanted.update(key for key, _ in entries)
                 blocks.append(entries)
-        fill(
+        return fill(
             self.store,
             RESPONSE,
             blocks,
@@ -224,6 +225,7 @@ class Study:
             progress=self.progress,
             what=f"{variant} answers",
             unit="prompt",
+            patient=patient,
         )
 
     def _judge(self, variants: Sequence[str]) -> None:

@@ -26,7 +26,6 @@ from alignment.hosting import (
     REFUSED,
     SESSION,
     STARTED,
-    by_variant,
     is_worker,
     plain,
     refused,
@@ -160,14 +159,11 @@ def _per_gate(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is marked with an axis that the profile lacks; keep a variant's cases together."""
+    """Skip what is marked with an axis that the profile does not have."""
     if SESSION not in config.stash or REFUSED in config.stash:
         return
     for item in items:
         mark = item.get_closest_marker(MARK)
-        parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-        if mark is not None and "alignment_variant" in parameters and by_variant(config):
-            item.add_marker(pytest.mark.xdist_group(parameters["alignment_variant"]))
         axis = None if mark is None else mark.kwargs.get("axis")
         if axis is not None and axis not in (profile := session_of(config).profile).axes:
             known = ", ".join(profile.axes)

@@ -56,8 +56,6 @@ class Options:
     """Which baselines this run may replace: none, `new` ones, `all`."""
     stream: TextIO | None = None
     live: bool = False
-    apart: bool = False
-    """Whether other processes see to the other variants."""
     who: str = ""
 
 
@@ -107,10 +105,7 @@ class Session:
         return location(self.options.store).absolute()
 
     def _over(self, profile: Profile, store: Store) -> Study:
-        options = self.options
-        return Study(
-            profile, store, progress=self.progress, limit=options.limit, apart=options.apart
-        )
+        return Study(profile, store, progress=self.progress, limit=self.options.limit)
 
     def check(self) -> None:
         """Find everything that is wrong with the input now, without torch.

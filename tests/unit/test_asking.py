@@ -193,3 +193,27 @@ def test_committed_batches_outlive_a_kill_and_are_not_computed_again(store, tmp_
     worker = filled(store, dict(block), [block])
     assert worker.batches == [["c", "d"], ["e", "f"]]
     assert store._db.execute(there).fetchall()[:3] == before
+
+
+def test_who_has_no_patience_is_told_that_another_is_at_it(store):
+    def answer(*, patient):
+        return fill(
+            store,
+            "response",
+            BLOCKS,
+            wanted=ALL,
+            worker=Upper,
+            lock="answer",
+            progress=Progress(),
+            what="answers",
+            unit="prompt",
+            patient=patient,
+        )
+
+    with Store(store.root).lock("answer"):
+        assert answer(patient=False) is False
+        assert store.get("response", ALL) == {}
+    assert answer(patient=False) is True
+    assert store.get("response", ALL).keys() == ALL
+    with Store(store.root).lock("answer"):  # all is there: nobody has to be waited for
+        assert answer(patient=False) is True
