@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alignment import opening
 from alignment.baseline import Manifest, digest_of
 from alignment.pipeline import Study
 from alignment.training import models
@@ -21,9 +22,16 @@ def manifest(study: Study, variant: str) -> Manifest:
         prompts={a: digest_of([p.id for p in ps]) for a, ps in study.asked(variant).items()},
         criteria={name: str(axis.criterion) for name, axis in profile.axes.items()},
         judge=_judge(study),
-        decoding={"max_new_tokens": generation.max_new_tokens} if known else None,
+        decoding=_decoding(study, variant) if known else None,
         format=generation.format if known else None,
     )
+
+
+def _decoding(study: Study, variant: str) -> dict[str, Any]:
+    """How responses are made; `begins_with` only where a special token opens every prompt."""
+    told: dict[str, Any] = {"max_new_tokens": study.profile.generation_of(variant).max_new_tokens}
+    token = opening.begins_with(study.shop, variant)
+    return told if token is None else told | {"begins_with": token}
 
 
 def _judge(study: Study) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from alignment.records import ASSISTANT, HUMAN, Turn
 
 ID_LENGTH = 12
 _BREAK = re.compile(r"(?:\A|\n[^\S\n]*\n)(Human|Assistant):")
+_ROLES = {HUMAN: "user", ASSISTANT: "assistant"}
 _LINE_ENDS = re.compile(r"\r\n?")
 
 
@@ -69,6 +70,17 @@ def as_transcript(prompt: str) -> str:
     """Give a plain question its `Human:` label; what begins with a label is left as it is."""
     text = _unix(prompt).strip()
     return text if _BREAK.match(text) else f"{HUMAN}: {text}"
+
+
+def messages(transcript: str) -> list[dict[str, str]]:
+    """A transcript's turns as chat messages of `user` and `assistant`; a plain question is one.
+
+    An empty turn of the assistant's at the end only opens its answer, and is left out.
+    """
+    turns = parse(as_transcript(transcript))
+    if turns[-1] == Turn(ASSISTANT, ""):
+        turns = turns[:-1]
+    return [{"role": _ROLES[turn.speaker], "content": turn.text} for turn in turns]
 
 
 def content_id(text: str) -> str:

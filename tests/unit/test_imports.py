@@ -14,7 +14,7 @@ LEVELS = (
     {"errors", "records", "decisions", "location", "namesake"},
     {"tables", "recipes", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
-    {"hardware", "checkpoints"},
+    {"hardware", "weights", "vocabulary", "checkpoints", "tokens"},
     {"training", "policies", "judges"},
     {"asking", "questions", "opening", "pipeline"},
     {"preflight", "baseline", "results", "reporting"},
