@@ -44,21 +44,14 @@ def allowed(path, **rest):
     return Pickle(sha256={path.name: sha256(path)}, **rest)
 
 
-def look(folder, **pickles):
-    found = {"theirs": pin for pin in pickles.values()}
-    return examine(
-        folder,
-        judge=False,
-        network=False,
-        hash_file=hash_file,
-        spec="theirs" if pickles else str(folder),
-        pickles=found,
-    )
+def look(folder, pin=None):
+    rest = {} if pin is None else {"spec": "theirs", "pickles": {"theirs": pin}}
+    return examine(folder, judge=False, network=False, hash_file=hash_file, **rest)
 
 
-def refusal(folder, **pickles):
+def refusal(folder, pin=None):
     with pytest.raises(ModelError) as raised:
-        look(folder, **pickles)
+        look(folder, pin)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -178,18 +171,21 @@ def test_a_pinned_hub_model_is_looked_up_at_its_commit():
 @pytest.mark.parametrize(
     ("pin", "reason"),
     [
-        ('{ sha256 = { "a.bin" = "%s" } }' % OTHER, "a hub id needs `revision`, the commit"),
-        ('{ revision = "main", sha256 = { "a.bin" = "%s" } }' % OTHER, "revision"),
-        ('{ revision = "%s", sha256 = { "a.bin" = "12" } }' % COMMIT, "sha256"),
-        ('{ revision = "%s", sha256 = {} }' % COMMIT, "sha256"),
-        ('{ revision = "%s", sha256 = { "a.bin" = "%s" } }' % (COMMIT[::-1], OTHER), "is not that"),
+        ({"sha256": {"a.bin": OTHER}}, "a hub id needs `revision`, the commit"),
+        ({"revision": "main", "sha256": {"a.bin": OTHER}}, "revision"),
+        ({"revision": COMMIT, "sha256": {"a.bin": "12"}}, "sha256"),
+        ({"revision": COMMIT, "sha256": {}}, "sha256"),
+        ({"revision": COMMIT[::-1], "sha256": {"a.bin": OTHER}}, "is not that of its pickled"),
     ],
 )
 def test_what_no_profile_may_say(tmp_path, pin, reason):
+    names = "".join(f'"{name}" = "{value}"' for name, value in pin["sha256"].items())
+    commit = f'revision = "{pin["revision"]}"' if "revision" in pin else ""
     path = tmp_path / "mine.toml"
     path.write_text(
-        f'extends = "hh-rlhf"\npickles."a/b" = {pin}\n'
-        f'variants.x = {{ model = "a/b", revision = "{COMMIT}" }}'
+        f'extends = "hh-rlhf"\n'
+        f'variants.x = {{ model = "a/b", revision = "{COMMIT}" }}\n'
+        f'[pickles."a/b"]\n{commit}\nsha256 = {{ {names} }}\n'
     )
     with pytest.raises(ProfileError) as raised:
         resolve(tmp_path, selected=str(path))
