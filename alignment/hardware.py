@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import platform
 import sys
 import warnings
@@ -94,6 +95,11 @@ def loading(model: Any) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the libraries, about each other
             yield
+    except pickle.UnpicklingError as error:  # torch's advice is to run what is in there
+        raise ModelError(
+            f"model {model}: its pickled weights are damaged or hold more than data; only data is "
+            f"ever loaded"
+        ) from error
     except (OSError, ValueError, RuntimeError, LookupError, ImportError, SafetensorError) as error:
         raise ModelError(f"model {model}: cannot be loaded: {first_line(error)}") from error
 

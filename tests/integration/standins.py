@@ -1,4 +1,4 @@
-"""Stand-ins for what a run takes from the hub: real architectures and file layouts, next to no size.
+"""Stand-ins for what a run takes from the hub: real architectures and file layouts, tiny sizes.
 
 They lie in a hub cache under the real names, so that what a user types can be typed here, offline.
 """
@@ -39,7 +39,9 @@ def dialogues(verb, count, seed):
         asked = f"\n\nHuman: How do I {verb} {thing} in {place} {way}, case {number}?"
         if number % 3 == 0:
             asked += f"\n\nAssistant: Which one?\n\nHuman: The {verb}ing of number {number}."
-        answers = [f"\n\nAssistant: {rng.choice(WAYS)} you take {rng.choice(THINGS)}." for _ in "ab"]
+        answers = [
+            f"\n\nAssistant: {rng.choice(WAYS)} you take {rng.choice(THINGS)}." for _ in "ab"
+        ]
         answers[1] += " Or not."
         rows.append({"chosen": asked + answers[0], "rejected": asked + answers[1]})
     return rows
@@ -157,8 +159,8 @@ def deberta(folder):
         "max_relative_positions": -1,
         "model_type": "deberta-v2",
         "norm_rel_ebd": "layer_norm",
-        "num_attention_heads": 4,
-        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 1,
         "pad_token_id": 0,
         "pooler_dropout": 0,
         "pooler_hidden_act": "gelu",
@@ -169,7 +171,7 @@ def deberta(folder):
         "relative_attention": True,
         "share_att_key": True,
         "type_vocab_size": 0,
-        "vocab_size": 200,
+        "vocab_size": 400,
     }
     names = {f"{kind}_token": f"[{kind.upper()}]" for kind in ("cls", "mask", "pad", "sep", "unk")}
     names |= {"bos_token": "[CLS]", "eos_token": "[SEP]"}
@@ -184,7 +186,7 @@ def deberta(folder):
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(_texts()),
         model_writer=written,
-        vocab_size=160,
+        vocab_size=320,
         hard_vocab_limit=False,
         minloglevel=2,
         **{f"{k}_id": i for i, k in enumerate(("pad", "bos", "eos", "unk"))},
@@ -202,9 +204,8 @@ def llama(folder, *, outputs=None, template=CHAT):
     bpe._tokenizer.post_processor = TemplateProcessing(
         single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 0)]
     )
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=bpe._tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
-    )
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, **names)
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
     config = transformers.LlamaConfig(
