@@ -48,12 +48,19 @@ def dialogues(verb, count, seed):
 
 
 def data_set(folder):
-    """The test splits of `Anthropic/hh-rlhf`, in its layout."""
+    """`Anthropic/hh-rlhf` in its layout: test splits of two parts, training splits of all four."""
     harmless = [*dialogues("kill", 200, 1), *dialogues("clean", 500, 2)]
-    for part, rows in (("harmless-base", harmless), ("helpful-base", dialogues("mend", 700, 3))):
-        (folder / part).mkdir(parents=True)
-        text = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        (folder / part / "test.jsonl.gz").write_bytes(gzip.compress(text, mtime=0))
+    _part(folder / "harmless-base", "test", harmless)
+    _part(folder / "helpful-base", "test", dialogues("mend", 700, 3))
+    parts = ("harmless-base", "helpful-base", "helpful-online", "helpful-rejection-sampled")
+    for seed, part in enumerate(parts, 4):
+        _part(folder / part, "train", dialogues(f"{part}-paint", 20, seed))
+
+
+def _part(folder, split, rows):
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    (folder / f"{split}.jsonl.gz").write_bytes(gzip.compress(text, mtime=0))
 
 
 def _texts():

@@ -226,7 +226,7 @@ def test_the_papers_evaluation_of_given_checkpoints(pickled, adapter, paper_eval
         (v, a) for v in ("sft", "dpo") for a in ("harmlessness", "helpfulness")
     }
     assert len(report["cases"]) == 200
-    asked = {prompt["id"]: prompt["text"] for prompt in report["prompts"]}
+    asked = {name: prompt["text"] for name, prompt in report["prompts"].items()}
     tokenizer, base = plain_policy(pickled.policy)
     models, judge = {"sft": base, "dpo": adapter[1]}, plain_judge(pickled.judge)
     for case in report["cases"][::9]:
@@ -253,7 +253,7 @@ def test_the_readmes_command_unchanged(safe):
     assert len(report["cases"]) == 300
     tokenizer, model = plain_policy(safe.policy)
     judge = plain_judge(safe.judge)
-    asked = {prompt["id"]: prompt["text"] for prompt in report["prompts"]}
+    asked = {name: prompt["text"] for name, prompt in report["prompts"].items()}
     for case in report["cases"][::40]:
         prompt = asked[case["prompt"]]
         opened = f"{prompt}\n\nAssistant:"
@@ -261,6 +261,27 @@ def test_the_readmes_command_unchanged(safe):
         # Scored in batches: padding moves the last digit.
         expected = plain_score(*judge, prompt, case["response"])
         assert case["score"] == pytest.approx(expected, abs=2e-4)
+
+
+@pytest.mark.slow
+def test_the_papers_study_with_a_few_steps_of_training(pickled):
+    """Profile `paper` on the stand-ins: everything but the number of steps is as it says."""
+    (weights,) = pickled.policy.glob("*.bin")
+    stages = ("sft", "dpo", "sft_dpo")
+    short = [("--alignment-set", f"variants.{name}.stages.0.args.max_steps=2") for name in stages]
+    done, report = pickled.type(
+        *("--alignment-profile", "paper", "--alignment-set", "device=cpu"),
+        *("--alignment-set", f'pickles."{POLICY}".sha256."{weights.name}"={hash_file(weights)}'),
+        *(word for pair in short for word in pair),
+    )
+    assert done.returncode in {0, 1}, done.stdout[-3000:]
+    assert report["complete"] is True
+    assert list(report["variants"]) == ["base", *stages]
+    assert {m["decoding"]["begins_with"] for m in report["manifests"].values()} == {"</s>"}
+    answers = {
+        name: [c["response"] for c in report["cases"] if c["variant"] == name] for name in stages
+    }
+    assert all(len(each) == 100 for each in answers.values())
 
 
 @pytest.mark.parametrize("profile", ["hh-rlhf", "paper-eval"])
