@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import platform
 import sys
 import warnings
@@ -92,7 +93,8 @@ def _version(name: str) -> str:
 
 def quieten() -> None:
     """Keep transformers' bars and advice out of the terminal: progress is told in one place."""
-    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    # Else loading a pickle from the hub asks a service there to convert the repository.
+    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging  # noqa: PLC0415
 
@@ -101,7 +103,7 @@ def quieten() -> None:
 
 
 def load_quietly(load: Callable[..., Any], *args: Any, **settings: Any) -> Any:
-    """Call a `from_pretrained` with local files only, no remote code, no pickles, no chatter."""
+    """Call a `from_pretrained` with local files only, no remote code, no chatter."""
     quieten()
     with loading(args[0]):
         return load(*args, local_files_only=True, trust_remote_code=False, **settings)
@@ -116,7 +118,12 @@ def loading(model: Any) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the libraries, about each other
             yield
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except pickle.UnpicklingError as error:  # torch's advice is to run what is in there
+        raise ModelError(
+            f"model {model}: its pickled weights are damaged or hold more than data; only data is "
+            f"ever loaded"
+        ) from error
+    except (OSError, ValueError, RuntimeError, LookupError, ImportError, SafetensorError) as error:
         raise ModelError(f"model {model}: cannot be loaded: {first_line(error)}") from error
 
 

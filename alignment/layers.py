@@ -183,7 +183,7 @@ def _assign_variant(values: Values, text: str) -> None:
 
 def _assign(values: Values, text: str) -> None:
     path, equals, raw = text.partition("=")
-    keys = path.strip().split(".")
+    keys = _keys(path)
     if not equals or not all(keys):
         raise ProfileError(f"--alignment-set {text!r}: needs key.path=value")
     try:
@@ -204,6 +204,19 @@ def _assign(values: Values, text: str) -> None:
         target[_index(target, keys, len(keys) - 1)] = value
     else:
         target[keys[-1]] = value
+
+
+def _keys(path: str) -> list[str]:
+    """The keys of a dotted path, quoted as in TOML where one holds a dot or a slash itself."""
+    try:
+        found: Any = tomllib.loads(f"{path} = 0")
+    except tomllib.TOMLDecodeError:
+        return path.strip().split(".")
+    keys: list[str] = []
+    while isinstance(found, dict):
+        ((key, found),) = found.items()
+        keys.append(key)
+    return keys
 
 
 def _index(target: list[Any], keys: list[str], depth: int) -> int:

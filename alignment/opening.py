@@ -11,6 +11,9 @@ from alignment.policies.protocol import Policy
 from alignment.training import models
 from alignment.training.models import Workshop
 
+BEGINS_WITH = "begins_with"
+"""Kind of record in the store: policy -> the special token that every prompt begins with."""
+
 
 def policy_identity(shop: Workshop, variant: str) -> str:
     """A hash of all that a variant's answers depend on apart from their prompts.
@@ -37,7 +40,19 @@ def open_policy(shop: Workshop, variant: str) -> Policy:
         return endpoint.EndpointPolicy(served, shop.store)
     settings = policy_settings(shop, variant)
     checkpoint = models.make(shop, variant)
-    return huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
+    policy = huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
+    shop.store.put(BEGINS_WITH, {policy.identity: policy.begins_with})
+    return policy
+
+
+def begins_with(shop: Workshop, variant: str) -> str | None:
+    """The special token that a variant's prompts begin with, without loading anything.
+
+    None where there is none, and where the variant never answered here.
+    """
+    identity = known_policy(shop, variant)
+    found = {} if identity is None else shop.store.get(BEGINS_WITH, [identity])
+    return found.get(identity or "")
 
 
 def judge_identity(shop: Workshop, name: str) -> str:

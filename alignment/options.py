@@ -18,8 +18,9 @@ def declare(parser: pytest.Parser) -> None:
     add(
         "--alignment-profile",
         metavar="NAME|FILE",
-        help="what to run: a built-in profile (tiny, hh-small, hh-rlhf, paper, paper-replay) or a "
-        "TOML file; default: alignment.toml, [tool.alignment] in pyproject.toml, or tiny",
+        help="what to run: a built-in profile (tiny, hh-small, hh-rlhf, paper, paper-eval, "
+        "paper-replay) or a TOML file; default: alignment.toml, [tool.alignment] in "
+        "pyproject.toml, or tiny",
     )
     add(
         "--alignment-set",

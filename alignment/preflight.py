@@ -15,6 +15,7 @@ from alignment.serving import check_client, key_of
 from alignment.store import SETUP, Store, content_key
 from alignment.training import models
 from alignment.training.arguments import check_stage
+from alignment.vocabulary import has_chat_template
 
 
 def preflight(study: Study) -> None:
@@ -53,11 +54,34 @@ def _check_arguments(study: Study, stage: Stage, where: str) -> None:
 
 def _examine(study: Study, name: str, profile: Profile) -> None:
     recipe = models.recipe_of(profile, name)
-    if recipe.model is None and recipe.parent is not None and is_path_or_hub_id(recipe.parent):
-        models.loaded(study.shop, recipe.parent, None)
+    found = None
     if recipe.model is not None:
         judge = recipe if isinstance(recipe, Judge) else None
-        models.loaded(study.shop, recipe.model, recipe.revision, judge)
+        found = models.loaded(study.shop, recipe.model, recipe.revision, judge)
+    elif recipe.parent is not None and is_path_or_hub_id(recipe.parent):
+        found = models.loaded(study.shop, recipe.parent, None)
+    if found is not None and _chats(profile, name) and not has_chat_template(found.tokenizer):
+        raise ModelError(
+            f"model {found.outermost}: its tokenizer has no chat template (tokenizer_config.json, "
+            f"chat_template.jinja), which {_CHAT[models.is_judge(name)]} needs; add one, or name "
+            f"another format"
+        )
+    if recipe.architecture is not None and _chats(profile, name):
+        raise ModelError(
+            f"a model made from scratch has no chat template, which "
+            f"{_CHAT[models.is_judge(name)]} needs; name another format"
+        )
+
+
+_CHAT = {False: "generation.format = 'chat'", True: "input = 'chat'"}
+"""Whether it is a judge that needs a chat template -> what says so."""
+
+
+def _chats(profile: Profile, name: str) -> bool:
+    """Whether a model is given messages by its tokenizer's chat template."""
+    if models.is_judge(name):
+        return models.judge_of(profile, name).input == "chat"
+    return profile.generation_of(name).format == "chat"
 
 
 def _check_scores(profile: Profile) -> None:

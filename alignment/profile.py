@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from alignment.decisions import ABOVE, BEST
-from alignment.recipes import Dtype, Format, Judge, OtherJudge, Variant
+from alignment.recipes import Dtype, Format, Judge, OtherJudge, Pickle, Variant
 from alignment.records import Criterion
 from alignment.tables import Count, Name, Table
 
@@ -230,6 +230,8 @@ class Profile(Table):
     judge: Judge
     judges: dict[Name, OtherJudge] = Field(default_factory=dict)
     """Second opinions: the same responses judged by others, for their agreement."""
+    pickles: dict[str, Pickle] = Field(default_factory=dict)
+    """Model, as it is named elsewhere -> its pickled weights that may be loaded."""
     generation: Generation = Generation()
     training: Training = Training()
     gate: Gate = Gate()
@@ -309,6 +311,21 @@ class Profile(Table):
         return self
 
     @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        for name, pin in self.pickles.items():
+            if is_hub_id(name) and pin.revision is None:
+                raise ValueError(f'pickles."{name}": a hub id needs `revision`, the commit')
+        loaded: dict[str, Variant | Judge] = {**self.variants, "judge": self.judge, **self.judges}
+        for name, recipe in loaded.items():
+            known = self.pickles.get(recipe.model or "")
+            if known is not None and recipe.revision not in (None, known.revision):
+                raise ValueError(
+                    f"{name}.revision: {recipe.revision!r} is not that of its pickled weights, "
+                    f'pickles."{recipe.model}".revision = {known.revision!r}'
+                )
+        return self
+
+    @model_validator(mode="after")
     def _reachable(self) -> Self:
         served = {f"variants.{name}": each.endpoint for name, each in self.variants.items()}
         served["judge"] = self.judge.endpoint
@@ -380,6 +397,11 @@ class Profile(Table):
 def is_path_or_hub_id(name: str) -> bool:
     """Whether a parent or model is a folder or hub id rather than a variant's name."""
     return "/" in name or "\\" in name or name.startswith(".")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a model's name is `owner/name` rather than a folder's path; a folder comes first."""
+    return not name.startswith((".", "/", "~")) and name.count("/") == 1
 
 
 Axis.model_rebuild()

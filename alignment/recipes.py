@@ -16,6 +16,23 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 Format = Literal["hh", "verbatim", "chat"]
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+class Pickle(Table):
+    """Leave to load a model's pickled weights: these very files and no others.
+
+    A pickle can run code when it is loaded. torch loads it as data only (`weights_only`), and only
+    if its bytes are the ones that were looked at.
+    """
+
+    revision: Commit | None = None
+    """The commit of a hub id, which is then loaded at that commit; nothing for a folder."""
+    sha256: Annotated[dict[str, Sha256], Field(min_length=1)]
+    """File -> SHA-256 of its bytes; the hub shows it on the file's page."""
+
+
 class Stage(Table):
     """One TRL trainer with its arguments; any field of the trainer's config can be in `args`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alignment import opening
 from alignment.baseline import Manifest, digest_of
 from alignment.judges.llm import told_of
 from alignment.pipeline import Study
@@ -29,14 +30,18 @@ def manifest(study: Study, variant: str) -> Manifest:
 
 
 def _decoding(study: Study, variant: str) -> dict[str, Any]:
-    """How a variant's answers are decoded; what is not greedy is said only where it is used."""
+    """How a variant's answers are decoded; what few use is said only where it is used.
+
+    `begins_with` is the special token that opens every prompt, where one does.
+    """
     generation = study.profile.generation_of(variant)
     told: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens}
     if generation.stop_at_human:
         told["stop_at_human"] = True
     if generation.temperature > 0:
         told |= generation.model_dump(include={"samples", "temperature", "top_p"})
-    return told
+    token = opening.begins_with(study.shop, variant)
+    return told if token is None else told | {"begins_with": token}
 
 
 def _judge(study: Study) -> dict[str, Any]:

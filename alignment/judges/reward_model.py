@@ -13,11 +13,13 @@ from alignment.formats import dialogue, judged
 from alignment.hardware import kind_of, load_quietly, ready, versions
 from alignment.judges.batching import batches, budget
 from alignment.policies.huggingface import load_tokenizer, merged
+from alignment.prompts.transcripts import messages
 from alignment.recipes import Judge
 from alignment.records import Score
 from alignment.store import content_key
+from alignment.tokens import chat_ids, cut
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same weights and texts could give another score."""
 
 DIGITS = 4
@@ -69,14 +71,14 @@ class RewardModelJudge:
             AutoModelForSequenceClassification.from_pretrained,
             checkpoint.folder,
             dtype=settings.dtype,
-            use_safetensors=True,
+            use_safetensors=checkpoint.safetensors,
             # An adapter brings its head along; what it sits on may be a language model.
             **({"num_labels": 1} if checkpoint.adapters else {}),
         )
         model = merged(model, checkpoint.adapters)
         named = self._settings.named
         check_outputs(f"judge {checkpoint.folder}", model.config.num_labels, named)
-        model.config.pad_token_id = self._tokenizer.pad_token_id
+        _agree_on_padding(self._tokenizer, model)
         self._model = model.to(self.device).eval()
         self._batch_tokens = self._settings.batch_tokens or _budget(model, self.device)
 
@@ -132,16 +134,20 @@ class RewardModelJudge:
         if self._settings.input == "pair":
             encoded = self._tokenizer(prompt, answer, truncation="longest_first", max_length=limit)
             return dict(encoded)
-        ids = self._tokenizer(dialogue(prompt, judged(answer)))["input_ids"]
-        end = self._tokenizer.eos_token_id
-        # TRL's RewardTrainer ends every training text with the end token; so do we.
-        if end is not None and (not ids or ids[-1] != end):
-            ids = [*ids, end]
-        ids = ids[-limit:]
+        if self._settings.input == "chat":
+            turns = [*messages(prompt), {"role": "assistant", "content": answer}]
+            ids = chat_ids(self._tokenizer, turns, answer=False)
+        else:
+            ids = self._tokenizer(dialogue(prompt, judged(answer)))["input_ids"]
+            end = self._tokenizer.eos_token_id
+            # TRL's RewardTrainer ends every training text with the end token; so do we.
+            if end is not None and (not ids or ids[-1] != end):
+                ids = [*ids, end]
+        ids = cut(self._tokenizer, ids, limit)
         return {"input_ids": ids, "attention_mask": [1] * len(ids)}
 
     def _check_length(self, rows: Sequence[dict[str, list[int]]]) -> None:
-        limit = getattr(self._model.config, "max_position_embeddings", None)
+        limit = _positions(self._model.config)
         longest = max((len(row["input_ids"]) for row in rows), default=0)
         if limit is not None and longest > limit:
             raise JudgeError(
@@ -177,3 +183,23 @@ def _budget(model: Any, device: str) -> int:
     everything = sum(weights.numel() for weights in model.parameters())
     body = everything - model.get_input_embeddings().weight.numel()
     return budget(body, getattr(model.config, "num_hidden_layers", 1), device)
+
+
+def _agree_on_padding(tokenizer: Any, model: Any) -> None:
+    """A classifier reads the last token that is no padding: tokenizer and model must mean one.
+
+    Where the tokenizer has none of its own (`load_tokenizer` gave it the end token), the model's
+    counts; and where that has none either, the end token, as in TRL's training.
+    """
+    own = model.config.pad_token_id
+    if own is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(own)
+    model.config.pad_token_id = tokenizer.pad_token_id
+
+
+def _positions(config: Any) -> int | None:
+    """How long a text may be; None where positions are relative only, as in DeBERTa v3."""
+    if getattr(config, "relative_attention", False) and not config.position_biased_input:
+        return None
+    limit: int | None = getattr(config, "max_position_embeddings", None)
+    return limit

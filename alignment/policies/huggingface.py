@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint
 from alignment.errors import ModelError
-from alignment.formats import opened
 from alignment.hardware import kind_of, load_quietly, loading, ready, versions
 from alignment.policies.decoding import Decoding, Generated
+from alignment.policies.quantized import quantization_config
 from alignment.profile import Generation
 from alignment.records import HUMAN, Response
 from alignment.store import content_key
+from alignment.tokens import begins_with, prompt_ids
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +80,10 @@ class HuggingFacePolicy:
         self.identity = identity_of(checkpoint, settings)
         self._settings, self._seed = settings.generation, settings.seed
         self._tokenizer = load_tokenizer(checkpoint)
-        self._model = load_model(checkpoint, settings.dtype).to(self.device)
+        self.begins_with = begins_with(self._tokenizer, self._settings.format)
+        self._model = load_model(
+            checkpoint, settings.dtype, device=self.device, quantization=settings.quantization
+        )
         self._ends = frozenset(_ends(self._model, self._tokenizer))
         self.generator = Generator(
             self._model,
@@ -111,8 +115,7 @@ class HuggingFacePolicy:
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids that the model is given for these prompt texts."""
-        prompts = [opened(text, self._settings.format) for text in texts]
-        return [self._tokenizer(prompt)["input_ids"] for prompt in prompts]
+        return [prompt_ids(self._tokenizer, text, self._settings.format) for text in texts]
 
     def alone(self, row: Sequence[int]) -> tuple[tuple[int, ...], Tensor]:
         """What `generate` of transformers makes of one row: the reference for the engine.
@@ -176,24 +179,43 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint: the adapter's own where it has one, with a padding token."""
     from transformers import AutoTokenizer  # noqa: PLC0415
 
-    folder = checkpoint.folder
-    for adapter in checkpoint.adapters:
-        if (adapter / "tokenizer_config.json").is_file():
-            folder = adapter
-    tokenizer = load_quietly(AutoTokenizer.from_pretrained, folder)
+    tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load_model(checkpoint: Checkpoint, dtype: str) -> PreTrainedModel:
-    """A checkpoint's causal language model on the CPU, its adapters merged in."""
+def load_model(
+    checkpoint: Checkpoint,
+    dtype: str,
+    *,
+    device: str = "cpu",
+    quantization: Mapping[str, Any] | None = None,
+) -> PreTrainedModel:
+    """A checkpoint's causal language model on a device, ready to answer, its adapters merged in.
+
+    Raises ModelError where it cannot be loaded, or not be quantized as asked.
+    """
     from transformers import AutoModelForCausalLM  # noqa: PLC0415
 
+    folder, more = checkpoint.folder, {}
+    if quantization is not None:
+        if checkpoint.adapters:
+            raise ModelError(
+                f"model {checkpoint.outermost}: an adapter is merged into its base's weights, "
+                f"which `quantization` leaves no room for; save the merged model and quantize that"
+            )
+        config = quantization_config(quantization, folder)
+        more = {"quantization_config": config, "device_map": {"": device}}
     model = load_quietly(
-        AutoModelForCausalLM.from_pretrained, checkpoint.folder, dtype=dtype, use_safetensors=True
+        AutoModelForCausalLM.from_pretrained,
+        folder,
+        dtype=dtype,
+        use_safetensors=checkpoint.safetensors,
+        **more,
     )
-    return merged(model, checkpoint.adapters)
+    # What is quantized was put there, and some of it refuses to be moved.
+    return merged(model if more else model.to(device), checkpoint.adapters).eval()
 
 
 def merged(model: Any, adapters: Sequence[Path]) -> Any:

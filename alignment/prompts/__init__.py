@@ -13,7 +13,7 @@ from alignment.prompts.training import (
     trial,
     unfiltered,
 )
-from alignment.prompts.transcripts import cluster_id, content_id, parse, render
+from alignment.prompts.transcripts import cluster_id, content_id, messages, parse, render
 
 __all__ = [
     "RecordedRow",
@@ -25,6 +25,7 @@ __all__ = [
     "cluster_id",
     "content_id",
     "identity",
+    "messages",
     "overlap",
     "pairs",
     "parse",

@@ -10,6 +10,7 @@ from typing import Any
 
 from alignment.errors import PromptError
 from alignment.profile import DatasetSource
+from alignment.prompts.hubcache import snapshot
 
 _SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 
@@ -18,22 +19,33 @@ def load(source: DatasetSource, folder: Path | None, *, network: bool) -> Iterat
     """Load one split with `datasets.load_dataset` and give its rows as dictionaries.
 
     `folder` is the local folder, where the source names one. Without `network` nothing is fetched:
-    what is not on this machine raises PromptError with the dataset's name and what to do. No
-    progress bars are drawn; process-wide switches are put back as they were.
+    what is not on this machine, neither in the cache of `datasets` nor in the hub's, raises
+    PromptError with the dataset's name and what to do. No progress bars are drawn; process-wide
+    switches are put back as they were.
     """
     with _offline(not network), _quiet():
-        import datasets  # noqa: PLC0415 - a second of imports that most runs do without
-
         try:
-            rows = datasets.load_dataset(
-                str(folder or source.dataset),
-                data_dir=source.data_dir,
-                split=source.split,
-                revision=None if folder else source.revision,
-            )
+            rows = _loaded(source, folder)
         except Exception as error:
-            raise PromptError(_failure(source, folder, network, error)) from error
+            fetched = None if folder else snapshot(source)
+            try:
+                rows = None if fetched is None else _loaded(source, fetched)
+            except Exception:  # noqa: BLE001 - the first failure is the one to tell
+                rows = None
+            if rows is None:
+                raise PromptError(_failure(source, folder, network, error)) from error
     yield from map(dict, rows)
+
+
+def _loaded(source: DatasetSource, folder: Path | None) -> Any:
+    import datasets  # noqa: PLC0415 - a second of imports that most runs do without
+
+    return datasets.load_dataset(
+        str(folder or source.dataset),
+        data_dir=source.data_dir,
+        split=source.split,
+        revision=None if folder else source.revision,
+    )
 
 
 def _failure(source: DatasetSource, folder: Path | None, network: bool, error: Exception) -> str:

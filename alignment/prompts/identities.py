@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from alignment.errors import PromptError
 from alignment.profile import DatasetSource, FileSource, TinySource
 from alignment.prompts.folders import data_files, local_folder
+from alignment.prompts.hubcache import revision
 from alignment.prompts.jsonfiles import require_file
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def hash_file(path: Path) -> str:
@@ -51,7 +48,7 @@ def identity(
     folder = local_folder(source, data)
     if folder is not None:
         return f"folder:{part}@{_tree(folder, data_files(source, folder), hash_file)}"
-    return f"{source.dataset}:{part}@{_revision(source)}"
+    return f"{source.dataset}:{part}@{revision(source)}"
 
 
 def _tree(root: Path, files: Iterable[Path], hash_file: Callable[[Path], str]) -> str:
@@ -60,28 +57,3 @@ def _tree(root: Path, files: Iterable[Path], hash_file: Callable[[Path], str]) -
     for name, path in names:
         digest.update(f"{name}\0{hash_file(path)}\n".encode())
     return digest.hexdigest()
-
-
-def _revision(source: DatasetSource) -> str:
-    """The commit of a hub dataset; a branch or tag is looked up in the hub cache."""
-    wanted = source.revision or "main"
-    if _COMMIT.fullmatch(wanted):
-        return wanted
-    repository = "datasets--" + source.dataset.replace("/", "--")
-    reference = _hub_cache() / repository / "refs" / wanted
-    try:
-        return reference.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return source.revision or "unpinned"
-
-
-def _hub_cache() -> Path:
-    """Where huggingface_hub keeps datasets, by its own rules, without importing it."""
-    environment = os.environ
-    if cache := environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(cache).expanduser()
-    home = environment.get("HF_HOME")
-    if not home:
-        xdg = environment.get("XDG_CACHE_HOME") or "~/.cache"
-        home = str(Path(xdg) / "huggingface")
-    return Path(home).expanduser() / "hub"

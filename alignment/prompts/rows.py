@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.errors import PromptError
+from alignment.prompts.conversations import dialogue_field
 from alignment.prompts.jsonfiles import text_field
 from alignment.prompts.transcripts import as_transcript
 from alignment.records import ASSISTANT, HUMAN
@@ -38,12 +39,13 @@ def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) ->
 
     Objects have `chosen` and mostly `rejected`, or a `prompt`; `language` is optional, other keys
     are ignored. Where a prompt stands next to answers that are no transcripts of their own
-    (`prompt`, `chosen`, `rejected`), they are put together. Raises PromptError that begins with
+    (`prompt`, `chosen`, `rejected`), they are put together. Each may be a text or a conversation
+    (see `alignment.prompts.conversations`). Raises PromptError that begins with
     `place`, which names the source and the line.
     """
-    prompt = text_field(value, "prompt", place)
-    chosen = text_field(value, "chosen", place)
-    rejected = text_field(value, "rejected", place)
+    prompt = dialogue_field(value, "prompt", place)
+    chosen = dialogue_field(value, "chosen", place)
+    rejected = dialogue_field(value, "rejected", place)
     if chosen is None and (prompt is None or rejected is not None):
         found = ", ".join(sorted(map(ascii, value))) or "none"
         missing = "`chosen`" if rejected is not None else "`chosen` or `prompt`"

@@ -9,7 +9,7 @@ from typing import Any
 
 from alignment.errors import PromptError
 from alignment.profile import DatasetSource, FileSource, TinySource
-from alignment.prompts import folders, hub
+from alignment.prompts import folders, hub, hubcache
 from alignment.prompts.identities import identity
 from alignment.prompts.jsonfiles import entries
 from alignment.prompts.rows import Row, make_row
@@ -32,7 +32,8 @@ def read_rows(source: AnySource, *, data: Path, axis: str, network: bool) -> Ite
     if isinstance(source, FileSource):
         return _from_file(data / source.path, name)
     folder = folders.local_folder(source, data)
-    own = folders.split_file(source, folder) if folder is not None else None
+    there = folder or hubcache.snapshot(source)
+    own = folders.split_file(source, there) if there is not None else None
     if own is not None:
         return _from_file(own, name)
     return _from_datasets(source, folder, name, network)

@@ -20,6 +20,7 @@ from alignment.records import ASSISTANT, HUMAN, Turn
 
 ID_LENGTH = 12
 _BREAK = re.compile(r"(?:\A|\n[^\S\n]*\n)(Human|Assistant):")
+_ROLES = {HUMAN: "user", ASSISTANT: "assistant"}
 _LINE_ENDS = re.compile(r"\r\n?")
 
 
@@ -57,15 +58,18 @@ def messages(transcript: str) -> list[dict[str, str]]:
     """A transcript as the messages of a chat: `role` (`user` or `assistant`) and `content`.
 
     Two turns of one speaker in a row become one message of two paragraphs: chat templates want
-    the roles to alternate. Raises PromptError as `parse` does.
+    the roles to alternate. An empty turn of the assistant's at the end only opens its answer, and
+    is left out. Raises PromptError as `parse` does.
     """
-    roles = {HUMAN: "user", ASSISTANT: "assistant"}
+    turns = parse(as_transcript(transcript))
+    if turns[-1] == Turn(ASSISTANT, ""):
+        turns = turns[:-1]
     found: list[dict[str, str]] = []
-    for turn in parse(as_transcript(transcript)):
-        if found and found[-1]["role"] == roles[turn.speaker]:
+    for turn in turns:
+        if found and found[-1]["role"] == _ROLES[turn.speaker]:
             found[-1]["content"] = f"{found[-1]['content']}\n\n{turn.text}".strip()
         else:
-            found.append({"role": roles[turn.speaker], "content": turn.text})
+            found.append({"role": _ROLES[turn.speaker], "content": turn.text})
     return found
 
 

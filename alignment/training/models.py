@@ -216,14 +216,16 @@ def loaded(
 
     Raises ModelError.
     """
-    network = shop.profile.network
-    folder = locate(spec, revision=revision, network=network)
+    network, pickles = shop.profile.network, shop.profile.pickles
+    folder = locate(spec, revision=revision, network=network, pin=pickles.get(spec))
     return examine(
         folder,
         judge=judge is not None,
         network=network,
         hash_file=shop.store.file_hash,
         outputs=0 if judge is None else judge.named,
+        spec=spec,
+        pickles=pickles,
     )
 
 

@@ -82,7 +82,7 @@ def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
         before.folder,
         num_labels=1,
         dtype=profile.dtype,
-        use_safetensors=True,
+        use_safetensors=before.safetensors,
     )
     model.config.pad_token_id = tokenizer.pad_token_id
     return model

@@ -35,7 +35,8 @@ def test_code_of_its_own(world_of_models, model_folder, refused):
     line = refused(profile="models.toml")
     assert line == (
         "ERROR: variants.candidate: model model: needs code of its own (auto_map in config.json); "
-        "remote code is never run"
+        "remote code is never run, whatever the profile says: convert it to a model that "
+        "transformers has, or serve it and name its `endpoint`"
     )
 
 

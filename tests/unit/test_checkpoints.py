@@ -119,7 +119,14 @@ def test_an_adapter_without_weights_or_base(adapter):
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"auto_map": {"AutoConfig": "a.B"}}, "remote code is never run"),
+        (
+            {"auto_map": {"AutoConfig": "a.B"}},
+            (
+                "needs code of its own (auto_map in config.json); remote code is never run, "
+                "whatever the profile says: convert it to a model that transformers has, or serve "
+                "it and name its `endpoint`"
+            ),
+        ),
         ({"architectures": ["OPTModel"]}, "is a OPTModel; a causal language model is required"),
         ({"model_type": None}, "config.json has no model_type"),
         (

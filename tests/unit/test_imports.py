@@ -14,7 +14,7 @@ LEVELS = (
     {"errors", "records", "decisions", "location", "namesake"},
     {"tables", "recipes", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
-    {"hardware", "checkpoints", "serving"},
+    {"hardware", "weights", "vocabulary", "checkpoints", "tokens", "serving"},
     {"training", "policies", "judges"},
     {"asking", "questions", "opening", "pipeline"},
     {"invariance", "preflight", "baseline", "trials", "results", "reporting"},

@@ -37,7 +37,7 @@ def refusal(*arguments, **options):
 
 @pytest.mark.parametrize("name", built_in())
 def test_every_built_in_profile_is_valid_or_says_what_it_needs(tmp_path, name):
-    variants = ["mine=./my-checkpoint"] if name == "hh-rlhf" else []
+    variants = ["mine=./my-checkpoint"] if name in {"hh-rlhf", "paper-eval"} else []
     assert resolve(tmp_path, selected=name, variants=variants).name == name
 
 

@@ -123,3 +123,54 @@ def test_a_draft_is_handed_over_and_overwrites_nothing(tmp_path):
     draft.hand_over()
     draft.close()
     assert store.get("questions", [old, new]) == {old: "kept", new: "found"}
+
+
+CHAT = ("generation.format=chat", "judge.input=chat")
+NEEDS = ("generation.format = 'chat'", "input = 'chat'")
+
+
+@pytest.mark.parametrize(
+    ("setting", "where", "folder", "needs"),
+    [
+        (CHAT[0], "variants.candidate", "model", NEEDS[0]),
+        (CHAT[1], "judge", "judge", NEEDS[1]),
+    ],
+)
+def test_chat_needs_a_chat_template(project, setting, where, folder, needs):
+    checked = session(project, setting)
+    with pytest.raises(ModelError) as raised:
+        checked.check()
+    assert str(raised.value) == (
+        f"{where}: model {folder}: its tokenizer has no chat template (tokenizer_config.json, "
+        f"chat_template.jinja), which {needs} needs; add one, or name another format"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("tokenizer_config.json", '{"chat_template": "{{ messages }}"}'),
+        ("chat_template.jinja", "{{ messages }}"),
+        ("chat_template.json", '{"chat_template": "{{ messages }}"}'),
+    ],
+)
+def test_a_chat_template_is_found_wherever_transformers_looks(project, file, text):
+    for folder in ("model", "judge"):
+        (project / folder / file).write_text(text)
+    session(project, *CHAT).check()
+
+
+def test_a_model_from_scratch_has_no_chat_template(project):
+    (project / "mine.toml").write_text(
+        PROFILE
+        + 'variants.fresh.architecture = { model_type = "opt" }\n'
+        + 'variants.fresh.stages = [{ trainer = "sft", data = "chosen" }]\n'
+        + 'variants.fresh.generation = { format = "chat" }\n'
+        + 'training.sources.harmlessness = { source = "file", path = "asked.jsonl" }\n'
+    )
+    with pytest.raises(ModelError) as raised:
+        session(project).check()
+    assert str(raised.value) == (
+        "variants.fresh: a model made from scratch has no chat template, which "
+        "generation.format = 'chat' needs; name another format"
+    )

@@ -84,7 +84,8 @@ def test_a_prompt_next_to_answers_is_put_together(tmp_path, prompt, answer):
         (b'{"rejected": "x", "a\\u001b": 1}', "line 1: `chosen` is required; keys found: 'a\\x1b'"),
         (b"{}", "`chosen` or `prompt` is required; keys found: none"),
         (b'{"prompt": "q", "rejected": "x"}', "`chosen` is required"),
-        (b'{"chosen": ["x"]}', "line 1: `chosen` must be a string, not a list"),
+        (b'{"chosen": ["x"]}', "line 1: `chosen`, message 1: an object with"),
+        (b'{"chosen": {"x": 1}}', "line 1: `chosen` must be a string, not a dict"),
         (b'{"chosen": "x", "rejected": 1}', "line 1: `rejected` must be a string, not a int"),
         (b'{"chosen": "\\ud800"}', "line 1: `chosen` holds half of a surrogate pair"),
         (b'{"chosen": "\xff"}', "line 1: not UTF-8"),
@@ -95,7 +96,7 @@ def test_a_prompt_next_to_answers_is_put_together(tmp_path, prompt, answer):
         (b"[" * 100_000, "not JSON"),
         (b'{"chosen": ' + b"9" * 5000 + b"}", "not JSON"),
     ],
-    ids=range(23),
+    ids=range(24),
 )
 def test_faults_are_named_by_file_and_line(tmp_path, content, message):
     (tmp_path / "rows.jsonl").write_bytes(content)

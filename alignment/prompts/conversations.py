@@ -1,0 +1,64 @@
+"""Conversations in TRL's form, lists of {"role", "content"}, as transcripts.
+
+`user` becomes `Human:`, `assistant` becomes `Assistant:`. Transcripts have no turn for a system's
+message: it opens the human turn that follows it, as a paragraph of its own, which is how the chat
+templates of models without such a role put it. Tools have no place in a transcript: refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from alignment.errors import PromptError
+from alignment.prompts.jsonfiles import text_field
+from alignment.prompts.transcripts import render
+from alignment.records import ASSISTANT, HUMAN, Turn
+
+_SPEAKERS = {"user": HUMAN, "assistant": ASSISTANT}
+_SYSTEM = "system"
+_LABELLED = re.compile(rf"(?:\n[^\S\n]*)+\n(?=(?:{HUMAN}|{ASSISTANT}):)")
+
+
+def dialogue_field(value: Mapping[str, Any], key: str, place: str) -> str | None:
+    """The text at `key`, or the transcript of the conversation there; None where there is none.
+
+    Raises PromptError that begins with `place` for anything else.
+    """
+    found = value.get(key)
+    if not isinstance(found, list):
+        return text_field(value, key, place)
+    if not found:
+        raise PromptError(f"{place}: `{key}` is an empty list; messages are required")
+    turns: list[Turn] = []
+    system: list[str] = []
+    for number, message in enumerate(found, 1):
+        role, text = _message(message, f"{place}: `{key}`, message {number}")
+        if role == _SYSTEM:
+            system.append(text)
+        elif role == "user":
+            turns.append(Turn(HUMAN, "\n\n".join([*system, text])))
+            system = []
+        else:
+            turns.append(Turn(ASSISTANT, text))
+    if system:
+        raise PromptError(f"{place}: `{key}`: a system message needs a user's message after it")
+    return render(turns)
+
+
+def _message(message: Any, where: str) -> tuple[str, str]:
+    """The role and the text of a message, none of whose paragraphs looks like another turn."""
+    if not isinstance(message, Mapping):
+        kind = type(message).__name__
+        raise PromptError(f"{where}: an object with `role` and `content` is required, not a {kind}")
+    role = message.get("role")
+    if role not in (*_SPEAKERS, _SYSTEM):
+        raise PromptError(
+            f"{where}: role {role!a} has no place in a dialogue of text; "
+            f"{_SYSTEM}, {' and '.join(_SPEAKERS)} have"
+        )
+    text = text_field(message, "content", where)
+    if text is None:
+        raise PromptError(f"{where}: `content` must be a string; calls of tools are not supported")
+    return str(role), _LABELLED.sub("\n", text.replace("\r\n", "\n").strip())

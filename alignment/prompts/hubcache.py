@@ -1,0 +1,46 @@
+"""The hub's cache of datasets, by its own rules and without its client."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from alignment.profile import DatasetSource
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def revision(source: DatasetSource) -> str:
+    """The commit of a hub dataset: the pinned one, else the cache's for the branch or tag.
+
+    Where the cache has none, the branch or tag itself, or `unpinned`.
+    """
+    wanted = source.revision or "main"
+    if _COMMIT.fullmatch(wanted):
+        return wanted
+    try:
+        return (_repository(source) / "refs" / wanted).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return source.revision or "unpinned"
+
+
+def snapshot(source: DatasetSource) -> Path | None:
+    """The folder of a dataset's files at that commit, as far as they were fetched, if any."""
+    folder = _repository(source) / "snapshots" / revision(source)
+    return folder if folder.is_dir() else None
+
+
+def _repository(source: DatasetSource) -> Path:
+    return _root() / f"datasets--{source.dataset.replace('/', '--')}"
+
+
+def _root() -> Path:
+    environment = os.environ
+    if cache := environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(cache).expanduser()
+    home = environment.get("HF_HOME")
+    if not home:
+        xdg = environment.get("XDG_CACHE_HOME") or "~/.cache"
+        home = str(Path(xdg) / "huggingface")
+    return Path(home).expanduser() / "hub"

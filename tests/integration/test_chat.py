@@ -1,0 +1,209 @@
+"""Chat templates, quantization, and the ids that training and evaluation begin with."""
+
+import runpy
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from alignment.checkpoints import examine
+from alignment.errors import ModelError
+from alignment.formats import opened
+from alignment.judges import reward_model
+from alignment.policies import huggingface
+from alignment.profile import Generation
+from alignment.recipes import Judge, Stage
+from alignment.store import hash_file
+from alignment.tokens import begins_with, prompt_ids
+from alignment.training.lessons import _columns
+from alignment.training.trainers import STATED, _trainer
+
+STANDINS = runpy.run_path(str(Path(__file__).with_name("standins.py")))
+PROMPTS = ["Human: How do I mend a job?", "Human: Why?\n\nAssistant: Because.\n\nHuman: Of what?"]
+TURNS = [
+    [{"role": "user", "content": "How do I mend a job?"}],
+    [
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": "Because."},
+        {"role": "user", "content": "Of what?"},
+    ],
+]
+STRICT = "{% if messages[0]['role'] != 'user' %}{{ raise_exception('user first') }}{% endif %}x"
+
+
+def look(folder, *, judge=False, outputs=0):
+    return examine(folder, judge=judge, network=False, hash_file=hash_file, outputs=outputs)
+
+
+def policy_of(folder, quantization=None, **generation):
+    settings = huggingface.Settings(
+        Generation(max_new_tokens=8, **generation),
+        device="cpu",
+        threads=1,
+        quantization=quantization,
+    )
+    return huggingface.HuggingFacePolicy(look(folder), settings)
+
+
+def collected(batches):
+    return {number: value for batch in batches for number, value in batch.items()}
+
+
+@pytest.fixture(scope="module")
+def chatty(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chatty")
+    STANDINS["llama"](folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def opt(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("opt")
+    STANDINS["opt"](folder, pickled=False)
+    return folder
+
+
+def test_a_policy_is_given_the_messages_by_its_template(chatty):
+    policy = policy_of(chatty, format="chat")
+    assert policy.begins_with == "<s>"
+    found = collected(policy.respond([(text, 0) for text in PROMPTS], range(2)))
+    tokenizer = AutoTokenizer.from_pretrained(chatty)
+    model = AutoModelForCausalLM.from_pretrained(chatty).eval()
+    for number, turns in enumerate(TURNS):
+        inputs = tokenizer.apply_chat_template(
+            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        ids = inputs["input_ids"][0].tolist()
+        assert prompt_ids(tokenizer, PROMPTS[number], "chat") == ids
+        assert ids.count(tokenizer.bos_token_id) == 1  # the template's, and no second one
+        with torch.no_grad():
+            output = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0]
+        answer = tokenizer.decode(output[len(ids) :], skip_special_tokens=True).strip()
+        assert found[number].text == answer
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_judge_is_given_the_messages_and_the_answer_by_its_template(tmp_path, outputs):
+    tokenizer = STANDINS["llama"](tmp_path, outputs=outputs)
+    named = {name: {"index": i} for i, name in enumerate("abc")} if outputs > 1 else {}
+    given = Judge.model_validate({"model": "x", "input": "chat", "outputs": named})
+    settings = reward_model.Settings(given, device="cpu", threads=1)
+    checkpoint = look(tmp_path, judge=True, outputs=given.named)
+    judge = reward_model.RewardModelJudge(checkpoint, settings)
+    answers = ["Mend it.\n\nThen rest.", ""]
+    pairs = list(zip(PROMPTS, answers, strict=True))
+    found = collected(judge.score(pairs, range(2)))
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    for number, turns in enumerate(TURNS):
+        ids = tokenizer.apply_chat_template(
+            [*turns, {"role": "assistant", "content": answers[number]}], return_tensors="pt"
+        )["input_ids"]
+        with torch.no_grad():
+            expected = model(ids).logits[0].tolist()
+        values = list(found[number].values.values())
+        assert values == pytest.approx(expected, abs=1e-4)
+        assert ids[0].tolist().count(tokenizer.bos_token_id) == 1
+
+
+def test_a_template_that_refuses_a_dialogue_is_one_line(tmp_path):
+    STANDINS["llama"](tmp_path, template=STRICT)
+    policy = policy_of(tmp_path, format="chat")
+    with pytest.raises(ModelError) as raised:
+        list(policy.respond([("Assistant: Hello.\n\nHuman: Who?", 0)], [0]))
+    assert str(raised.value) == (
+        f"model {tmp_path}: its chat template refuses a dialogue of assistant, user: user first"
+    )
+
+
+def trained(folder, trainer, rows, scratch):
+    """A training row as TRL makes it, of our rows and with our arguments."""
+    data = {"sft": "chosen", "dpo": "pairs", "reward": "pairs"}[trainer]
+    stage = Stage(trainer=trainer, data=data)
+    settings = {**STATED, "output_dir": str(scratch), "use_cpu": True, "max_length": 128}
+    tokenizer = huggingface.load_tokenizer(look(folder))
+    if trainer == "reward":
+        auto = AutoModelForSequenceClassification
+        model = auto.from_pretrained(folder, num_labels=1, dtype=torch.float32)
+    else:
+        model = huggingface.load_model(look(folder), "float32")
+    made = _trainer(stage, settings, model, tokenizer, Dataset.from_list(rows))
+    return tokenizer, made.train_dataset[0]
+
+
+@pytest.mark.parametrize(("kind", "first"), [("opt", "</s>"), ("chatty", "<s>")])
+def test_training_begins_with_the_ids_that_evaluation_begins_with(request, tmp_path, kind, first):
+    folder, prompt = request.getfixturevalue(kind), PROMPTS[1]
+    columns = _columns(prompt, "You mend it.", "No.")
+    told = {"text": columns["prompt"] + columns["chosen"]}
+    tokenizer, sft = trained(folder, "sft", [told], tmp_path)
+    asked = prompt_ids(tokenizer, prompt, "hh")
+    assert tokenizer.convert_ids_to_tokens(asked[0]) == first == begins_with(tokenizer, "hh")
+    assert sft["input_ids"][: len(asked)] == asked
+    assert sft["input_ids"][-1] == tokenizer.eos_token_id
+    assert sft["input_ids"].count(asked[0]) == (2 if kind == "opt" else 1)
+    _, dpo = trained(folder, "dpo", [columns], tmp_path)
+    assert dpo["prompt_ids"] == asked
+    _, reward = trained(folder, "reward", [columns], tmp_path)
+    assert reward["chosen_ids"][: len(asked)] == asked
+    judged = tokenizer(opened(prompt) + columns["chosen"])["input_ids"]
+    assert reward["chosen_ids"] == [*judged, tokenizer.eos_token_id]
+
+
+def test_a_dialogue_that_is_cut_still_begins_as_in_training(tmp_path):
+    tokenizer = STANDINS["llama"](tmp_path, outputs=1)
+    given = Judge.model_validate({"model": "x", "input": "dialogue", "max_length": 16})
+    settings = reward_model.Settings(given, device="cpu", threads=1)
+    judge = reward_model.RewardModelJudge(look(tmp_path, judge=True), settings)
+    ids = judge._encode(PROMPTS[1], "You mend it.")["input_ids"]
+    whole = tokenizer(f"{opened(PROMPTS[1])} You mend it.")["input_ids"] + [tokenizer.eos_token_id]
+    assert len(whole) > len(ids) == 16
+    assert ids == [tokenizer.bos_token_id, *whole[-15:]]
+
+
+def test_a_quantized_policy_answers_as_in_plain_transformers(opt):
+    pytest.importorskip("bitsandbytes", reason="the extra `quantization` is not installed")
+    policy = policy_of(
+        opt, {"quant_method": "bitsandbytes", "load_in_8bit": True}, format="verbatim"
+    )
+    found = collected(policy.respond([(PROMPTS[0], 0)], [0]))
+    config = transformers.BitsAndBytesConfig(load_in_8bit=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        opt, quantization_config=config, device_map={"": "cpu"}, dtype=torch.float32
+    ).eval()
+    tokenizer = AutoTokenizer.from_pretrained(opt)
+    inputs = tokenizer(PROMPTS[0], return_tensors="pt")
+    output = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0]
+    answer = tokenizer.decode(output[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert found[0].text == answer.strip()
+    plain = policy_of(opt, format="verbatim")
+    assert policy.identity != plain.identity
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"quant_method": "magic"}, "quantization: there is no quant_method 'magic'; known: aqlm,"),
+        ({"quant_method": "bitsandbytes"}, "bitsandbytes needs load_in_8bit = true or load_in_4"),
+        ({"quant_method": "quanto", "wheights": "int8"}, "QuantoConfig has no argument 'wheights'"),
+        ({"quant_method": "quanto", "weights": "int9"}, "quanto: "),
+    ],
+)
+def test_a_quantization_that_cannot_be_is_one_line(opt, settings, reason):
+    with pytest.raises(ModelError) as raised:
+        policy_of(opt, settings)
+    assert str(raised.value).startswith(f"model {opt}: ")
+    assert reason in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.skipif(find_spec("optimum") is not None, reason="the library is there")
+def test_a_quantization_whose_library_is_missing_is_one_line(opt):
+    with pytest.raises(
+        ModelError, match=r"requires optimum-quanto library \(`pip install opt"
+    ) as told:
+        policy_of(opt, {"quant_method": "quanto", "weights": "int8"})
+    assert "\n" not in str(told.value)
