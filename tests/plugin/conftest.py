@@ -5,10 +5,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from alignment.judges.reward_model import identity_of as judge_identity
+from alignment import opening
 from alignment.layers import resolve
 from alignment.pipeline import RESPONSE, SCORE, Study, score_key
-from alignment.policies.huggingface import identity_of as policy_identity
 from alignment.progress import Progress
 from alignment.store import Store, content_key
 from alignment.training import models
@@ -238,9 +237,8 @@ def filled_store(world_of_models):
         profile = resolve(world.path, selected=str(world.path / "models.toml"))
         store = Store(world.store)
         study = Study(profile, store, progress=Progress())
-        checkpoint = models.make(study.shop, "candidate")
-        policy = policy_identity(checkpoint, profile, study.device)
-        judge = judge_identity(models.make(study.shop, models.JUDGE), profile, study.device)
+        policy = opening.policy_identity(study.shop, "candidate")
+        judge = opening.judge_identity(study.shop, models.JUDGE)
         for axis, prompts in study.prompts.items():
             for i, prompt in enumerate(prompts):
                 answer = {"text": f"Answer {i}.", "stop": "eos", "tokens": 3}
