@@ -6,7 +6,7 @@ beside those of the option, bad values of a profile more of them in `tests/unit/
 
 import pytest
 
-TABLES = "axes, variants, judge, generation, training, gate, claims"
+TABLES = "axes, variants, judge, judges, pickles, generation, training, gate, claims"
 
 
 def test_an_unknown_key(refused):
