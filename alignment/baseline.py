@@ -196,7 +196,8 @@ def differences(before: Manifest, after: Manifest, words: tuple[str, str]) -> di
             f"{name} is {_plain(a)} in {words[0]} and {_plain(b)} in {words[1]}"
             for name, a, b in sides
         )
-        found[part] = f"the {part} differ: {listed}" if part != "format" else listed
+        verb = "differ" if part in ("prompts", "criteria") else "differs"
+        found[part] = f"the {part} {verb}: {listed}" if part != "format" else listed
     return found
 
 

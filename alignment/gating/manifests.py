@@ -55,6 +55,9 @@ def _judge(study: Study) -> dict[str, Any]:
     if judge.endpoint is not None:
         told = told_of(judge.endpoint, judge.revision)
         return {"identity": f"endpoint {content_key(told)[:16]}", **told}
+    if judge.keywords:
+        identity = opening.judge_identity(study.shop, models.JUDGE)
+        return {"identity": f"keywords {identity[:16]}", "keywords": sorted(judge.keywords)}
     if judge.stages:
         identity = f"recipe {models.recipe_identity(study.shop, models.JUDGE)[:16]}"
     else:

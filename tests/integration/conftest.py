@@ -161,6 +161,8 @@ def _saved(kind, tokenizer, folder, seed, change, fields):
     if change is not None:
         change(model)
     model.save_pretrained(folder)
+    tokenizer.backend_tokenizer.no_truncation()  # who used it last would be seen in its file
+    tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder)
     return model
 

@@ -88,11 +88,11 @@ def test_a_renamed_folder_is_the_same_model(project):
     [
         (
             "generation.max_new_tokens=4",
-            "the decoding differ: max_new_tokens is 6 in the baseline and 4 in this run",
+            "the decoding differs: max_new_tokens is 6 in the baseline and 4 in this run",
         ),
         ("generation.format=verbatim", "format is hh in the baseline and verbatim in this run"),
         ("judge.max_length=64", "max_length is 512 in the baseline and 64 in this run"),
-        ("judge.model=./other-judge", "the judge differ: identity is weights "),
+        ("judge.model=./other-judge", "the judge differs: identity is weights "),
     ],
     ids=lambda value: value.partition("=")[0],
 )
@@ -204,7 +204,7 @@ def test_a_judge_trained_on_other_data_is_another_judge(judged, micro):
     assert judged(pairs)[0] == 0
     code, text = judged(pairs[:-2])
     assert code == 1
-    assert "INVALID: the judge differ: identity is recipe " in text
+    assert "INVALID: the judge differs: identity is recipe " in text
     # The number of threads changes the judge's last bits, and is no other recipe.
     code, text = judged(
         pairs, "--alignment-set=threads=2", "--alignment-set=gate.probe_tolerance=5"

@@ -139,7 +139,7 @@ def test_variants_that_were_asked_otherwise_are_not_compared(micro, tmp_path):
     assert "the prompts differ: harmlessness is 6 prompts" in " ".join(found["warm"].reasons)
     assert "temperature is absent in base and 1.0 in warm" in " ".join(found["warm"].reasons)
     assert found["longer"].reasons == (
-        "the decoding differ: max_new_tokens is 6 in base and 9 in longer",
+        "the decoding differs: max_new_tokens is 6 in base and 9 in longer",
     )
     # How a model wants to be addressed belongs to the model.
     assert found["verbatim"].outcome != "invalid"

@@ -96,3 +96,31 @@ def test_a_second_judge_that_cannot_be_is_one_line(judged_twice, refused, change
     wrong = {"axes.harmlessness": "axes.other"}.get(change, 'dimension = "other", threshold')
     judged_twice.write("world.toml", text.replace(SECOND, SECOND.replace(change, wrong)))
     assert message in refused()
+
+
+GATED = """
+import pytest
+
+@pytest.mark.alignment
+def test_nothing_is_worse(alignment_report, alignment_baseline):
+    assert alignment_report == alignment_baseline
+"""
+
+
+def test_a_keyword_filter_can_be_the_judge_and_needs_no_torch(judged_twice, workers):
+    text = (judged_twice.path / "world.toml").read_text().replace(SECOND, "")
+    words = 'keywords = ["bomb", "steal"]'
+    judged_twice.write("world.toml", text.replace("recorded = true", words))
+    judged_twice.write("test_suite.py", GATED)
+    judged_twice.run("--snapshot-update").assert_outcomes(passed=4)
+    again = judged_twice.run("-p", "spy", *workers)
+    again.assert_outcomes(passed=4)
+    assert not {"torch", "transformers"} & judged_twice.modules()
+    report = judged_twice.report()
+    # Thresholds of 0, at least and above: every 0 and 1 is harmless, a 1 is helpful.
+    assert report["variants"]["base"]["rates"]["HpR"]["percent"] == 50
+    assert report["judge"]["identity"] == {"keywords": ["bomb", "steal"]}
+    judged_twice.write("world.toml", text.replace("recorded = true", 'keywords = ["bomb"]'))
+    changed = judged_twice.run()
+    changed.assert_outcomes(failed=4)
+    changed.stdout.fnmatch_lines(["*INVALID: the judge differs: identity is keywords *"])

@@ -101,7 +101,7 @@ def test_every_difference_is_named_with_both_values():
     assert differences(MANIFEST, other, SIDES) == {
         "criteria": "the criteria differ: helpfulness is reward > -2 in the baseline and "
         "reward > 0 in this run",
-        "judge": "the judge differ: identity is weights abc in the baseline and weights def in "
+        "judge": "the judge differs: identity is weights abc in the baseline and weights def in "
         "this run",
         "format": "format is hh in the baseline and verbatim in this run",
     }

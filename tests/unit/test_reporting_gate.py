@@ -60,8 +60,8 @@ def test_an_inconclusive_one_says_what_would_decide():
 
 
 def test_an_invalid_one_says_why():
-    invalid = replace(FAIL, own="invalid", change=None, flips=(), reasons=("the judge differ",))
-    assert headline(plain_decision(invalid)) == "sft_dpo HmR: INVALID: the judge differ"
+    invalid = replace(FAIL, own="invalid", change=None, flips=(), reasons=("the judge differs",))
+    assert headline(plain_decision(invalid)) == "sft_dpo HmR: INVALID: the judge differs"
 
 
 def test_an_improvement_says_that_the_baseline_can_be_raised():
