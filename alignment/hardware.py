@@ -61,6 +61,9 @@ def ready(device: str, threads: int) -> None:
 
     `threads` fixes the CPU threads (0: leave them), so that sums are taken in the same order.
     """
+    # Waiting threads sleep instead of spinning. It costs one process nothing, and two on the same
+    # cores would else stall each other (two short trainings: 112 s, or 18). OpenMP reads it once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch  # noqa: PLC0415 - 2.6 s
 
     if threads:

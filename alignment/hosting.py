@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 from alignment.errors import AlignmentError
-from alignment.hardware import pin
 from alignment.namesake import conflict
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ def session_of(config: pytest.Config) -> Session:
 
         option, worker = config.option, is_worker(config)
         if worker:
+            from alignment.hardware import pin  # noqa: PLC0415 - a guest loads as little as it can
+
             pin(int(config.workerinput["workerid"].removeprefix("gw")), os.environ)  # type: ignore[attr-defined]
         stream = _live_stream(config)
         report = Path(option.alignment_report)

@@ -2,6 +2,7 @@
 server with an OpenAI-compatible API on loopback whose answers a test scripts."""
 
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,6 +11,9 @@ from numpy import zeros
 from safetensors.numpy import save_file
 
 from alignment.recipes import Endpoint, JudgeEndpoint
+
+# As `alignment.hardware.ready` does, before a test module imports torch: workers share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture

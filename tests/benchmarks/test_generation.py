@@ -26,7 +26,7 @@ from alignment.policies.engine import Generator
 
 NEW = 50
 FULL = os.environ.get("ALIGNMENT_BENCHMARK") == "full"
-SIZES = {"tiny": (16, 50), "125M": (8, 16, 32), "350M": (16,)}
+SIZES = {"tiny": (16, 50), "125M": (8, 16), "350M": (16,)}
 """Batch sizes that the batched ways are tried with; the best one counts."""
 REPEATS = {"tiny": 3, "125M": 3, "350M": 1}
 EVERY = {"tiny": 1, "125M": 4, "350M": 10}
@@ -111,8 +111,10 @@ def harness(model, rows, size):
 
 def best_of(way, model, rows, name):
     """(median seconds at the best batch size, that size, answers)"""
-    tried = {size: timed(lambda size=size: way(model, rows, size))[0] for size in SIZES[name]}
-    size = min(tried, key=tried.get)
+    size, *others = SIZES[name]
+    if others:
+        tried = {n: timed(lambda n=n: way(model, rows, n))[0] for n in (size, *others)}
+        size = min(tried, key=tried.get)
     seconds, answers = median_of(lambda: way(model, rows, size), REPEATS[name])
     return seconds, size, answers
 
@@ -153,14 +155,15 @@ def test_generation(benchmark, shape, table):
         except pytest.skip.Exception as reason:
             table.append(f"({name}: {reason})")
             continue
-        ways.append((f"{name}, batch {size}", taken, found[:: EVERY[shape]]))
+        ways.append((f"{name}, batch {size}", taken, found))
     lowest = floor(model, rows, NEW)
     table += ["", f"| {shape} | seconds | ours is | other answers |", "| --- | --- | --- | --- |"]
     table.append(f"| this engine | {ours:.2f} | | 0 |")
     for name, taken, found in ways:
-        other = sum(a != b for a, b in zip(found, answers[:: EVERY[shape]], strict=True))
-        assert [len(each) for each in found] == [NEW] * len(some)
-        table.append(f"| {name} | {taken:.2f} | {taken / ours:.1f} x | {other} of {len(some)} |")
+        own = answers[:: EVERY[shape]] if len(found) < len(answers) else answers
+        other = sum(a != b for a, b in zip(found, own, strict=True))
+        assert [len(each) for each in found] == [NEW] * len(own)
+        table.append(f"| {name} | {taken:.2f} | {taken / ours:.1f} x | {other} of {len(own)} |")
         benchmark.extra_info[name] = round(taken / ours, 1)
     table.append(f"| floor | {lowest:.2f} | {lowest / ours:.2f} x | |")
     drift = drift_of(generator, model, some)

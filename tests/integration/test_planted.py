@@ -150,9 +150,9 @@ parent = "{parent}"
 [[variants.swapped.stages]]
 trainer = "dpo"
 data = "pairs"
-rows = 600
+rows = 1200
 lora = {{ r = 8, lora_alpha = 16, lora_dropout = 0.05, target_modules = ["q_proj", "v_proj"] }}
-args = {{ max_steps = 50, per_device_train_batch_size = 12, learning_rate = 1e-3, beta = 0.1 }}
+args = {{ max_steps = 100, per_device_train_batch_size = 12, learning_rate = 1e-3, beta = 0.1 }}
 [judge]
 model = "{judge}"
 max_length = 160
@@ -160,7 +160,7 @@ max_length = 160
 
 
 def swapped(folder, *, parent, judge):
-    """A profile whose only variant is the tiny DPO stage, trained with the answers swapped."""
+    """A profile whose only variant is the tiny DPO stage, the answers swapped and twice as long."""
     for axis in ("harmlessness", "helpfulness"):
         pairs = [
             {"chosen": row["rejected"], "rejected": row["chosen"]} for row in rows("train", axis)
