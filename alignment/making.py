@@ -14,7 +14,7 @@ from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.session import Options, Session
 from alignment.training import models
-from alignment.training.team import assemble, first
+from alignment.training.team import Team, assemble, first
 
 
 def made(
@@ -34,6 +34,13 @@ def made(
     team = assemble(_device(session))
     if team.size > 1:  # what a launcher stops leaves no draft behind: the way out is an exception
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    try:
+        yield from _made(session, team, names)
+    finally:
+        team.dismiss()
+
+
+def _made(session: Session, team: Team, names: Sequence[str]) -> Iterator[str]:
     found = team.lead(lambda: _checked(session, names))
     if isinstance(found, AlignmentError):
         raise found if team.leads else Elsewhere

@@ -74,6 +74,13 @@ class Team:
                     raise
                 raise CrashError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
+    def dismiss(self) -> None:
+        """Leave the others in order: a process that just ends may be aborted on its way out."""
+        if self.size > 1:
+            from accelerate import PartialState  # noqa: PLC0415 - imports torch
+
+            PartialState().destroy_process_group()
+
 
 ALONE = Team()
 
