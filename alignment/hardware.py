@@ -61,9 +61,7 @@ def ready(device: str, threads: int) -> None:
 
     `threads` fixes the CPU threads (0: leave them), so that sums are taken in the same order.
     """
-    # Waiting threads sleep instead of spinning. It costs one process nothing, and two on the same
-    # cores would else stall each other (two short trainings: 112 s, or 18). OpenMP reads it once.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    share_cores()
     import torch  # noqa: PLC0415 - 2.6 s
 
     if threads:
@@ -79,6 +77,16 @@ def ready(device: str, threads: int) -> None:
             f"device {device!r}: this torch ({torch.__version__}) cannot use it; "
             f"set device = 'cpu' in the profile"
         )
+
+
+def share_cores() -> None:
+    """Have waiting threads sleep after a moment of spinning; OpenMP reads it when torch is loaded.
+
+    Spinning on, two processes on the same cores stall each other (two short trainings on two cores:
+    112 s, or 18), and sleeping at once costs small models a third of their speed.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 server with an OpenAI-compatible API on loopback whose answers a test scripts."""
 
 import json
-import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,10 +9,10 @@ import pytest
 from numpy import zeros
 from safetensors.numpy import save_file
 
+from alignment.hardware import share_cores
 from alignment.recipes import Endpoint, JudgeEndpoint
 
-# As `alignment.hardware.ready` does, before a test module imports torch: workers share the cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+share_cores()  # before a test module imports torch: workers share the cores
 
 
 @pytest.fixture

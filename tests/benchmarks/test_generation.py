@@ -4,6 +4,7 @@
 without it, the tiny shape alone takes half a minute.
 """
 
+import gc
 import os
 
 import pytest
@@ -39,7 +40,10 @@ def shape(request):
         pytest.skip("takes minutes: set ALIGNMENT_BENCHMARK=full")
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
+    gc.collect()
+    gc.freeze()  # what pytest holds is not looked through again and again, whoever is measured
     yield request.param
+    gc.unfreeze()
     torch.set_num_threads(before)
 
 
