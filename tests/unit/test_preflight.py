@@ -157,7 +157,9 @@ def test_chat_needs_a_chat_template(project, setting, where, folder, needs):
 def test_a_chat_template_is_found_wherever_transformers_looks(project, file, text):
     for folder in ("model", "judge"):
         (project / folder / file).write_text(text)
-    session(project, *CHAT).check()
+    ours = session(project, *CHAT)
+    ours.check()  # raises where none is found
+    assert ours.profile.generation.format == "chat"
 
 
 def test_a_model_from_scratch_has_no_chat_template(project):
