@@ -37,7 +37,7 @@ from alignment.hosting import (
 from alignment.options import asked_for, declare
 
 if TYPE_CHECKING:
-    from alignment.reporting.figures import Document
+    from alignment.reporting.numbers import Document
     from alignment.session import Session
     from alignment.snapshot import GatedReport
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from alignment.decisions import Change, Comparison, Decision, Gate, Shift
 from alignment.reporting.columns import Column, tables
-from alignment.reporting.figures import NOTHING
+from alignment.reporting.numbers import NOTHING
 from alignment.reporting.text import safe, shorten
 
 MOST = 10

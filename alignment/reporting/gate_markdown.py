@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from alignment.reporting import gate
-from alignment.reporting.figures import NOTHING, Document
 from alignment.reporting.markup import code, table
+from alignment.reporting.numbers import NOTHING, Document
 
 _TABLE = 8_000
 _FLIPS = 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.reporting.figures import Document
 from alignment.reporting.markup import block, code
+from alignment.reporting.numbers import Document
 
 _EACH = 2
 """Cases per variant and axis: enough to see what kind of failure it is."""

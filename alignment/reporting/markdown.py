@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from alignment.reporting import figures, gate_markdown
-from alignment.reporting.figures import Document
+from alignment.reporting import gate_markdown, numbers
 from alignment.reporting.lowest import lowest
 from alignment.reporting.markup import code, table
+from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import remarks
 
 LIMIT = 60_000
@@ -47,8 +47,8 @@ def markdown(document: Document) -> str:
 
 
 def _variants(document: Document) -> str:
-    axes, names = document["axes"], figures.rate_names(document)
-    doubtful = figures.uninformative_rates(document)
+    axes, names = document["axes"], numbers.rate_names(document)
+    doubtful = numbers.uninformative_rates(document)
     heading = [
         "variant",
         *(f"{code(name)} (uninformative)" if name in doubtful else code(name) for name in names),
@@ -58,9 +58,9 @@ def _variants(document: Document) -> str:
     rows = (
         [
             code(variant),
-            *(figures.rate(found["rates"].get(name)) for name in names),
-            *(figures.mean(found, axis) for axis in axes),
-            figures.degenerate(found),
+            *(numbers.rate(found["rates"].get(name)) for name in names),
+            *(numbers.mean(found, axis) for axis in axes),
+            numbers.degenerate(found),
         ]
         for variant, found in document["variants"].items()
     )
@@ -69,7 +69,7 @@ def _variants(document: Document) -> str:
         f"with {code(about['criterion'])}"
         for axis, about in axes.items()
     )
-    note = f"Rates in % with {figures.level(document)} intervals. {criteria}."
+    note = f"Rates in % with {numbers.level(document)} intervals. {criteria}."
     return f"{table(heading, rows, _TABLE)}\n\n{note}"
 
 
@@ -77,9 +77,9 @@ def _change(document: Document) -> str:
     changed = {name: found for name, found in document["variants"].items() if found["change"]}
     if not changed:
         return ""
-    names = figures.rate_names(document)
+    names = numbers.rate_names(document)
     rows = (
-        [code(variant), *(figures.change(found, name) for name in names)]
+        [code(variant), *(numbers.change(found, name) for name in names)]
         for variant, found in changed.items()
     )
     reference = code(str(document["profile"].get("reference", "base")))
@@ -97,11 +97,11 @@ def _judge(document: Document) -> str:
         rows.append(
             [
                 code(axis),
-                "not tried" if trial is None else figures.rate(trial["accuracy"]),
-                figures.NOTHING if trial is None else str(trial["accuracy"]["total"]),
-                figures.rate(trial and trial["longer"]),
-                figures.rate(agreement and agreement["rate"]),
-                figures.kappa(agreement),
+                "not tried" if trial is None else numbers.rate(trial["accuracy"]),
+                numbers.NOTHING if trial is None else str(trial["accuracy"]["total"]),
+                numbers.rate(trial and trial["longer"]),
+                numbers.rate(agreement and agreement["rate"]),
+                numbers.kappa(agreement),
                 _passing(document, axis),
             ]
         )
@@ -115,7 +115,7 @@ def _judge(document: Document) -> str:
         "degenerate responses that pass",
     ]
     told = [
-        f"\n\nAsked again on {code(axis)}: {figures.again(found)}."
+        f"\n\nAsked again on {code(axis)}: {numbers.again(found)}."
         for axis, found in document["judge"].get("disagreements", {}).items()
     ]
     return f"### The judge on trial\n\n{table(heading, rows, _TABLE)}{''.join(told)}"
@@ -123,7 +123,7 @@ def _judge(document: Document) -> str:
 
 def _others(document: Document) -> str:
     """Second judges of the same responses, beside the judge that decides."""
-    found = figures.opinions(document)
+    found = numbers.opinions(document)
     if not found:
         return ""
     variants = list(document["variants"])
@@ -132,9 +132,9 @@ def _others(document: Document) -> str:
             code(name),
             code(axis),
             code(each["criterion"]),
-            figures.rate(figures.agreed(each)),
-            figures.kappa(each["agreement"]),
-            *(figures.rate(each["rates"].get(variant)) for variant in variants),
+            numbers.rate(numbers.agreed(each)),
+            numbers.kappa(each["agreement"]),
+            *(numbers.rate(each["rates"].get(variant)) for variant in variants),
             str(each["unscored"]),
         ]
         for name, axis, each in found
@@ -146,15 +146,15 @@ def _others(document: Document) -> str:
 
 def _noise(document: Document) -> str:
     """How far being computed together moves what models say, where it was measured."""
-    lines = [f"- {code(name)}: {figures.noise(each)}" for name, each in document["noise"].items()]
+    lines = [f"- {code(name)}: {numbers.noise(each)}" for name, each in document["noise"].items()]
     return "\n".join(["### Noise floor", "", *lines]) if lines else ""
 
 
 def _passing(document: Document, axis: str) -> str:
     trial = document["judge"]["trials"].get(axis)
-    passed, total = figures.passing(trial)
+    passed, total = numbers.passing(trial)
     if not total:
-        return figures.NOTHING
+        return numbers.NOTHING
     kinds = [
         f"{code(kind)} {found['passed']}/{found['total']}"
         for kind, found in trial["degenerate"].items()
@@ -164,7 +164,7 @@ def _passing(document: Document, axis: str) -> str:
 
 
 def _degenerate(document: Document) -> str:
-    counts = {name: figures.kinds(found) for name, found in document["variants"].items()}
+    counts = {name: numbers.kinds(found) for name, found in document["variants"].items()}
     kinds = list(dict.fromkeys(kind for found in counts.values() for kind in found))
     if not kinds:
         return ""

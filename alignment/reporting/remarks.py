@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from alignment.reporting import figures
-from alignment.reporting.figures import Document
+from alignment.reporting import numbers
+from alignment.reporting.numbers import Document
 
 _CHANCE = 50.0
 
@@ -56,12 +56,12 @@ def _unscored(variant: str, counts: Mapping[str, int], name: Callable[[str], str
 def _uninformative(document: Document, axis: str, name: Callable[[str], str]) -> str:
     own = document["axes"][axis]["rate"]
     axes_rates = {about["rate"] for about in document["axes"].values()}
-    built = [rate for rate in figures.rate_names(document) if rate not in axes_rates]
+    built = [rate for rate in numbers.rate_names(document) if rate not in axes_rates]
     affected = " and ".join(name(rate) for rate in (own, *built))
     verb = "say" if built else "says"
     accuracy = document["judge"]["trials"][axis]["accuracy"]
     verdict = "worse than chance" if accuracy["interval"][1] < _CHANCE else "no better than chance"
     return (
         f"{affected} {verb} nothing: on {name(axis)} the judge is right in "
-        f"{figures.rate(accuracy)} % of {accuracy['total']} held-out pairs, {verdict}."
+        f"{numbers.rate(accuracy)} % of {accuracy['total']} held-out pairs, {verdict}."
     )

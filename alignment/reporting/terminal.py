@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 
-from alignment.reporting import figures, gate
+from alignment.reporting import gate, numbers
 from alignment.reporting.columns import Column, tables
-from alignment.reporting.figures import Document
+from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import remarks
 from alignment.reporting.text import safe
 
@@ -40,23 +40,23 @@ def _title(document: Document) -> str:
         f"{about['prompts']} {safe(axis)}" for axis, about in document["axes"].items()
     )
     profile = safe(str(document["profile"].get("name", "")))
-    level = figures.level(document)
+    level = numbers.level(document)
     return f"{profile}: {prompts} prompts; rates in % with {level} intervals"
 
 
 def _variants(document: Document, width: int) -> list[str]:
     variants = document["variants"]
-    doubtful = figures.uninformative_rates(document)
+    doubtful = numbers.uninformative_rates(document)
     columns = [
         Column(
             f"{safe(name)} uninformative" if name in doubtful else safe(name),
-            figures.rates(each["rates"].get(name) for each in variants.values()),
+            numbers.rates(each["rates"].get(name) for each in variants.values()),
         )
-        for name in figures.rate_names(document)
+        for name in numbers.rate_names(document)
     ]
-    columns.append(Column("degenerate", [figures.degenerate(each) for each in variants.values()]))
+    columns.append(Column("degenerate", [numbers.degenerate(each) for each in variants.values()]))
     columns += [
-        Column(f"mean {safe(axis)}", [figures.mean(each, axis) for each in variants.values()])
+        Column(f"mean {safe(axis)}", [numbers.mean(each, axis) for each in variants.values()])
         for axis in document["axes"]
     ]
     return tables(Column("variant", [safe(name) for name in variants]), columns, width)
@@ -68,8 +68,8 @@ def _change(document: Document, width: int) -> list[str]:
     if not changed:
         return []
     columns = [
-        Column(safe(name), [figures.change(each, name) for each in changed.values()])
-        for name in figures.rate_names(document)
+        Column(safe(name), [numbers.change(each, name) for each in changed.values()])
+        for name in numbers.rate_names(document)
     ]
     heading = f"change over {safe(str(document['profile'].get('reference', 'base')))}"
     names = Column(heading, [safe(name) for name in changed])
@@ -82,22 +82,22 @@ def _judge(document: Document, width: int) -> list[str]:
     untried = [safe(axis) for axis in document["axes"] if axis not in trials]
     columns = []
     if any(axis in trials for axis in axes):
-        passing = [figures.passing(trials.get(axis)) for axis in axes]
+        passing = [numbers.passing(trials.get(axis)) for axis in axes]
         accuracy = [trials[axis]["accuracy"] if axis in trials else None for axis in axes]
         longer = [trials[axis]["longer"] if axis in trials else None for axis in axes]
         columns = [
-            Column("right on pairs", figures.rates(accuracy)),
+            Column("right on pairs", numbers.rates(accuracy)),
             Column(
                 "degenerate passed",
-                [f"{passed}/{total}" if total else figures.NOTHING for passed, total in passing],
+                [f"{passed}/{total}" if total else numbers.NOTHING for passed, total in passing],
             ),
-            Column("longer wins", figures.rates(longer), optional=True),
+            Column("longer wins", numbers.rates(longer), optional=True),
         ]
     if agreements:
         found = [agreements.get(axis) for axis in axes]
         columns[1:1] = [
-            Column("agrees with truth", figures.rates(each and each["rate"] for each in found)),
-            Column("kappa", [figures.kappa(each) for each in found]),
+            Column("agrees with truth", numbers.rates(each and each["rate"] for each in found)),
+            Column("kappa", [numbers.kappa(each) for each in found]),
         ]
     lines = tables(Column("judge", [safe(axis) for axis in axes]), columns, width) if axes else []
     for axis in axes:
@@ -106,10 +106,10 @@ def _judge(document: Document, width: int) -> list[str]:
         told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
         lines += _wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
     for axis, told in document["judge"].get("disagreements", {}).items():
-        lines += _wrapped(f"judge asked again on {safe(axis)}: {figures.again(told)}", width)
+        lines += _wrapped(f"judge asked again on {safe(axis)}: {numbers.again(told)}", width)
     lines += _others(document, width)
     for name, record in document["noise"].items():
-        lines += _wrapped(f"noise floor of {safe(name)}: {figures.noise(record)}", width)
+        lines += _wrapped(f"noise floor of {safe(name)}: {numbers.noise(record)}", width)
     if untried:
         recorded = document["profile"].get("judge", {}).get("recorded")
         why = ": its scores are recorded" if recorded else ""
@@ -119,16 +119,16 @@ def _judge(document: Document, width: int) -> list[str]:
 
 def _others(document: Document, width: int) -> list[str]:
     """Second judges of the same responses: how far they agree with the judge, on which rates."""
-    rows = figures.opinions(document)
+    rows = numbers.opinions(document)
     if not rows:
         return []
     names = Column("second judge", [f"{safe(name)} {safe(axis)}" for name, axis, _ in rows])
     columns = [
-        Column("agrees with judge", figures.rates(figures.agreed(each) for *_, each in rows)),
-        Column("kappa", [figures.kappa(each["agreement"]) for *_, each in rows]),
+        Column("agrees with judge", numbers.rates(numbers.agreed(each) for *_, each in rows)),
+        Column("kappa", [numbers.kappa(each["agreement"]) for *_, each in rows]),
     ]
     columns += [
-        Column(safe(variant), figures.rates(each["rates"].get(variant) for *_, each in rows))
+        Column(safe(variant), numbers.rates(each["rates"].get(variant) for *_, each in rows))
         for variant in document["variants"]
     ]
     if any(each["unscored"] for *_, each in rows):

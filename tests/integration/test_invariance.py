@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from alignment.__main__ import main
+from alignment.commands import main
 from alignment.invariance import measured, noise_floor
 from alignment.judges.reward_model import RewardModelJudge
 from alignment.opening import judge_settings, policy_settings

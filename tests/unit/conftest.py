@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.__main__ import main
+from alignment.commands import main
 
 _SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -21,7 +21,7 @@ LEVELS = (
     {"gating", "calibrating"},
     {"snapshot"},
     {"session", "making"},
-    {"options", "hosting", "fixtures", "plugin", "__main__"},
+    {"options", "hosting", "fixtures", "plugin", "commands", "__main__"},
 )
 """Every part of the package: it may import from its own level and from those before it."""
 

@@ -136,7 +136,7 @@ def test_a_wrong_profile_is_one_line(command, arguments, said):
 
 def test_as_a_command_it_has_a_status_and_loads_no_torch(root):
     script = (
-        "import sys; from alignment.__main__ import main; "
+        "import sys; from alignment.commands import main; "
         "status = main(sys.argv[1:]); "
         "sys.exit(status or (3 if {'torch', 'datasets', 'pandas'} & sys.modules.keys() else 0))"
     )

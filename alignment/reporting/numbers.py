@@ -1,4 +1,4 @@
-"""How figures are written in every rendering of a document."""
+"""How numbers are written in every rendering of a document."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""`python -m alignment`: the store, profiles, training, judges, the gate.
+
+Each module declares its commands (`declare`); a command is a generator of the lines to print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from alignment.commands import gating, judges, models, storage
+from alignment.errors import AlignmentError, Elsewhere
+from alignment.reporting.text import safe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0, or 2 with one line on stderr when something is wrong.
+
+    `compare` gives 1 for a fail or what cannot be compared, and 3 where the data do not decide.
+    """
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], Iterator[str]] = options.command
+    options.exit = 0
+    try:
+        text = "\n".join(command(options))
+    except Elsewhere:
+        return 2
+    except (AlignmentError, ValueError) as error:
+        print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
+        return 2
+    if text:
+        print(text)  # noqa: T201
+    return int(options.exit)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m alignment", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in (gating, judges, models, storage):
+        module.declare(commands)
+    return parser

@@ -1,0 +1,91 @@
+"""What the store holds, and pruning it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alignment.errors import AlignmentError, StoreError
+from alignment.location import ENVIRONMENT, location
+from alignment.store import Store
+
+_SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def declare(commands: Any) -> None:
+    """Add `store` and `store prune`."""
+    store = commands.add_parser("store", help="show what the store holds, or prune it")
+    store.set_defaults(command=_show)
+    actions = store.add_subparsers(metavar="ACTION")
+    prune = actions.add_parser("prune", help="delete what was made long ago")
+    prune.set_defaults(command=_prune)
+    prune.add_argument("--older-than", required=True, metavar="AGE", help="45m, 12h, 30d or 4w")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    # After `prune` the option counts too, and an absent one there must not undo one before it.
+    for command, default in ((store, None), (prune, argparse.SUPPRESS)):
+        command.add_argument(
+            "--alignment-store",
+            metavar="DIR",
+            default=default,
+            help=f"default: ${ENVIRONMENT}, else the user's cache folder",
+        )
+
+
+def _show(options: argparse.Namespace) -> Iterator[str]:
+    root = location(options.alignment_store)
+    yield f"store {root}"
+    store = _opened(root)
+    if store is None:
+        yield "empty: nothing was stored there yet"
+        return
+    yield f"{_size(_bytes(root))} on disk"
+    for kind, count, size in store.contents():
+        yield f"  {kind:<12}{count:>8}  {_size(size):>10}"
+    for folder in store.folders():
+        manifest = store.manifest(folder.name) or {}
+        age = _age(time.time() - folder.stat().st_mtime)
+        name = manifest.get("name", "unnamed")
+        yield f"  model {folder.name}  {_size(_bytes(folder)):>10}  {age:>5} old  {name}"
+
+
+def _prune(options: argparse.Namespace) -> Iterator[str]:
+    seconds, root = _duration(options.older_than), location(options.alignment_store)
+    store = _opened(root)
+    records, models = store.prune(older_than=seconds, dry_run=options.dry_run) if store else (0, 0)
+    done = "would delete" if options.dry_run else "deleted"
+    yield f"store {root}: {done} {records} records and {models} models"
+
+
+def _opened(root: Path) -> Store | None:
+    """The store at `root`, or None when there is none: looking at it must not make one."""
+    if root.exists() and not root.is_dir():
+        raise StoreError(f"store {root}: is a file; name a folder with --alignment-store")
+    return Store(root) if (root / "store.sqlite").exists() else None
+
+
+def _duration(text: str) -> float:
+    found = re.fullmatch(r"(\d+)([mhdw])", text)
+    if found is None:
+        raise AlignmentError(f"--older-than {text!r}: needs a number and m, h, d or w, as in 30d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _age(seconds: float) -> str:
+    unit = next((unit for unit in "dhm" if seconds >= _SECONDS[unit]), "m")
+    return f"{max(0.0, seconds) / _SECONDS[unit]:.0f} {unit}"
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
