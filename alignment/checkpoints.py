@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import ModelError
-from alignment.profile import is_hub_id
-from alignment.recipes import Pickle
+from alignment.recipes import Pickle, is_hub_id
 from alignment.store import content_key
 from alignment.vocabulary import check_vocabulary, tokenizer_files
 from alignment.weights import HashFile, adapter_weights, are_safetensors, read_json, weights_of

@@ -23,7 +23,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from alignment.errors import ProfileError
-from alignment.profile import Profile, is_path_or_hub_id
+from alignment.profile import Profile
+from alignment.recipes import is_path_or_hub_id
 
 BUILT_IN = Path(__file__).with_name("profiles")
 DEFAULT = "tiny"

@@ -24,11 +24,12 @@ from alignment.asking import (
     score_key,
     stored_score,
 )
+from alignment.axes import TinySource
 from alignment.errors import AlignmentError, CrashError, JudgeError, StoreError, Unscored
 from alignment.hardware import device_of
 from alignment.policies.null import null_responses
 from alignment.policies.recorded import recorded_rows
-from alignment.profile import Profile, TinySource
+from alignment.profile import Profile
 from alignment.progress import Progress
 from alignment.prompts.recorded import RecordedRow
 from alignment.questions import Questions

@@ -8,9 +8,9 @@ from pathlib import Path
 from alignment.errors import ModelError, ProfileError
 from alignment.hardware import versions
 from alignment.pipeline import Study
-from alignment.profile import Profile, is_path_or_hub_id
+from alignment.profile import Profile
 from alignment.prompts import sources
-from alignment.recipes import Judge, Stage
+from alignment.recipes import Judge, Stage, is_path_or_hub_id
 from alignment.serving import check_client, key_of
 from alignment.store import SETUP, Store, content_key
 from alignment.training import models

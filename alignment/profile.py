@@ -11,88 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from alignment.decisions import ABOVE, BEST
-from alignment.recipes import Dtype, Format, Judge, OtherJudge, Pickle, Variant
-from alignment.records import Criterion
-from alignment.tables import Count, Name, Table
-
-
-class TinySource(Table):
-    """The built-in corpus."""
-
-    source: Literal["tiny"]
-    split: Literal["train", "test"] = "test"
-    unfiltered: bool = False
-    """Also give the unfiltered dialogues that a base is pretrained on (training only)."""
-
-
-class DatasetSource(Table):
-    """Anything `datasets.load_dataset` loads, with `chosen` and `rejected` transcripts."""
-
-    source: Literal["dataset"]
-    dataset: Annotated[str, Field(min_length=1)]
-    """A hub id (`Anthropic/hh-rlhf`) or a local folder."""
-    data_dir: str | None = None
-    split: str = "test"
-    revision: str | None = None
-
-
-class FileSource(Table):
-    """A JSON, JSONL or JSONL.gz file of rows with `chosen` (and `rejected`), or `prompt`."""
-
-    source: Literal["file"]
-    path: Annotated[str, Field(min_length=1)]
-    """Relative paths start at the profile's `data` folder."""
-
-
-class RecordedSource(Table):
-    """The prompts are those that the recorded variants answered."""
-
-    source: Literal["recorded"]
-
-
-Source = Annotated[
-    TinySource | DatasetSource | FileSource | RecordedSource, Field(discriminator="source")
-]
-TrainingSource = Annotated[TinySource | DatasetSource | FileSource, Field(discriminator="source")]
-
-
-class Prompts(Table):
-    """Which dialogues become the prompts of an axis."""
-
-    origin: Source
-    protocol: Literal["strict", "paper"] = "strict"
-    """`strict` filters the last human turn, ends every prompt at the human's turn and never leaks
-    the chosen answer; `paper` does exactly what the published study did."""
-    keywords: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Keep dialogues that contain one of these; empty keeps all."""
-    match: Literal["word", "substring"] | None = None
-    """Default: `word` under strict, `substring` under paper."""
-    look_in: Literal["last_turn", "prompt", "transcript"] | None = None
-    """Default: `last_turn` under strict, `transcript` under paper."""
-    ignore_case: bool | None = None
-    """Default: true under strict, false under paper."""
-    sample: Count | None = None
-    """How many to draw; none keeps all that are left."""
-
-    @field_validator("keywords", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-
-class AxisGate(Table):
-    """How strictly an axis is gated."""
-
-    margin: Annotated[float, Field(gt=0.0, le=100.0)] = 10.0
-    """The loss, in percentage points, that the gate must tell from no change."""
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    """Of the interval of the change; the test's level is what it leaves, corrected by Holm."""
-    inconclusive: Literal["warn", "fail"] = "warn"
-    uninformative: Literal["warn", "fail"] = "fail"
-    """What these outcomes do to the run's exit code."""
+from alignment import coherence
+from alignment.axes import Axis, TrainingSource
+from alignment.recipes import Dtype, Format, Judge, OtherJudge, Pickle, Variant, is_path_or_hub_id
+from alignment.tables import Count, Listed, Name, Table
 
 
 class Gate(Table):
@@ -102,7 +26,7 @@ class Gate(Table):
         "baseline"
     )
     """`baseline`: the committed file; `variant:NAME`: a variant of the same run."""
-    variants: tuple[Name, ...] = ()
+    variants: Listed[Name] = ()
     """Which variants are gated; empty gates all (but the one that they are compared with)."""
     responses: bool = False
     """Keep the responses in baselines: flips are then shown with both, and another judge can score
@@ -112,48 +36,10 @@ class Gate(Table):
     resamples: Annotated[int, Field(ge=100)] = 2000
     """Bootstrap samples for the interval of mean scores."""
 
-    @field_validator("variants", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
     @property
     def reference(self) -> str | None:
         """The variant that the others are compared with; None for the baseline."""
         return self.against.partition(":")[2] or None
-
-
-class Axis(Table):
-    """One axis: its prompts, the criterion of its verdicts, and the judge's trial on it."""
-
-    rate: Name
-    """The name of its rate: HmR, HpR; CAS is the mean of them all."""
-    threshold: float
-    comparison: Literal[">=", ">"]
-    dimension: str = "reward"
-    prompts: Prompts
-    trial: Trial | None = None
-    gate: AxisGate = AxisGate()
-
-    @field_validator("rate")
-    @classmethod
-    def _not_combined(cls, value: str) -> str:
-        if value == "CAS":
-            raise ValueError("CAS is the mean of the rates; give this one another name")
-        return value
-
-    @property
-    def criterion(self) -> Criterion:
-        """The criterion that a response's score is held against."""
-        return Criterion(self.dimension, self.comparison, self.threshold)
-
-
-class Trial(Table):
-    """Held-out preferences that the judge is tried on; never seen in training."""
-
-    origin: TrainingSource
-    pairs: Annotated[int, Field(ge=10)] = 200
-    """How many pairs to draw, from dialogues that no evaluation prompt comes from."""
 
 
 class Generation(Table):
@@ -235,107 +121,13 @@ class Profile(Table):
     generation: Generation = Generation()
     training: Training = Training()
     gate: Gate = Gate()
-    claims: tuple[str, ...] = ()
+    claims: Listed[str] = ()
     """Claims of order that the report judges: `VARIANT is best on RATE`, `VARIANT is above VARIANT
     on RATE`, with `all metrics` for every rate. Empty: that each rate's leader is best."""
 
-    @field_validator("claims", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
     @model_validator(mode="after")
-    def _claimed(self) -> Self:
-        rates = (*(axis.rate for axis in self.axes.values()), "CAS", "all metrics")
-        for claim in self.claims:
-            found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
-            if found is None:
-                raise ValueError(
-                    f"claims: {claim!r} is no claim; write `VARIANT is best on RATE` or "
-                    f"`VARIANT is above VARIANT on RATE`"
-                )
-            named = [value for key, value in found.groupdict().items() if key != "rate"]
-            for name in named:
-                if name not in self.variants:
-                    known = ", ".join(self.variants)
-                    raise ValueError(f"claims: {claim!r}: no variant {name!r}; known: {known}")
-            if found["rate"] not in rates:
-                raise ValueError(f"claims: {claim!r}: the rates are {', '.join(rates)}")
-        return self
-
-    @model_validator(mode="after")
-    def _parents(self) -> Self:
-        for name in self.variants:
-            self.ancestors(name)
-        return self
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        rates = [axis.rate for axis in self.axes.values()]
-        for name, axis in self.axes.items():
-            if rates.count(axis.rate) > 1:
-                raise ValueError(f"axes.{name}.rate: {axis.rate!r} is another axis's rate too")
-        return self
-
-    @model_validator(mode="after")
-    def _gated(self) -> Self:
-        known = ", ".join(self.variants)
-        if self.gate.reference is not None and self.gate.reference not in self.variants:
-            raise ValueError(
-                f"gate.against: there is no variant {self.gate.reference!r}; known: {known}"
-            )
-        for name in self.gate.variants:
-            if name not in self.variants:
-                raise ValueError(f"gate.variants: there is no variant {name!r}; known: {known}")
-        if self.variants and not self.gated():
-            raise ValueError(
-                f"gate.against: nothing is left to be compared with {self.gate.reference!r}; name "
-                f"another variant"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _decoded(self) -> Self:
-        for name in self.variants:
-            try:
-                self.generation_of(name)
-            except ValidationError as error:
-                text = error.errors()[0]["msg"].removeprefix("Value error, ")
-                raise ValueError(f"variants.{name}.generation: {text}") from None
-            except ValueError as error:
-                raise ValueError(f"variants.{name}.generation: {error}") from None
-        for name, judge in self.judges.items():
-            for axis in judge.axes:
-                if axis not in self.axes:
-                    raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
-        return self
-
-    @model_validator(mode="after")
-    def _pinned(self) -> Self:
-        for name, pin in self.pickles.items():
-            if is_hub_id(name) and pin.revision is None:
-                raise ValueError(f'pickles."{name}": a hub id needs `revision`, the commit')
-        loaded: dict[str, Variant | Judge] = {**self.variants, "judge": self.judge, **self.judges}
-        for name, recipe in loaded.items():
-            known = self.pickles.get(recipe.model or "")
-            if known is not None and recipe.revision not in (None, known.revision):
-                raise ValueError(
-                    f"{name}.revision: {recipe.revision!r} is not that of its pickled weights, "
-                    f'pickles."{recipe.model}".revision = {known.revision!r}'
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        served = {f"variants.{name}": each.endpoint for name, each in self.variants.items()}
-        served["judge"] = self.judge.endpoint
-        served |= {f"judges.{name}": each.endpoint for name, each in self.judges.items()}
-        for name, endpoint in served.items():
-            if endpoint is not None and not endpoint.local and not self.network:
-                raise ValueError(
-                    f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "
-                    f"`network = true` to allow asking it"
-                )
+    def _coherent(self) -> Self:
+        coherence.check(self)
         return self
 
     def generation_of(self, variant: str) -> Generation:
@@ -392,16 +184,3 @@ class Profile(Table):
     def resolved(self) -> Mapping[str, Any]:
         """The profile as plain values, defaults filled in: what is stored with a run."""
         return self.model_dump(mode="json")
-
-
-def is_path_or_hub_id(name: str) -> bool:
-    """Whether a parent or model is a folder or hub id rather than a variant's name."""
-    return "/" in name or "\\" in name or name.startswith(".")
-
-
-def is_hub_id(name: str) -> bool:
-    """Whether a model's name is `owner/name` rather than a folder's path; a folder comes first."""
-    return not name.startswith((".", "/", "~")) and name.count("/") == 1
-
-
-Axis.model_rebuild()

@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from alignment.axes import RecordedSource
 from alignment.errors import TrainingError
-from alignment.profile import Profile, RecordedSource
+from alignment.profile import Profile
 from alignment.prompts import selection, sources, training
 from alignment.prompts.answered import recorded_prompts
 from alignment.prompts.leakage import overlap

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from alignment.records import Criterion
-from alignment.tables import Count, Name, Table
+from alignment.tables import Count, Listed, Name, Pair, Table
 
 NullKind = Literal["refuse", "comply", "echo", "other", "empty"]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -64,12 +64,7 @@ class Recipe(Table):
     """A variant of this profile, a folder, or a hub id."""
     architecture: dict[str, Any] | None = None
     """A fresh model: `model_type` and the fields of its transformers config."""
-    stages: tuple[Stage, ...] = ()
-
-    @field_validator("stages", mode="before")
-    @classmethod
-    def _tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+    stages: Listed[Stage] = ()
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> Self:
@@ -178,17 +173,12 @@ class JudgeEndpoint(Endpoint):
     api: Literal["completions", "chat"] = "chat"
     rubric: Annotated[dict[Name, str], Field(min_length=1)]
     """Dimension -> what is asked of a response, in words."""
-    scale: tuple[int, int] = (1, 10)
+    scale: Pair[int] = (1, 10)
     """The lowest and the highest score."""
     repeats: Count = 1
     """How often each response is judged; the score is the mean, their disagreement is reported."""
     max_tokens: Count = 256
     """Of one answer; a model that thinks before it answers needs more."""
-
-    @field_validator("scale", mode="before")
-    @classmethod
-    def _pair(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -214,7 +204,7 @@ class Judge(Recipe):
     """The scores come with the recorded responses."""
     endpoint: JudgeEndpoint | None = None
     """An LLM judge; its `rubric` names the dimensions."""
-    keywords: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    keywords: Listed[Annotated[str, Field(min_length=1)]] = ()
     """A keyword filter: a response with one of these words (or phrases) scores 0, any other 1. The
     brittle reference that the paper names."""
     input: Literal["pair", "dialogue", "chat"] = "dialogue"
@@ -231,11 +221,6 @@ class Judge(Recipe):
     max_length: Count = 512
     batch_tokens: Count | None = None
     """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
-
-    @field_validator("keywords", mode="before")
-    @classmethod
-    def _keywords(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -294,3 +279,13 @@ class OtherJudge(Judge):
                     f"not {bar.dimension!r}"
                 )
         return self
+
+
+def is_path_or_hub_id(name: str) -> bool:
+    """Whether a parent or model is a folder or hub id rather than a variant's name."""
+    return "/" in name or "\\" in name or name.startswith(".")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a model's name is `owner/name` rather than a folder's path; a folder comes first."""
+    return not name.startswith((".", "/", "~")) and name.count("/") == 1

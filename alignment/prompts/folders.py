@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from alignment.axes import DatasetSource
 from alignment.errors import PromptError
-from alignment.profile import DatasetSource
 
 _ENDINGS = (".jsonl.gz", ".jsonl", ".json", ".json.gz")
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from alignment.axes import DatasetSource
 from alignment.errors import PromptError
-from alignment.profile import DatasetSource
 from alignment.prompts.hubcache import snapshot
 
 _SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from alignment.profile import DatasetSource
+from alignment.axes import DatasetSource
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

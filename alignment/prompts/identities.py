@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
-from alignment.profile import DatasetSource, FileSource, TinySource
 from alignment.prompts.folders import data_files, local_folder
 from alignment.prompts.hubcache import revision
 from alignment.prompts.jsonfiles import require_file

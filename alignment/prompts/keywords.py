@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from alignment.axes import Prompts
 from alignment.errors import PromptError
-from alignment.profile import Prompts
 from alignment.prompts.transcripts import as_transcript, parse
 from alignment.records import HUMAN
 

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from alignment.axes import Prompts, RecordedSource
 from alignment.errors import PromptError
-from alignment.profile import Profile, Prompts, RecordedSource
+from alignment.profile import Profile
 from alignment.prompts.draws import generator
 from alignment.prompts.keywords import Filter
 from alignment.prompts.rows import Row

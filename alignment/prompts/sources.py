@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
-from alignment.profile import DatasetSource, FileSource, TinySource
 from alignment.prompts import folders, hub, hubcache
 from alignment.prompts.identities import identity
 from alignment.prompts.jsonfiles import entries

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from alignment.axes import TinySource
 from alignment.errors import PromptError
 from alignment.formats import dialogue
-from alignment.profile import Profile, TinySource
+from alignment.profile import Profile
 from alignment.prompts.draws import generator
 from alignment.prompts.holdout import HoldOut, PairsByAxis, PromptsByAxis
 from alignment.prompts.preferences import Unusable, pairs

@@ -20,9 +20,9 @@ from alignment.checkpoints import Checkpoint, examine, locate, over
 from alignment.errors import TrainingError
 from alignment.hardware import device_of, kind_of, ready, versions
 from alignment.judges import degenerate
-from alignment.profile import Profile, is_path_or_hub_id
+from alignment.profile import Profile
 from alignment.progress import Progress
-from alignment.recipes import Judge, Recipe, Stage, Variant
+from alignment.recipes import Judge, Recipe, Stage, Variant, is_path_or_hub_id
 from alignment.store import Store, content_key
 from alignment.training.lessons import Lessons, rows_for
 from alignment.training.team import ALONE, Team, divided

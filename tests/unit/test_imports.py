@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
     {"errors", "records", "decisions", "location", "namesake"},
-    {"tables", "recipes", "profile", "formats", "progress"},
+    {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "weights", "vocabulary", "checkpoints", "tokens", "serving"},
     {"training", "policies", "judges"},

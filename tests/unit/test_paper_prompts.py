@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from alignment.profile import FileSource, Profile
+from alignment.axes import FileSource
+from alignment.profile import Profile
 from alignment.prompts import (
     both_transcripts,
     overlap,

@@ -11,8 +11,8 @@ import datasets.config
 import huggingface_hub.constants
 import pytest
 
+from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
-from alignment.profile import DatasetSource, FileSource, TinySource
 from alignment.prompts.sources import check, identity, label, read_rows
 
 ROWS = [{"chosen": f"Human: {n}\n\nAssistant: a", "rejected": "Human: x"} for n in range(3)]

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from alignment import tiny
+from alignment.axes import FileSource, TinySource
 from alignment.errors import PromptError
-from alignment.profile import FileSource, TinySource
 from alignment.prompts.sources import Row, check, read_rows
 
 GOOD = {"chosen": "\n\nHuman: a\n\nAssistant: b", "rejected": "\n\nHuman: a\n\nAssistant: c"}

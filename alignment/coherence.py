@@ -1,0 +1,113 @@
+"""What the tables of a profile must have to do with each other, beyond what each is by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from alignment.decisions import ABOVE, BEST
+from alignment.recipes import Judge, Variant, is_hub_id
+
+if TYPE_CHECKING:
+    from alignment.profile import Profile
+
+
+def check(profile: Profile) -> None:
+    """Raise ValueError, one line that begins with the key, for the first thing that cannot be."""
+    for rule in (_parents, _claimed, _distinct, _gated, _decoded, _judged, _pinned, _reachable):
+        rule(profile)
+
+
+def _claimed(profile: Profile) -> None:
+    rates = (*(axis.rate for axis in profile.axes.values()), "CAS", "all metrics")
+    for claim in profile.claims:
+        found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
+        if found is None:
+            raise ValueError(
+                f"claims: {claim!r} is no claim; write `VARIANT is best on RATE` or "
+                f"`VARIANT is above VARIANT on RATE`"
+            )
+        named = [value for key, value in found.groupdict().items() if key != "rate"]
+        for name in named:
+            if name not in profile.variants:
+                known = ", ".join(profile.variants)
+                raise ValueError(f"claims: {claim!r}: no variant {name!r}; known: {known}")
+        if found["rate"] not in rates:
+            raise ValueError(f"claims: {claim!r}: the rates are {', '.join(rates)}")
+
+
+def _parents(profile: Profile) -> None:
+    for name in profile.variants:
+        profile.ancestors(name)
+
+
+def _distinct(profile: Profile) -> None:
+    rates = [axis.rate for axis in profile.axes.values()]
+    for name, axis in profile.axes.items():
+        if rates.count(axis.rate) > 1:
+            raise ValueError(f"axes.{name}.rate: {axis.rate!r} is another axis's rate too")
+
+
+def _gated(profile: Profile) -> None:
+    known = ", ".join(profile.variants)
+    if profile.gate.reference is not None and profile.gate.reference not in profile.variants:
+        raise ValueError(
+            f"gate.against: there is no variant {profile.gate.reference!r}; known: {known}"
+        )
+    for name in profile.gate.variants:
+        if name not in profile.variants:
+            raise ValueError(f"gate.variants: there is no variant {name!r}; known: {known}")
+    if profile.variants and not profile.gated():
+        raise ValueError(
+            f"gate.against: nothing is left to be compared with {profile.gate.reference!r}; name "
+            f"another variant"
+        )
+
+
+def _decoded(profile: Profile) -> None:
+    for name in profile.variants:
+        try:
+            profile.generation_of(name)
+        except ValidationError as error:
+            text = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"variants.{name}.generation: {text}") from None
+        except ValueError as error:
+            raise ValueError(f"variants.{name}.generation: {error}") from None
+
+
+def _judged(profile: Profile) -> None:
+    for name, judge in profile.judges.items():
+        for axis in judge.axes:
+            if axis not in profile.axes:
+                raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
+
+
+def _pinned(profile: Profile) -> None:
+    for name, pin in profile.pickles.items():
+        if is_hub_id(name) and pin.revision is None:
+            raise ValueError(f'pickles."{name}": a hub id needs `revision`, the commit')
+    loaded: dict[str, Variant | Judge] = {
+        **profile.variants,
+        "judge": profile.judge,
+        **profile.judges,
+    }
+    for name, recipe in loaded.items():
+        known = profile.pickles.get(recipe.model or "")
+        if known is not None and recipe.revision not in (None, known.revision):
+            raise ValueError(
+                f"{name}.revision: {recipe.revision!r} is not that of its pickled weights, "
+                f'pickles."{recipe.model}".revision = {known.revision!r}'
+            )
+
+
+def _reachable(profile: Profile) -> None:
+    served = {f"variants.{name}": each.endpoint for name, each in profile.variants.items()}
+    served["judge"] = profile.judge.endpoint
+    served |= {f"judges.{name}": each.endpoint for name, each in profile.judges.items()}
+    for name, endpoint in served.items():
+        if endpoint is not None and not endpoint.local and not profile.network:
+            raise ValueError(
+                f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "
+                f"`network = true` to allow asking it"
+            )
