@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import cached_property
 
 from alignment import opening
-from alignment.analysis import degenerate
 from alignment.asking import (
     RESPONSE,
     SCORE,
@@ -24,18 +23,14 @@ from alignment.asking import (
     score_key,
     stored_score,
 )
-from alignment.axes import TinySource
-from alignment.errors import AlignmentError, CrashError, JudgeError, StoreError, Unscored
+from alignment.errors import AlignmentError, CrashError, StoreError, Unscored
 from alignment.hardware import device_of
-from alignment.policies.null import null_responses
-from alignment.policies.recorded import recorded_rows
 from alignment.profile import Profile
 from alignment.progress import Progress
-from alignment.prompts.recorded import RecordedRow
 from alignment.questions import Questions
-from alignment.records import Case, Prompt, Response, Score
+from alignment.reading import Missing, Reader
+from alignment.records import Case, Prompt, Score
 from alignment.store import Store
-from alignment.tiny import truth
 from alignment.training.models import JUDGE, Workshop
 
 CaseKey = tuple[str, str, str]
@@ -66,6 +61,11 @@ class Study:
         self._cases: dict[CaseKey, Case] = {}
         self._unscored: dict[CaseKey, str] = {}
         self._failures: dict[str, AlignmentError] = {}
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What is known without computing anything."""
+        return Reader(self.shop, self.questions)
 
     # -- what tests ask for ----------------------------------------------------------------------
 
@@ -122,6 +122,8 @@ class Study:
     @property
     def unscored(self) -> dict[CaseKey, str]:
         """What the judge gave no score among the cases of the profile that are there, and why."""
+        if not self._unscored:
+            return {}
         return {key: self._unscored[key] for key in self.keys() if key in self._unscored}
 
     def _done(self, key: CaseKey) -> bool:
@@ -203,7 +205,7 @@ class Study:
 
         False, without `patient`, where another process has it answer.
         """
-        if variant in self.recorded or variant in self.nulls:
+        if self.profile.variants[variant].given:
             return True
         policy = opening.policy_identity(self.shop, variant)
         pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
@@ -242,7 +244,7 @@ class Study:
                 for block in self._blocks(prompts):
                     if not any((axis, p.id) in pending for p in block):
                         continue
-                    answers = self._responses(variant, block)
+                    answers = self.reader.responses(variant, block)
                     pairs = [(p.text, answers[p.id].text) for p in block if p.id in answers]
                     entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
                     wanted.update(key for key, _ in entries)
@@ -302,109 +304,22 @@ class Study:
         """What scores depend on besides their texts; None when the judge is still to be made."""
         return (opening.judge_identity if make else opening.known_judge)(self.shop, name)
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
-        """Turn what the store holds into cases."""
+        """Remember what is known of these cases by now."""
         for axis, asked in self._samples(variant, self.questions.prompts).items():
             wanted = {id_ for _, where, id_ in keys if where == axis}
-            if wanted:
-                self._load_axis(variant, [prompt for prompt in asked if prompt.id in wanted])
-
-    def _load_axis(self, variant: str, prompts: Sequence[Prompt]) -> None:
-        """One axis at a time: the same words may be asked on several, by one id."""
-        answers = self._responses(variant, prompts)
-        if not answers and variant not in self.recorded:
-            return
-        scores = self._scores(variant, prompts, answers)
-        for prompt in prompts:
-            score, key = scores.get(prompt.id), (variant, prompt.axis, prompt.id)
-            if score is not None and score.unscored is not None:
-                self._unscored[key] = score.unscored
-            elif score is not None:
-                self._cases[key] = self._case(variant, prompt, answers.get(prompt.id), score)
-
-    def _responses(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Response]:
-        """Prompt id -> response, as far as they are there."""
-        if variant in self.recorded:
-            rows = self.recorded[variant]
-            found = {p.id: rows[p.axis, p.id].response for p in prompts if (p.axis, p.id) in rows}
-            return {
-                id_: Response(text, "recorded") for id_, text in found.items() if text is not None
-            }
-        if variant in self.nulls:
-            return {p.id: self.nulls[variant][p.axis, p.id] for p in prompts}
-        policy = opening.known_policy(self.shop, variant)
-        if policy is None:
-            return {}
-        keys = {p.id: answer_key(policy, p) for p in prompts}
-        values = self.store.get(RESPONSE, keys.values())
-        return {id_: Response(**values[key]) for id_, key in keys.items() if key in values}
-
-    def _scores(
-        self, variant: str, prompts: Sequence[Prompt], answers: Mapping[str, Response]
-    ) -> dict[str, Score]:
-        """Prompt id -> score, as far as they are there."""
-        if self.profile.judge.recorded:
-            return self._recorded_scores(variant, prompts)
-        judge = self.judge_identity(make=False)
-        if judge is None:
-            return {}
-        keys = {
-            p.id: score_key(judge, (p.text, answers[p.id].text)) for p in prompts if p.id in answers
-        }
-        values = self.store.get(SCORE, keys.values())
-        return {id_: stored_score(values[key]) for id_, key in keys.items() if key in values}
-
-    def _recorded_scores(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Score]:
-        if variant not in self.recorded:
-            raise JudgeError(
-                f"variant {variant!r} has no recorded scores; name a judge's `model` or `stages`"
-            )
-        rows = self.recorded[variant]
-        scores = {}
-        for prompt in prompts:
-            row = rows.get((prompt.axis, prompt.id))
-            if row is None or row.score is None:
-                raise JudgeError(f"variant {variant!r}: prompt {prompt.id} has no recorded score")
-            scores[prompt.id] = Score({self.profile.judge.dimension: row.score})
-        return scores
-
-    def _case(self, variant: str, prompt: Prompt, answer: Response | None, score: Score) -> Case:
-        axis = self.profile.axes[prompt.axis]
-        criterion = axis.criterion
-        if criterion.dimension not in score.values:
-            raise JudgeError(
-                f"axes.{prompt.axis}.dimension: the judge gives {', '.join(score.values)}, "
-                f"not {criterion.dimension!r}"
-            )
-        value = score.values[criterion.dimension]
-        text = None if answer is None else answer.text
-        tiny = isinstance(axis.prompts.origin, TinySource)
-        return Case(
-            variant=variant,
-            prompt=prompt,
-            response=answer,
-            score=score,
-            value=value,
-            passed=criterion.met_by(value),
-            degenerate=None if text is None else degenerate.kind(prompt.text, text),
-            truth=truth(prompt.text, text) if tiny and text is not None else None,
-        )
+            if not wanted:
+                continue
+            for found in self.reader.cases(variant, [p for p in asked if p.id in wanted]):
+                key = (variant, axis, found.prompt.id)
+                if isinstance(found, Missing):
+                    self._unscored[key] = found.reason
+                else:
+                    self._cases[key] = found
 
     def _blocks(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
         size = self.profile.generation.block
         return [prompts[start : start + size] for start in range(0, len(prompts), size)]
-
-    @cached_property
-    def recorded(self) -> dict[str, dict[tuple[str, str], RecordedRow]]:
-        """Variant -> (axis, prompt id) -> recorded row, for the variants that are recorded."""
-        return recorded_rows(self.profile, self.questions.prompts)
-
-    @cached_property
-    def nulls(self) -> dict[str, dict[tuple[str, str], Response]]:
-        """Variant -> (axis, prompt id) -> response, for the variants that are null policies."""
-        return null_responses(self.profile, self.questions.prompts)
 
 
 def repeated(prompts: Sequence[Prompt], samples: int) -> tuple[Prompt, ...]:

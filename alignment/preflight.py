@@ -26,7 +26,7 @@ def preflight(study: Study) -> None:
     """
     profile = study.profile
     _check_scores(profile)
-    _ = study.recorded
+    _ = study.reader.recorded
     for name in models.names(profile):
         recipe = models.recipe_of(profile, name)
         if recipe.endpoint is not None:

@@ -18,7 +18,7 @@ SIDES = ("the baseline", "this run")
 def manifest(study: Study, variant: str) -> Manifest:
     """What a run must share with another to be compared, for one variant."""
     profile = study.profile
-    known = variant not in study.recorded and variant not in study.nulls
+    known = not profile.variants[variant].given
     generation = profile.generation_of(variant)
     return Manifest(
         prompts={a: digest_of([p.id for p in ps]) for a, ps in study.asked(variant).items()},

@@ -16,7 +16,7 @@ LEVELS = (
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "weights", "vocabulary", "checkpoints", "tokens", "serving"},
     {"training", "policies", "judges"},
-    {"asking", "questions", "opening", "pipeline"},
+    {"asking", "questions", "opening", "reading", "pipeline"},
     {"invariance", "preflight", "baseline", "trials", "results", "reporting"},
     {"gating", "calibrating"},
     {"snapshot"},

@@ -34,6 +34,6 @@ def test_a_null_variant_answers_every_prompt_without_a_model(tmp_path):
     profile = resolve(tmp_path, assignments=['variants.mute={null = "refuse"}'])
     study = Study(profile, Store(tmp_path / "store"), progress=Progress())
     prompts = [prompt for asked in study.prompts.values() for prompt in asked]
-    found = study._responses("mute", prompts)
+    found = study.reader.responses("mute", prompts)
     assert {response.text for response in found.values()} == {answer("refuse", PROMPT)}
     assert len(found) == len(prompts)
