@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 TITLE = "Changes by prompt"
 
-LINES = 2000
-"""In the whole figure: a line takes 25 bytes of an SVG."""
+LINES = 200
+"""In a panel. With more nobody sees one."""
 
-PANELS = 24
-_HEIGHT, _FOOT = 1.75, 0.1
+FLIPS = 20
+"""So many losses, and gains, are drawn however small their share is."""
+
+PANELS = 16
+_HEIGHT, _AROUND = 1.3, 0.6
 _COLUMNS = 2
 _LETTERS = 14
 
@@ -37,7 +40,7 @@ def data(document: Document) -> dict[str, Any] | None:
     return {
         "before": before,
         "whole": whole,
-        "panels": [_thinned(panel, LINES // min(len(panels), PANELS)) for panel in panels[:PANELS]],
+        "panels": [_thinned(panel) for panel in panels[:PANELS]],
         "left_out": read.joined(
             read.left_out(document),
             f"Only the first {PANELS} of {len(panels)} comparisons are shown."
@@ -136,12 +139,17 @@ def _panel_of(
     }
 
 
-def _thinned(panel: Mapping[str, Any], most: int) -> dict[str, Any]:
-    """At most `most` lines: a third for each kind of flip, and what that leaves for the rest."""
+def _thinned(panel: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each kind its share of `LINES`."""
     lines = panel["lines"]
-    kept = {kind: read.thinned(lines[kind], most // 3) for kind in ("lost", "gained")}
-    room = most - sum(map(len, kept.values()))
-    return dict(panel) | {"lines": {"same": read.thinned(lines["same"], room)} | kept}
+    share = min(1.0, LINES / sum(map(len, lines.values())))
+    least = {"same": 0, "lost": FLIPS, "gained": FLIPS}
+    return dict(panel) | {
+        "lines": {
+            kind: read.thinned(each, max(least[kind], round(share * len(each))))
+            for kind, each in lines.items()
+        }
+    }
 
 
 def draw(shown: Mapping[str, Any]) -> Figure:
@@ -150,10 +158,11 @@ def draw(shown: Mapping[str, Any]) -> Figure:
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     with style.applied():
-        figure, places = style.panels([_HEIGHT] * rows, columns=columns)
+        figure, places = style.panels([_HEIGHT] * rows, around=_AROUND * rows, columns=columns)
         for place, ax in enumerate(places):
             if place < len(panels):
                 _panel(ax, panels[place], shown["before"])
+                ax.set_ylim(*_span(panels, panels[place]["axis"]))
                 if place % columns:
                     ax.set_ylabel("")
             else:
@@ -175,17 +184,27 @@ def _panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
     )
     ax.axhline(panel["threshold"], color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
     ax.set_title(
-        f"{panel['axis']}\n▼ {panel['lost']:,} lost  ▲ {panel['gained']:,} gained "
-        f"of {panel['total']:,}",
+        f"{panel['axis']}, n = {panel['total']:,}\n"
+        f"▼ {panel['lost']:,} lost  ▲ {panel['gained']:,} gained",
         fontsize=style.SMALL - 0.5,
     )
     ax.set_xlim(-0.05, 1.05)
     ax.set_xticks([0, 1], [_short(before), _short(panel["variant"])])
-    ax.autoscale_view(scalex=False)
     ax.set_ylabel(panel["unit"])
     first, second = ax.get_xticklabels()
     first.set_horizontalalignment("left")
     second.set_horizontalalignment("right")
+
+
+def _span(panels: Sequence[Mapping[str, Any]], axis: str) -> tuple[float, float]:
+    """The scale of all panels of one axis: steepness can then be compared."""
+    same = [panel for panel in panels if panel["axis"] == axis]
+    scores = [
+        score for p in same for kind in p["lines"].values() for line in kind for score in line
+    ]
+    low, high = min(scores, default=0.0), max(scores, default=0.0)
+    edge = 0.05 * (high - low) or 1.0
+    return low - edge, high + edge
 
 
 def _short(label: str) -> str:

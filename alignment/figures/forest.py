@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW, _AROUND = 0.23, 0.32
+_ROW, _HEAD, _FOOT = 0.23, 0.25, 0.4
 
 
 def draw(shown: Mapping[str, Any], *, digits: int, span: tuple[float, float] | None) -> Figure:
@@ -23,10 +23,10 @@ def draw(shown: Mapping[str, Any], *, digits: int, span: tuple[float, float] | N
     either of which may be None. `span` is the scale's; without it the data say.
     """
     groups = shown["groups"]
-    heights = [_AROUND + _ROW * len(group["rows"]) for group in groups]
-    heights[-1] += _AROUND
+    heights = [_ROW * len(group["rows"]) for group in groups]
+    around = _HEAD * len(groups) + _FOOT * (1 if shown["shared"] else len(groups))
     with style.applied():
-        figure, panels = style.panels(heights, sharex=shown["shared"])
+        figure, panels = style.panels(heights, around=around, sharex=shown["shared"])
         for place, (ax, group) in enumerate(zip(panels, groups, strict=True)):
             _panel(ax, group, place, digits)
             if span is not None:
@@ -58,7 +58,7 @@ def _panel(ax: Axes, group: Mapping[str, Any], place: int, digits: int) -> None:
             xycoords=("axes fraction", "data"),
             xytext=(5, 0),
             textcoords="offset points",
-            va="center",
+            va="center_baseline",
             fontsize=style.SMALL,
         )
     ax.set_yticks(range(len(rows)), [row["label"] for row in rows])

@@ -70,6 +70,7 @@ def caption(shown: Mapping[str, Any]) -> str:
     return read.joined(
         f"Mean scores in the judge's unit with their {shown['level']} intervals (Student's t; "
         "prompts that share a dialogue count as the fewer that they are), by variant.",
+        read.hatched(shown["groups"]),
         shown["left_out"],
     )
 

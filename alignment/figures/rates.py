@@ -61,7 +61,9 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     return read.joined(
-        f"Rates in % with their {shown['level']} intervals, by variant.", shown["left_out"]
+        f"Rates in % with their {shown['level']} intervals, by variant.",
+        read.hatched(shown["groups"]),
+        shown["left_out"],
     )
 
 

@@ -14,7 +14,8 @@ MOST = 12
 
 _LETTERS = 18
 
-UNINFORMATIVE = "says nothing: the judge is no better than chance"
+UNINFORMATIVE = "uninformative"
+_HATCHED = "Hatched: the judge is no better than chance there, and what is shown says nothing."
 
 
 def labels(names: Iterable[str], letters: int = _LETTERS) -> dict[str, str]:
@@ -76,6 +77,11 @@ def one_unit(document: Document) -> bool:
     """Whether all axes are judged on one dimension, so that their scores can share a scale."""
     found = Counter(unit(document, axis) for axis in document["axes"])
     return len(found) == 1
+
+
+def hatched(groups: Iterable[Mapping[str, Any]]) -> str:
+    """A sentence about panels that say nothing; empty where all say something."""
+    return _HATCHED if any(group["informative"] is False for group in groups) else ""
 
 
 def joined(*sentences: str) -> str:

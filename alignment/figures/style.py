@@ -35,13 +35,15 @@ _DPI = 150
 _SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the layout is the same everywhere
     "font.size": _SIZE,
-    "axes.titlesize": _SIZE,
+    "axes.titlesize": SMALL,
+    "axes.titlepad": 4,
     "axes.labelsize": SMALL,
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
+    "axes.unicode_minus": False,  # as everywhere else in a report
     "axes.titlelocation": "left",
     "grid.alpha": 0.15,
     "grid.linewidth": 0.6,
@@ -85,17 +87,19 @@ def applied() -> Iterator[None]:
 
 
 def panels(
-    heights: Sequence[float], *, columns: int = 1, sharex: bool = False, sharey: bool = False
+    heights: Sequence[float], *, around: float, columns: int = 1, sharex: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of the usual width with rows of panels, `heights` inches each; call in `applied`."""
+    """A figure of the usual width with rows of panels; call in `applied`.
+
+    `heights` are those of the rows in inches, to which `around` adds what is written around them.
+    """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, sum(heights) + around), layout="constrained")
     grid = figure.subplots(
         len(heights),
         columns,
         sharex=sharex,
-        sharey=sharey,
         squeeze=False,
         height_ratios=list(heights),
     )
@@ -117,15 +121,16 @@ def segments(ax: Axes, lines: Sequence[Sequence[Sequence[float]]], **look: Any) 
 
 def heading(ax: Axes, name: str, note: str = "") -> None:
     """Say above a panel what it shows."""
-    told = f"{name}   {note}" if note else name
-    ax.set_title(told, fontsize=SMALL, fontweight="bold" if not note else "normal")
+    ax.set_title(name, loc="left", fontweight="bold")
+    ax.set_title(note, loc="right")
 
 
 def doubtful(ax: Axes) -> None:
     """Hatch a panel that says nothing, because its judge is no better than chance."""
-    ax.axvspan(
-        0, 1, transform=ax.transAxes, fill=False, hatch="////", edgecolor=INK, alpha=0.2, zorder=-1
-    )
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    hatched = {"fill": False, "hatch": "////", "edgecolor": INK, "linewidth": 0, "alpha": 0.2}
+    ax.add_artist(Rectangle((0, 0), 1, 1, transform=ax.transAxes, zorder=-1, **hatched))
 
 
 def look(place: int) -> dict[str, Any]:

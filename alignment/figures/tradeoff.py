@@ -22,6 +22,7 @@ STEPS = 20
 """Offsets to each side of the criterion."""
 
 _PAPER = ["harmlessness", "helpfulness"]
+_FEW = 6
 _LETTER, _LINE = 2.0, 4.5
 """About how wide and how high a letter of a label is, in points of the rates."""
 
@@ -86,9 +87,9 @@ def _rate(ordered: Sequence[float], axis: Mapping[str, Any], offset: float) -> f
 def draw(shown: Mapping[str, Any]) -> Figure:
     """A square of both rates: a curve, a point and its cross of intervals for each variant."""
     with style.applied():
-        figure, (ax,) = style.panels([style.WIDTH])
+        figure, (ax,) = style.panels([style.WIDTH], around=0.1)
         for place, variant in enumerate(shown["variants"]):
-            _variant(ax, variant, place)
+            _variant(ax, variant, place, bold=len(shown["variants"]) <= _FEW)
         for variant, at in zip(shown["variants"], _places(shown["variants"]), strict=True):
             ax.annotate(variant["label"], variant["point"], xytext=at, **_LABEL)
         ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
@@ -96,6 +97,7 @@ def draw(shown: Mapping[str, Any]) -> Figure:
             f"{rate}, %" + (" (says nothing)" if told is False else "")
             for rate, told in zip(shown["rates"], shown["informative"], strict=True)
         ]
+        ax.set_title(f"curves: both thresholds moved by up to {shown['reach']:g}")
         ax.set_xlabel(names[0])
         ax.set_ylabel(names[1])
         ax.grid(visible=True)
@@ -119,29 +121,38 @@ _LABEL: dict[str, Any] = {
 }
 
 
-def _variant(ax: Axes, variant: Mapping[str, Any], place: int) -> None:
+def _variant(ax: Axes, variant: Mapping[str, Any], place: int, *, bold: bool) -> None:
     look = style.look(place)
     (x, y), (across, up) = variant["point"], variant["intervals"]
-    ax.plot(*zip(*variant["curve"], strict=True), color=look["color"], linewidth=0.9, alpha=0.75)
+    ax.plot(
+        *zip(*variant["curve"], strict=True),
+        color=look["color"],
+        linewidth=0.9,
+        alpha=0.75 if bold else 0.4,
+    )
     style.segments(
         ax,
         [[(across[0], y), (across[1], y)], [(x, up[0]), (x, up[1])]],
         edgecolor=look["color"],
-        linewidth=1.6,
+        linewidth=1.6 if bold else 0.8,
     )
     ax.plot([x], [y], **look, linestyle="none", markersize=6.5)
 
 
+_Box = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
+
+
 def _places(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     """Where each label begins: the nearest place where it covers no point and no other label."""
-    taken = [(x - 2, y - 2, x + 2, y + 2) for x, y in (each["point"] for each in variants)]
+    taken = [box for each in variants for box in _cross(each)]
     found = []
     for each in variants:
         x, y = each["point"]
         width = _LETTER * len(each["label"])
         steps = sorted(
             product((3, -3 - width, 8, -8 - width, 14, -14 - width), range(-30, 31, 3)),
-            key=lambda step: (abs(step[0] + width / 2) + 2 * abs(abs(step[1]) - 4), step),
+            key=lambda step: (abs(step[0] + width / 2) + 2 * abs(step[1]), -step[1], step),
         )
         boxes = [
             (x + right, y + up - _LINE / 2, x + right + width, y + up + _LINE / 2)
@@ -155,7 +166,11 @@ def _places(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     return found
 
 
-_Box = tuple[float, float, float, float]
+def _cross(variant: Mapping[str, Any]) -> list[_Box]:
+    """What a point and its two intervals cover."""
+    (x, y), (across, up) = variant["point"], variant["intervals"]
+    point = (x - 2, y - 2, x + 2, y + 2)
+    return [point, (across[0], y - 0.5, across[1], y + 0.5), (x - 0.5, up[0], x + 0.5, up[1])]
 
 
 def _overlap(one: _Box, other: _Box) -> bool:

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 TITLE = "Trend"
 
-_HEIGHT, _FOOT = 1.45, 0.3
-_DAYS = 5
+_HEIGHT, _HEAD, _FOOT = 1.2, 0.25, 0.25
+_LABEL = 0.14
+_GAP = 11.0
+"""How far apart labels are, in points of a rate."""
+_DAYS = 4
+_FEW = 100
+"""Points of a panel up to which each has its marker and interval."""
 """Days that are written below the runs."""
 _APART = 0.6
 """How much of the way to the next run the variants of one run take."""
@@ -70,45 +75,38 @@ def _point(run: Mapping[str, Any], variant: str, rate: str) -> list[float] | Non
 def draw(shown: Mapping[str, Any]) -> Figure:
     """A panel for each rate, a line for each variant, interrupted where runs cannot be compared."""
     panels = shown["panels"]
-    heights = [_HEIGHT] * len(panels)
-    heights[-1] += _FOOT
+    heights = [max(_HEIGHT, _LABEL * len(panel["variants"])) for panel in panels]
+    around = _HEAD * len(panels) + _FOOT
     last = len(shown["days"]) - 1
     with style.applied():
-        figure, places = style.panels(heights, sharex=True)
+        figure, places = style.panels(heights, around=around, sharex=True)
         for ax, panel in zip(places, panels, strict=True):
             _panel(ax, panel, shown["breaks"], last)
         ticks = read.thinned(range(last + 1), _DAYS)
         places[-1].set_xticks(ticks, [shown["days"][tick] for tick in ticks], fontsize=7)
-        labels = places[-1].get_xticklabels()
-        labels[0].set_horizontalalignment("left")
-        labels[-1].set_horizontalalignment("right")
     return figure
+
+
+def _few(panel: Mapping[str, Any]) -> bool:
+    return sum(len(variant["points"]) for variant in panel["variants"]) <= _FEW
 
 
 def _panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int) -> None:
     style.heading(ax, panel["name"])
     variants = panel["variants"]
+    each = _few(panel)
     for place, variant in enumerate(variants):
         shift = _APART * ((place + 0.5) / len(variants) - 0.5)
         points = [
             None if found is None else (run + shift, *found)
             for run, found in enumerate(variant["points"])
         ]
-        _line(ax, points, breaks, style.look(place))
+        _line(ax, points, breaks, style.look(place), each=each)
     for place in breaks:
         ax.axvline(place - 0.5, color=style.INK, linestyle=(0, (1, 2)), linewidth=1.0)
-    for text, height in zip(*_labels(variants), strict=True):
-        ax.annotate(
-            text,
-            (1, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=style.SMALL,
-        )
+    _labels(ax, variants)
     ax.set_xlim(-0.5, last + 0.5)
-    ax.set_ylim(0, 100)
+    ax.set_ylim(-3, 103)
     ax.set_yticks([0, 50, 100])
     ax.set_ylabel("%")
     ax.grid(axis="y")
@@ -119,9 +117,14 @@ def _line(
     points: Sequence[tuple[float, ...] | None],
     breaks: Sequence[int],
     look: Mapping[str, Any],
+    *,
+    each: bool,
 ) -> None:
-    """One variant's runs: a line between those that can be compared, an interval at each."""
-    there = [point for point in points if point]
+    """One variant's runs: a line between those that can be compared.
+
+    A marker and an interval stand at `each`, or at the last alone.
+    """
+    there = [point for point in points if point][0 if each else -1 :]
     style.segments(
         ax,
         [[(x, low), (x, high)] for x, low, _, high in there],
@@ -134,24 +137,47 @@ def _line(
         part = [point for point in points[start:end] if point]
         if part:
             xs, ys = [point[0] for point in part], [point[2] for point in part]
-            ax.plot(xs, ys, **look, linewidth=1.0, markersize=3.5)
+            ax.plot(xs, ys, color=look["color"], linewidth=1.0)
+    xs, ys = [point[0] for point in there], [point[2] for point in there]
+    ax.plot(xs, ys, **look, linestyle="none", markersize=3.5)
 
 
-def _labels(variants: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[float]]:
-    """Each variant's label and how high it stands: beside its last point, none over another."""
+def _labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
+    """Write beside the last point of each line whose it is, none over another."""
     ends = sorted(
-        (next(point[1] for point in reversed(variant["points"]) if point), variant["label"])
-        for variant in variants
+        (next(point[1] for point in reversed(variant["points"]) if point), place)
+        for place, variant in enumerate(variants)
     )
-    gap = min(12.0, 100 / max(1, len(ends) - 1))
-    heights: list[float] = []
-    for end, _ in ends:
-        heights.append(max(end, heights[-1] + gap) if heights else end)
-    over = max(0.0, heights[-1] - 100)
-    for place in range(len(heights) - 1, -1, -1):  # pushed down again from the top
-        ceiling = 100.0 if place == len(heights) - 1 else heights[place + 1] - gap
-        heights[place] = min(heights[place], ceiling) if over else heights[place]
-    return [label for _, label in ends], heights
+    gap = min(_GAP, 100 / max(1, len(ends) - 1))
+    for height, (_, place) in zip(_apart([end for end, _ in ends], gap), ends, strict=True):
+        at = {"transform": ax.get_yaxis_transform(), "clip_on": False}
+        ax.plot([1.03], [height], **style.look(place), **at, linestyle="none", markersize=3.5)
+        ax.annotate(
+            variants[place]["label"],
+            (1.03, height),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=style.SMALL,
+        )
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """The heights nearest to sorted ones, within 0 and 100, of which no two are nearer than `gap`.
+
+    By pooling adjacent violators: what is too near stands evenly about its mean.
+    """
+    pools: list[tuple[float, int]] = []
+    for place, height in enumerate(heights):
+        total, size = height - place * gap, 1
+        while pools and pools[-1][0] / pools[-1][1] >= total / size:
+            before, many = pools.pop()
+            total, size = total + before, size + many
+        pools.append((total, size))
+    level = [total / size for total, size in pools for _ in range(size)]
+    highest = 100 - gap * (len(heights) - 1)
+    return [max(0.0, min(highest, each)) + place * gap for place, each in enumerate(level)]
 
 
 def caption(shown: Mapping[str, Any]) -> str:
@@ -159,6 +185,9 @@ def caption(shown: Mapping[str, Any]) -> str:
     return read.joined(
         f"Rates in % with their {shown['level']} intervals over {len(shown['days'])} runs of this "
         "profile, oldest first; the last is this run.",
+        ""
+        if all(map(_few, shown["panels"]))
+        else "Where they are many, markers and intervals stand at the last run only.",
         "Dotted: prompts, criteria or judge changed there, and runs on both sides cannot be "
         "compared."
         if shown["breaks"]
