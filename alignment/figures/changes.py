@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alignment.figures import read, style
 from alignment.reporting.numbers import Document
+from alignment.reporting.text import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,8 @@ FLIPS = 20
 PANELS = 16
 _HEIGHT, _AROUND = 1.3, 0.6
 _COLUMNS = 2
-_LETTERS = 14
+_TITLE, _TICK = 27, 10
+"""Letters that fit above a panel, and below each of its sides."""
 
 
 def data(document: Document) -> dict[str, Any] | None:
@@ -184,12 +186,12 @@ def _panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
     )
     ax.axhline(panel["threshold"], color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
     ax.set_title(
-        f"{panel['axis']}, n = {panel['total']:,}\n"
-        f"▼ {panel['lost']:,} lost  ▲ {panel['gained']:,} gained",
+        shorten(f"{panel['variant']}: {panel['axis']}", _TITLE)
+        + f"\n▼ {panel['lost']:,} lost ▲ {panel['gained']:,} gained of {panel['total']:,}",
         fontsize=style.SMALL - 0.5,
     )
     ax.set_xlim(-0.05, 1.05)
-    ax.set_xticks([0, 1], [_short(before), _short(panel["variant"])])
+    ax.set_xticks([0, 1], [shorten(before, _TICK), shorten(panel["variant"], _TICK)])
     ax.set_ylabel(panel["unit"])
     first, second = ax.get_xticklabels()
     first.set_horizontalalignment("left")
@@ -205,10 +207,6 @@ def _span(panels: Sequence[Mapping[str, Any]], axis: str) -> tuple[float, float]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
     edge = 0.05 * (high - low) or 1.0
     return low - edge, high + edge
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= _LETTERS else label[: _LETTERS - 1] + "…"
 
 
 def caption(shown: Mapping[str, Any]) -> str:

@@ -102,35 +102,25 @@ def _panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
     noise = random.Random(0)
     for height, row in enumerate(rows):
         spots = [height + noise.uniform(-0.28, 0.28) for _ in row["points"]]
-        ax.plot(row["points"], spots, **look, linestyle="none", markersize=2.6, alpha=0.55, mew=0)
-    line = {"color": style.INK, "linewidth": 1.1}
-    ax.bxp(
-        [
-            {
-                "med": row["median"],
-                "q1": row["q1"],
-                "q3": row["q3"],
-                "whislo": row["whiskers"][0],
-                "whishi": row["whiskers"][1],
-            }
-            for row in rows
-        ],
-        positions=range(len(rows)),
-        widths=_THICK,
-        orientation="horizontal",
-        showfliers=False,
-        manage_ticks=False,
-        boxprops=line,
-        whiskerprops=line,
-        capprops=line,
-        medianprops=line | {"linewidth": 2.4},
-    )
+        ax.plot(row["points"], spots, **look, linestyle="none", markersize=2.6, alpha=0.7, mew=0)
+        _draw_box(ax, row, height)
     ax.axvline(group["threshold"], color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
     ax.set_yticks(range(len(rows)), [row["label"] for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
     ax.spines["left"].set_visible(False)
+
+
+def _draw_box(ax: Axes, row: Mapping[str, Any], height: float) -> None:
+    """Box, whiskers and median; `Axes.bxp` would ask for matplotlib's backend and load pyplot."""
+    q1, q3, (low, high) = row["q1"], row["q3"], row["whiskers"]
+    below, above = height - _THICK / 2, height + _THICK / 2
+    line: dict[str, Any] = {"color": style.INK, "linewidth": 1.1}
+    ax.plot([q1, q1, q3, q3, q1], [below, above, above, below, below], **line)
+    for quartile, end in ((q1, low), (q3, high)):
+        ax.plot([quartile, end], [height, height], **line, marker="|", markevery=[1], markersize=7)
+    ax.plot([row["median"]] * 2, [below, above], color=style.INK, linewidth=2.4)
 
 
 def caption(shown: Mapping[str, Any]) -> str:

@@ -129,7 +129,13 @@ def doubtful(ax: Axes) -> None:
     """Hatch a panel that says nothing, because its judge is no better than chance."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
-    hatched = {"fill": False, "hatch": "////", "edgecolor": INK, "linewidth": 0, "alpha": 0.2}
+    hatched: dict[str, Any] = {
+        "fill": False,
+        "hatch": "////",
+        "edgecolor": INK,
+        "linewidth": 0,
+        "alpha": 0.2,
+    }
     ax.add_artist(Rectangle((0, 0), 1, 1, transform=ax.transAxes, zorder=-1, **hatched))
 
 

@@ -150,7 +150,7 @@ def _labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
     )
     gap = min(_GAP, 100 / max(1, len(ends) - 1))
     for height, (_, place) in zip(_apart([end for end, _ in ends], gap), ends, strict=True):
-        at = {"transform": ax.get_yaxis_transform(), "clip_on": False}
+        at: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False}
         ax.plot([1.03], [height], **style.look(place), **at, linestyle="none", markersize=3.5)
         ax.annotate(
             variants[place]["label"],
