@@ -24,8 +24,8 @@ FLIPS = 20
 PANELS = 16
 _HEIGHT, _AROUND = 1.3, 0.6
 _COLUMNS = 2
-_TITLE, _TICK = 27, 10
-"""Letters that fit above a panel, and below each of its sides."""
+_TITLE, _TICK = 13, 10
+"""Letters of each name that fit above a panel, and below each of its sides."""
 
 
 def data(document: Document) -> dict[str, Any] | None:
@@ -186,8 +186,8 @@ def _panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
     )
     ax.axhline(panel["threshold"], color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
     ax.set_title(
-        shorten(f"{panel['variant']}: {panel['axis']}", _TITLE)
-        + f"\n▼ {panel['lost']:,} lost ▲ {panel['gained']:,} gained of {panel['total']:,}",
+        f"{shorten(panel['variant'], _TITLE)}: {shorten(panel['axis'], _TITLE)}\n"
+        f"▼ {panel['lost']:,} lost ▲ {panel['gained']:,} gained of {panel['total']:,}",
         fontsize=style.SMALL - 0.5,
     )
     ax.set_xlim(-0.05, 1.05)

@@ -94,7 +94,7 @@ def draw(shown: Mapping[str, Any]) -> Figure:
             ax.annotate(variant["label"], variant["point"], xytext=at, **_LABEL)
         ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
         names = [
-            f"{rate}, %" + (" (says nothing)" if told is False else "")
+            f"{rate}, %" + (", uninformative" if told is False else "")
             for rate, told in zip(shown["rates"], shown["informative"], strict=True)
         ]
         ax.set_title(f"curves: both thresholds moved by up to {shown['reach']:g}")
@@ -184,6 +184,7 @@ def caption(shown: Mapping[str, Any]) -> str:
         f"{up} against {across}, with {shown['level']} intervals. Each curve shows the same "
         "responses held against other thresholds: both lower (towards 100) or both higher (towards "
         f"0) by up to {shown['reach']:g}, in the judge's unit.",
+        read.hatched({"informative": each} for each in shown["informative"]),
         shown["left_out"],
     )
 

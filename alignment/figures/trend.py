@@ -38,9 +38,11 @@ def data(document: Document) -> dict[str, Any] | None:
         return None
     variants = read.variants(document)
     names = read.labels(numbers.rate_names(document)[: read.MOST + 1])
+    doubtful = numbers.uninformative_rates(document)
     panels = [
         {
             "name": label,
+            "informative": rate not in doubtful,
             "variants": [
                 {"label": variants[name], "points": points}
                 for name in variants
@@ -92,7 +94,11 @@ def _few(panel: Mapping[str, Any]) -> bool:
 
 
 def _panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int) -> None:
-    style.heading(ax, panel["name"])
+    if panel["informative"]:
+        style.heading(ax, panel["name"])
+    else:
+        style.heading(ax, panel["name"], read.UNINFORMATIVE)
+        style.doubtful(ax)
     variants = panel["variants"]
     each = _few(panel)
     for place, variant in enumerate(variants):
@@ -192,6 +198,7 @@ def caption(shown: Mapping[str, Any]) -> str:
         "compared."
         if shown["breaks"]
         else "",
+        read.hatched(shown["panels"]),
         shown["left_out"],
     )
 

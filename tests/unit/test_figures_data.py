@@ -222,10 +222,10 @@ def test_figures_without_data_are_absent():
 
 
 def test_an_uninformative_axis_is_said_to_say_nothing():
-    made = make(uninformative=["helpfulness"])
-    for name in ("rates", "means", "scores"):
+    made, plain = with_history(make(uninformative=["helpfulness"])), with_history(make())
+    for name in ("rates", "means", "scores", "tradeoff", "trend"):
         assert "says nothing" in figures.caption(made, name)
-        assert "says nothing" not in figures.caption(make(), name)
+        assert "says nothing" not in figures.caption(plain, name)
 
 
 def test_more_variants_than_can_be_told_apart_are_left_out_and_said_so():
