@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 # Everything that a terminal or a browser may obey instead of showing: C0 and C1 controls, DEL, bidi
-# controls, line and paragraph separators, invisible fillers, interlinear marks, tags and lone
-# surrogates. The zero-width joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need
-# them, and they only shape the letters beside them.
+# controls, line and paragraph separators, invisible fillers, interlinear marks, tags, lone
+# surrogates, and the two that XML refuses (U+FFFE, U+FFFF). The zero-width joiners U+200C and
+# U+200D stay: Persian, Indic scripts and emoji need them, and they only shape the letters beside
+# them.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _NEW_LINE = re.compile(r"\r\n?")

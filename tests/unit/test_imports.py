@@ -18,7 +18,7 @@ LEVELS = (
     {"training", "policies", "judges"},
     {"asking", "questions", "opening", "reading", "pipeline"},
     {"invariance", "preflight", "baseline", "trials", "results", "reporting"},
-    {"gating", "calibrating"},
+    {"gating", "calibrating", "figures"},
     {"snapshot"},
     {"session", "making"},
     {"options", "hosting", "fixtures", "plugin", "commands", "__main__"},
@@ -142,6 +142,18 @@ def test_reporting_renders_what_it_is_given():
         allowed += ("alignment.reporting",)
         assert all(name.startswith(allowed) for name in ours), path
         assert libraries(path) <= {*sys.stdlib_module_names, "alignment"}, path
+
+
+def test_figures_are_drawn_from_the_document_alone():
+    known = ("errors", "analysis", "reporting", "store", "hardware", "figures")
+    for path in (PACKAGE / "figures").rglob("*.py"):
+        ours = {name for name, _ in imports(path) if name.startswith("alignment.")}
+        assert all(name.split(".")[1] in known for name in ours), path
+
+
+def test_only_the_style_of_figures_imports_matplotlib_and_late():
+    assert importing("matplotlib") == {"figures/style.py"}
+    assert "matplotlib" not in at_once(PACKAGE / "figures" / "style.py")
 
 
 def test_only_the_trainers_import_trl():

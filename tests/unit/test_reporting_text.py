@@ -16,6 +16,7 @@ from alignment.reporting.text import safe, shorten
         ("\ud800", r"\ud800"),
         ("\ufeffa\u200bb", r"\ufeffa\u200bb"),
         ("\U000e0041", r"\U000e0041"),
+        ("\ufffe\uffff", r"\ufffe\uffff"),
         ("a\nb\tc\r", r"a\nb\tc\r"),
         ("naïve 我 می‌خواهم 👩‍🚀 क्षेत्र", "naïve 我 می‌خواهم 👩‍🚀 क्षेत्र"),
     ],

@@ -1,0 +1,154 @@
+"""How every figure looks, and the only module that imports matplotlib: late, for 0.7 s.
+
+Nothing here touches pyplot or keeps a setting: figures are made and saved within `applied`, which
+knows matplotlib's defaults and ours and nothing of the user's configuration.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1f2328"
+"""Text, axes and all that is no series: the page replaces this colour by its own."""
+
+BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
+"""Of Okabe & Ito (2008), Color Universal Design, those with 3:1 contrast on white and on dark."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+"""Series differ by marker too: after four the colours come again, and print has none."""
+
+WIDTH = 4.4
+"""Inches: what fits a column of a paper, and 10 px letters on a screen of 360."""
+
+SMALL = 8.0
+_SIZE = 9.0
+_DPI = 150
+_SETTINGS: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the layout is the same everywhere
+    "font.size": _SIZE,
+    "axes.titlesize": SMALL,
+    "axes.titlepad": 4,
+    "axes.labelsize": SMALL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": False,  # as everywhere else in a report
+    "axes.titlelocation": "left",
+    "grid.alpha": 0.15,
+    "grid.linewidth": 0.6,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "hatch.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5.0,
+    "path.simplify": False,  # what was drawn can be read back
+    "text.parse_math": False,  # a name may hold `$`
+    "svg.fonttype": "none",  # text that can be selected and found
+    "svg.hashsalt": "alignment-gate",
+    "pdf.fonttype": 42,
+    "figure.dpi": 72,
+} | dict.fromkeys(
+    ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"),
+    INK,
+)
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
+    "png": {"Software": None},
+    "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
+}
+"""Nothing of when and by what: equal data give equal bytes."""
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Our settings, for as long as something is drawn or saved."""
+    import matplotlib as mpl  # noqa: PLC0415
+
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        # A name may hold letters that the font lacks. A browser finds them elsewhere.
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        yield
+
+
+def panels(
+    heights: Sequence[float], *, around: float, columns: int = 1, sharex: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of the usual width with rows of panels; call in `applied`.
+
+    `heights` are those of the rows in inches, to which `around` adds what is written around them.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(WIDTH, sum(heights) + around), layout="constrained")
+    grid = figure.subplots(
+        len(heights),
+        columns,
+        sharex=sharex,
+        squeeze=False,
+        height_ratios=list(heights),
+    )
+    return figure, list(grid.flat)
+
+
+def segments(ax: Axes, lines: Sequence[Sequence[Sequence[float]]], **look: Any) -> None:
+    """Draw many lines as one path: in an SVG a tenth of what as many lines would take."""
+    from matplotlib.patches import PathPatch  # noqa: PLC0415
+    from matplotlib.path import Path  # noqa: PLC0415
+
+    if not lines:
+        return
+    points = [point for line in lines for point in line]
+    codes = [Path.LINETO if place else Path.MOVETO for line in lines for place in range(len(line))]
+    ax.add_patch(PathPatch(Path(points, codes), fill=False, **look))
+    ax.update_datalim(points)
+
+
+def heading(ax: Axes, name: str, note: str = "") -> None:
+    """Say above a panel what it shows."""
+    ax.set_title(name, loc="left", fontweight="bold")
+    ax.set_title(note, loc="right")
+
+
+def doubtful(ax: Axes) -> None:
+    """Hatch a panel that says nothing, because its judge is no better than chance."""
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    hatched: dict[str, Any] = {
+        "fill": False,
+        "hatch": "////",
+        "edgecolor": INK,
+        "linewidth": 0,
+        "alpha": 0.2,
+    }
+    ax.add_artist(Rectangle((0, 0), 1, 1, transform=ax.transAxes, zorder=-1, **hatched))
+
+
+def look(place: int) -> dict[str, Any]:
+    """Colour and marker of the series at a place."""
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+
+
+def save(figure: Figure, kind: str) -> bytes:
+    """The figure as `svg`, `png` (150 dpi, on white) or `pdf`; call in `applied`."""
+    file = io.BytesIO()
+    ground: dict[str, Any] = {"transparent": True}
+    if kind == "png":
+        ground = {"dpi": _DPI, "facecolor": "white"}
+    figure.savefig(file, format=kind, metadata=_METADATA[kind], **ground)
+    return file.getvalue()
