@@ -233,7 +233,8 @@ def _unscored(item: pytest.Item, report: pytest.TestReport, reason: str) -> None
 
 def _gated(item: pytest.Item, report: pytest.TestReport, gated: GatedReport) -> None:
     """The gate's account in a section of its own: pytest cuts the text of assertions."""
-    from alignment.reporting.gate import account, headline, plain_decision  # noqa: PLC0415
+    from alignment.reporting.gate import account, headline  # noqa: PLC0415
+    from alignment.reporting.plain import plain_decision  # noqa: PLC0415
 
     if gated.passes or not gated.compared:  # an assertion of the test's own is no verdict
         if tolerated(session_of(item.config).profile, gated.decision):

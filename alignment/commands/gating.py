@@ -48,11 +48,12 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
     from alignment.decisions import worst  # noqa: PLC0415
     from alignment.gating.reports import compare, side  # noqa: PLC0415
     from alignment.reporting import gate, jsontext  # noqa: PLC0415
+    from alignment.reporting.plain import plain_gate  # noqa: PLC0415
 
     found = compare(side(options.before, options.report), side(options.after, options.report))
     outcome = worst(*(each.outcome for each in found.decisions))
     options.exit = {"pass": 0, "fail": 1, "invalid": 1}.get(outcome, 3)
-    told = gate.plain_gate(found)
+    told = plain_gate(found)
     if options.json:
         yield jsontext.dumps(told | {"outcome": outcome}).rstrip()
         return

@@ -23,7 +23,7 @@ from alignment.records import (
     ScoreSummary,
     SelfDisagreement,
 )
-from alignment.reporting.gate import plain_comparison, plain_gate
+from alignment.reporting.plain import plain_comparison, plain_gate
 
 _NOTHING = Findings()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from alignment.decisions import Change, Comparison, Decision, Gate, Shift
+from alignment.decisions import OUTCOMES
 from alignment.reporting.columns import Column, tables
-from alignment.reporting.numbers import NOTHING
+from alignment.reporting.numbers import NOTHING, Document
 from alignment.reporting.text import safe, shorten
 
 MOST = 10
@@ -18,58 +19,103 @@ MOST = 10
 _TEXT = 70
 
 
-def plain_gate(gate: Gate) -> dict[str, Any]:
-    """A gate as plain values, as it stands in the JSON report."""
-    return {
-        "against": gate.against,
-        "plan": gate.plan,
-        "decisions": [plain_decision(each) for each in gate.decisions],
-        "shifts": {
-            variant: [plain_estimate(each) for each in found]
-            for variant, found in gate.shifts.items()
-        },
-        "drifts": {
-            variant: {name: plain_estimate(each) for name, each in found.items()}
-            for variant, found in gate.drifts.items()
-        },
-    }
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether to merge, in words for someone who has never seen a report.
+
+    `outcome` is the gate's worst, None where no gate was held; `headline` is one sentence;
+    `details` are a sentence for every decision that is no clean pass, worst first.
+    """
+
+    outcome: str | None
+    headline: str
+    details: tuple[str, ...]
 
 
-def plain_decision(decision: Decision) -> dict[str, Any]:
-    """A decision as plain values."""
-    return {
-        "variant": decision.variant,
-        "axis": decision.axis,
-        "rate": decision.rate,
-        "against": decision.against,
-        "outcome": decision.outcome,
-        "own": decision.own,
-        "margin": decision.margin,
-        "change": None if decision.change is None else plain_estimate(decision.change),
-        "adjusted": decision.adjusted,
-        "needed": decision.needed,
-        "reasons": list(decision.reasons),
-        "flips": [asdict(flip) for flip in decision.flips],
-        "anchor": None if decision.anchor is None else plain_decision(decision.anchor),
-    }
+def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
+    """What a report says about a merge. `name` makes names and reasons safe for where it goes."""
+    gate = document["gate"]
+    decisions = _worst_first(gate["decisions"] if gate else ())
+    if not decisions:
+        return Verdict(None, _undecided(document), ())
+    outcomes = Counter(each["outcome"] for each in decisions)
+    first = decisions[0]
+    blocked = [each for each in decisions if not _let_through(document, each)]
+    lead = (
+        "Do not merge"
+        if outcomes["fail"]
+        else "Do not merge yet"
+        if blocked
+        else "Look before you merge"
+        if first["outcome"] != "pass"
+        else "May be merged"
+    )
+    said = _found(decisions, name)
+    outcomes[first["outcome"]] -= 1
+    others = [f"{n} {kind}" for kind, n in outcomes.items() if n and kind != "pass"]
+    rest = f" Also: {', '.join(others)} of {len(decisions)}." if others else ""
+    details = tuple(headline(each, name) for each in _concerning(decisions))
+    return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details)
 
 
-def plain_estimate(found: Change | Shift) -> dict[str, Any]:
-    """A change or a shift as plain values."""
-    return asdict(found) | {"interval": [found.interval.low, found.interval.high]}
+def _undecided(document: Document) -> str:
+    if document["limit"] is not None:
+        return (
+            f"Not decided: {document['limit']} prompts per axis are a quick look, without a gate."
+        )
+    if not document["complete"]:
+        return "Not decided: the run is incomplete, so no gate was held."
+    return "Not decided: nothing was gated, so this run says nothing about a merge."
 
 
-def plain_comparison(comparison: Comparison) -> dict[str, Any]:
-    """A comparison of two variants as plain values; `changes` by rate, with their adjusted p."""
-    return {
-        "before": comparison.before,
-        "after": comparison.after,
-        "changes": {
-            each.name: plain_estimate(each) | {"adjusted": adjusted}
-            for each, adjusted in zip(comparison.changes, comparison.adjusted, strict=True)
-        },
-        "combined": None if comparison.combined is None else plain_estimate(comparison.combined),
-    }
+def _let_through(document: Document, decision: Mapping[str, Any]) -> bool:
+    """Whether a run passes with this decision, by the profile's word on what is not decided."""
+    settings = document["profile"]["axes"][decision["axis"]].get("gate", {})
+    return decision["outcome"] == "pass" or settings.get(decision["outcome"]) == "warn"
+
+
+def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -> str:
+    """What the worst decision found; for a clean run what all of them did."""
+    first = decisions[0]
+    variant, axis, rate = (name(first[key]) for key in ("variant", "axis", "rate"))
+    other, margin = _other(first, name), f"{first['margin']:g} points"
+    if first["outcome"] == "invalid":
+        return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
+    if first["outcome"] == "uninformative":
+        return f"the judge is no better than chance on {axis}, so {rate} says nothing"
+    if first["outcome"] == "inconclusive":
+        since = "" if deciding(first) is first else " since the anchor"
+        return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
+    if first["outcome"] == "fail":
+        by = deciding(first)
+        since = f"against {other}" if by is first else "since the anchor"
+        fall = f"from {by['change']['before']:.1f} to {by['change']['after']:.1f} %"
+        return f"{axis} ({rate}) of {variant} fell {fall} {since}"
+    least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
+    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}"
+
+
+def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """The other side of a decision: `the baseline`, or a variant."""
+    against = decision["against"]
+    return "the baseline" if against == "baseline" else name(against)
+
+
+def _worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(decisions, key=lambda each: -OUTCOMES.index(each["outcome"]))
+
+
+def _concerning(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The decisions that are no clean pass, worst first; what concerns a variant is told once."""
+    found, told = [], set()
+    for decision in _worst_first(decisions):
+        reasons = tuple(decision["reasons"])
+        if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
+            continue
+        if reasons:
+            told.add(reasons)
+        found.append(decision)
+    return found
 
 
 # -- lines ---------------------------------------------------------------------------------------
@@ -148,23 +194,17 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
 
 def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
     """The accounts of every decision that is no clean pass, worst outcome first."""
-    order = ("invalid", "fail", "uninformative", "inconclusive", "pass")
-    lines: list[str] = []
-    told: set[tuple[str, ...]] = set()
-    for decision in sorted(gate["decisions"], key=lambda each: order.index(each["outcome"])):
-        reasons = tuple(decision["reasons"])
-        if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
-            continue
-        if reasons:  # what concerns a variant as a whole is told once
-            told.add(reasons)
-        lines += ["", *account(decision, width)]
-    return lines
+    return [
+        line
+        for decision in _concerning(gate["decisions"])
+        for line in ("", *account(decision, width))
+    ]
 
 
-def headline(decision: Mapping[str, Any]) -> str:
-    """One line: which variant and rate, the outcome, and why."""
-    name = f"{safe(decision['variant'])} {safe(decision['rate'])}"
-    return f"{name}: {decision['outcome'].upper()}: {_why(decision)}"
+def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
+    """One line: which variant and rate, the outcome, and why; `name` as for `verdict`."""
+    which = f"{name(decision['variant'])} {name(decision['rate'])}"
+    return f"{which}: {decision['outcome'].upper()}: {_why(decision, name)}"
 
 
 def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
@@ -192,22 +232,22 @@ def moved(change: Mapping[str, Any]) -> str:
     return f"{change['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def _why(decision: Mapping[str, Any]) -> str:
+def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     if decision["reasons"]:
-        return "; ".join(safe(reason) for reason in decision["reasons"])
+        return "; ".join(name(reason) for reason in decision["reasons"])
     change, margin = decision["change"], f"{decision['margin']:g}"
     figures = (
         f"{change['before']:.1f} to {change['after']:.1f} %, {moved(change)} points against "
-        f"{safe(decision['against'])}, {change['lost']} lost and {change['gained']} gained of "
+        f"{name(decision['against'])}, {change['lost']} lost and {change['gained']} gained of "
         f"{change['total']}"
     )
     by = deciding(decision)
     if by is not decision:
-        return f"since the anchor: {_why(by)}"
-    return f"{figures}{_meaning(decision, margin)}"
+        return f"since the anchor: {_why(by, name)}"
+    return f"{figures}{_meaning(decision, margin, name)}"
 
 
-def _meaning(decision: Mapping[str, Any], margin: str) -> str:
+def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
     own = decision["own"]
     if own == "fail":
         return (
@@ -218,7 +258,7 @@ def _meaning(decision: Mapping[str, Any], margin: str) -> str:
         more = "no number of such prompts" if needed is None else f"about {needed} such prompts"
         return f"; a loss of {margin} points is not ruled out, {more} would decide"
     if own == "uninformative":
-        return f"; the judge is no better than chance on {safe(decision['axis'])}"
+        return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
         return "; improved: the baseline can be raised with --snapshot-update"
     return ""

@@ -9,8 +9,9 @@ import pytest
 from alignment.decisions import Change, Claim, Comparison, Decision, Findings, Flip, Gate, Shift
 from alignment.records import Interval
 from alignment.reporting.document import document
-from alignment.reporting.gate import account, headline, plain_decision, plain_gate, summary
+from alignment.reporting.gate import account, headline, summary, verdict
 from alignment.reporting.markdown import LIMIT, markdown
+from alignment.reporting.plain import plain_decision, plain_gate
 from alignment.reporting.terminal import summary as terminal
 
 HERE = Path(__file__)
@@ -130,3 +131,75 @@ def test_without_a_gate_there_is_no_section():
     text = markdown(document(SAMPLE["results"]()))
     assert "gate" not in text
     assert "Claims" not in text
+
+
+def judged(*decisions, against="baseline", **settings):
+    """The verdict on a report with these decisions."""
+    told = document(SAMPLE["results"](**settings), Findings(gate=Gate(against, decisions)))
+    gates = {"inconclusive": "warn", "uninformative": "fail"}
+    for axis in told["profile"]["axes"].values():
+        axis["gate"] = gates
+    return verdict(told)
+
+
+def test_a_verdict_says_in_one_sentence_that_a_regression_must_not_be_merged():
+    helpful = replace(PASS, axis="helpfulness", rate="HpR")
+    found = judged(helpful, FAIL)
+    assert found.outcome == "fail"
+    assert found.headline == (
+        "Do not merge: harmlessness (HmR) of sft_dpo fell from 90.0 to 60.0 % against the baseline."
+    )
+    assert found.details == (headline(plain_decision(FAIL)),)
+
+
+def test_a_verdict_counts_what_else_is_wrong():
+    open_ = replace(FAIL, own="inconclusive")
+    found = judged(open_, open_, FAIL, PASS)
+    assert found.headline.endswith("against the baseline. Also: 2 inconclusive of 4.")
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (PASS, "May be merged: no gated rate (of 1) fell by 10 points or more"),
+        (
+            replace(FAIL, own="inconclusive"),
+            "Look before you merge: a loss of 10 points of harmlessness (HmR) is not ruled out",
+        ),
+        (replace(FAIL, own="uninformative"), "Do not merge yet: the judge is no better than"),
+        (
+            replace(FAIL, own="invalid", change=None, reasons=("one thing", "another")),
+            "Do not merge yet: sft_dpo cannot be compared with the baseline: one thing; another.",
+        ),
+        (replace(PASS, anchor=replace(FAIL, against="anchor")), "Do not merge: harmlessness"),
+    ],
+)
+def test_a_verdict_begins_with_what_to_do(decision, said):
+    found = judged(decision)
+    assert found.headline.startswith(said)
+    assert found.outcome == decision.outcome
+
+
+def test_what_the_profile_lets_through_does_not_hide_what_it_does_not():
+    """An axis that only warns is worse than one that fails the run."""
+    warned = replace(FAIL, own="uninformative")
+    told = document(
+        SAMPLE["results"](),
+        Findings(gate=Gate("baseline", (warned, replace(FAIL, axis="helpfulness", own="invalid")))),
+    )
+    told["gate"]["decisions"][1]["outcome"] = "inconclusive"
+    told["profile"]["axes"]["harmlessness"]["gate"] = {"uninformative": "warn"}
+    told["profile"]["axes"]["helpfulness"]["gate"] = {"inconclusive": "fail"}
+    assert verdict(told).headline.startswith("Do not merge yet: the judge")
+
+
+def test_without_a_gate_the_verdict_says_so():
+    for changes, why in (
+        ({}, "nothing was gated"),
+        ({"complete": False}, "incomplete"),
+        ({"limit": 5}, "quick look"),
+    ):
+        found = verdict(document(SAMPLE["results"](**changes)))
+        assert found.outcome is None
+        assert found.headline.startswith("Not decided: ")
+        assert why in found.headline

@@ -1,0 +1,62 @@
+"""What the gate found as plain values, as it stands in the JSON report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from alignment.decisions import Change, Comparison, Decision, Gate, Shift
+
+
+def plain_gate(gate: Gate) -> dict[str, Any]:
+    """A gate as plain values, as it stands in the JSON report."""
+    return {
+        "against": gate.against,
+        "plan": gate.plan,
+        "decisions": [plain_decision(each) for each in gate.decisions],
+        "shifts": {
+            variant: [plain_estimate(each) for each in found]
+            for variant, found in gate.shifts.items()
+        },
+        "drifts": {
+            variant: {name: plain_estimate(each) for name, each in found.items()}
+            for variant, found in gate.drifts.items()
+        },
+    }
+
+
+def plain_decision(decision: Decision) -> dict[str, Any]:
+    """A decision as plain values."""
+    return {
+        "variant": decision.variant,
+        "axis": decision.axis,
+        "rate": decision.rate,
+        "against": decision.against,
+        "outcome": decision.outcome,
+        "own": decision.own,
+        "margin": decision.margin,
+        "change": None if decision.change is None else plain_estimate(decision.change),
+        "adjusted": decision.adjusted,
+        "needed": decision.needed,
+        "reasons": list(decision.reasons),
+        "flips": [asdict(flip) for flip in decision.flips],
+        "anchor": None if decision.anchor is None else plain_decision(decision.anchor),
+    }
+
+
+def plain_estimate(found: Change | Shift) -> dict[str, Any]:
+    """A change or a shift as plain values."""
+    return asdict(found) | {"interval": [found.interval.low, found.interval.high]}
+
+
+def plain_comparison(comparison: Comparison) -> dict[str, Any]:
+    """A comparison of two variants as plain values; `changes` by rate, with their adjusted p."""
+    return {
+        "before": comparison.before,
+        "after": comparison.after,
+        "changes": {
+            each.name: plain_estimate(each) | {"adjusted": adjusted}
+            for each, adjusted in zip(comparison.changes, comparison.adjusted, strict=True)
+        },
+        "combined": None if comparison.combined is None else plain_estimate(comparison.combined),
+    }
