@@ -61,9 +61,9 @@ def refused(config: pytest.Config, error: AlignmentError | str) -> Exception:
 
 def plain(error: AlignmentError | str) -> str:
     """One line whatever keys and file names it quotes."""
-    from alignment.reporting.text import safe  # noqa: PLC0415
+    from alignment.reporting.text import inert, safe  # noqa: PLC0415
 
-    return safe(str(error))
+    return inert(safe(str(error)))
 
 
 def _update(config: pytest.Config) -> str:

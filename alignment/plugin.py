@@ -1,22 +1,19 @@
-"""The pytest plugin: its hooks, from collection to the summary; logic lives apart.
+"""The pytest plugin: its hooks, from collection to outcomes; logic lives apart.
 
-It acts only on tests marked `@pytest.mark.alignment(axis=...)` and starts without torch. The heavy
+`ending.py` has those from there to the summary. It acts only on tests marked
+`@pytest.mark.alignment(axis=...)` and starts without torch. The heavy
 half of the package is imported when the first of them is collected.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from alignment.errors import (
     AlignmentError,
-    BaselineError,
     CrashError,
     NegativeVerdict,
     Unscored,
@@ -26,25 +23,21 @@ from alignment.hosting import (
     REFUSED,
     SESSION,
     STARTED,
-    is_worker,
     plain,
     refused,
     require,
     session_of,
     tolerated,
-    verbosity,
 )
 from alignment.options import asked_for, declare
 
 if TYPE_CHECKING:
-    from alignment.reporting.numbers import Document
     from alignment.session import Session
     from alignment.snapshot import GatedReport
 
 __all__ = ["require"]
-pytest_plugins = ["alignment.fixtures"]
+pytest_plugins = ["alignment.fixtures", "alignment.ending"]
 
-_REPORT = pytest.StashKey["tuple[Document | None, list[str]]"]()
 _PER_PROMPT = frozenset(f"alignment_{name}" for name in ("prompt", "response", "score", "verdict"))
 
 
@@ -203,8 +196,11 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A negative verdict is `xfailed`; errors of ours are one line; nothing else is touched."""
+    ours = item.get_closest_marker(MARK) is not None
+    if ours and call.when == "call":
+        item.user_properties.extend(_properties(item))
     report = yield
-    if item.get_closest_marker(MARK) is None or call.excinfo is None:
+    if not ours or call.excinfo is None:
         return report
     error = call.excinfo.value
     gated = getattr(item, "funcargs", {}).get("alignment_report")
@@ -222,6 +218,21 @@ def pytest_runtest_makereport(
     return report
 
 
+def _properties(item: pytest.Item) -> list[tuple[str, object]]:
+    """What JUnit's XML and its like tell of a case: what was tested, and what came out."""
+    from alignment.properties import of_case, of_gate  # noqa: PLC0415 - pydantic, for guests
+
+    arguments: dict[str, Any] = getattr(item, "funcargs", {})
+    if gated := arguments.get("alignment_report"):
+        return of_gate(gated.decision)
+    variant, prompt = (arguments.get(f"alignment_{name}") for name in ("variant", "prompt"))
+    mark = item.get_closest_marker(MARK)
+    axis = mark.kwargs.get("axis") if mark else None
+    if variant is None or axis is None or "alignment_prompt" not in arguments:
+        return []
+    return of_case(variant, axis, prompt, arguments.get("alignment_verdict"))
+
+
 def _unscored(item: pytest.Item, report: pytest.TestReport, reason: str) -> None:
     """Skipped with the reason: nothing is known of this response, for better or worse."""
     report.longrepr = reason
@@ -235,6 +246,7 @@ def _gated(item: pytest.Item, report: pytest.TestReport, gated: GatedReport) -> 
     """The gate's account in a section of its own: pytest cuts the text of assertions."""
     from alignment.reporting.gate import account, headline  # noqa: PLC0415
     from alignment.reporting.plain import plain_decision  # noqa: PLC0415
+    from alignment.reporting.text import inert  # noqa: PLC0415
 
     if gated.passes or not gated.compared:  # an assertion of the test's own is no verdict
         if tolerated(session_of(item.config).profile, gated.decision):
@@ -242,127 +254,11 @@ def _gated(item: pytest.Item, report: pytest.TestReport, gated: GatedReport) -> 
             report.__dict__.pop("wasxfail", None)
         return
     decision = plain_decision(gated.decision)
-    report.longrepr = headline(decision)
-    report.sections.append(("alignment gate", "\n".join(account(decision))))
+    report.longrepr = inert(headline(decision))
+    report.sections.append(("alignment gate", inert("\n".join(account(decision)))))
     if tolerated(session_of(item.config).profile, gated.decision):
         report.outcome = "skipped"
-        report.wasxfail = headline(decision)
+        report.wasxfail = inert(headline(decision))
     else:
         report.outcome = "failed"
         report.__dict__.pop("wasxfail", None)
-
-
-# -- the end -----------------------------------------------------------------------------------
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker tells the controller what it did; the controller writes the reports."""
-    config = session.config
-    if is_worker(config):
-        output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
-        output["alignment_refused"] = REFUSED in config.stash
-        if SESSION in config.stash and session_of(config).used:
-            ours = session_of(config)
-            output["alignment"] = dict(ours.progress.seconds)
-            output["alignment_baselines"] = str(ours.baselines) if ours.baselines else None
-            output["alignment_gated"] = ours.gated
-            output["alignment_accepted"] = sorted(ours.accepted)
-    elif REFUSED in config.stash:
-        session.exitstatus = pytest.ExitCode.USAGE_ERROR
-    elif SESSION in config.stash and session_of(config).used and not config.option.collectonly:
-        _report(session)
-        _spare_hypothesis(config)
-
-
-def _spare_hypothesis(config: pytest.Config) -> None:
-    """Where nothing has imported hypothesis, its summary would, to find that it has nothing to say.
-
-    That is 0.7 s of a warm run that has 3.
-    """
-    plugin = config.pluginmanager.get_plugin("hypothesispytest")
-    if plugin is not None and "hypothesis" not in sys.modules:
-        config.pluginmanager.unregister(plugin)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdist's signature
-    """Take over what a worker did."""
-    output = getattr(node, "workeroutput", {})
-    if output.get("alignment_refused"):
-        node.config.stash[REFUSED] = True
-    if output.get("alignment") is not None:
-        ours = session_of(node.config)
-        ours.used = True
-        ours.accepted.update(output["alignment_accepted"])
-        ours.gated = ours.gated or output["alignment_gated"]
-        if output["alignment_baselines"]:
-            ours.baselines = Path(output["alignment_baselines"])
-        for stage, spent in output["alignment"].items():
-            ours.elsewhere[stage] = ours.elsewhere.get(stage, 0.0) + spent
-
-
-def _report(session: pytest.Session) -> None:
-    """Write the reports, and keep what the terminal shows of them."""
-    from alignment.reporting.write import write_report  # noqa: PLC0415
-
-    config, ours = session.config, session_of(session.config)
-    document: Document | None = None
-    lines: list[str] = []
-    try:
-        document = ours.document(int(session.exitstatus))
-        if document is None:
-            return
-        path = write_report(ours.options.report, document)
-        lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
-        if ours.accepted:
-            lines = [*_accept(session, ours, complete=bool(document["complete"])), *lines]
-    except AlignmentError as error:
-        lines.append(f"{type(error).__name__}: {plain(error)}")
-        if session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if not config.pluginmanager.has_plugin("terminalreporter"):
-            sys.stderr.write(f"{lines[-1]}\n")
-    config.stash[_REPORT] = (document, lines)
-
-
-def _accept(session: pytest.Session, ours: Session, *, complete: bool) -> list[str]:
-    """Replace the baselines that were asked for, if the run can be relied on: a line for each."""
-    names = ", ".join(sorted(ours.accepted))
-    why = "it is not complete" if not complete or ours.options.limit is not None else ""
-    if session.testsfailed:
-        why = f"{session.testsfailed} tests failed"
-    elif session.exitstatus != pytest.ExitCode.OK:
-        why = "it was interrupted"
-    if why:
-        raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
-    folder = session.config.invocation_params.dir
-    return [f"baseline: {os.path.relpath(path, folder)}" for path in ours.promote()]
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Show the table and where the reports are; with -v every case, with -q only the place."""
-    if _REPORT not in config.stash:
-        return
-    from alignment.reporting.gate import comparisons  # noqa: PLC0415
-    from alignment.reporting.terminal import summary as table  # noqa: PLC0415
-
-    (document, lines), ours = config.stash[_REPORT], session_of(config)
-    write, level = terminalreporter.write_line, verbosity(config)
-    if level >= 0:
-        terminalreporter.write_sep("=", f"alignment: {ours.profile.name}")
-    if document is not None and level >= 0:
-        if level > 0:
-            for text in (*ours.listing(), ""):
-                write(text)
-        width = terminalreporter._tw.fullwidth  # noqa: SLF001
-        for text in table(document, width=width):
-            write(text)
-        for text in comparisons(document, width) if level > 0 else ():
-            write(text)
-    for line in lines:
-        failed = not line.startswith(("report: ", "baseline: "))
-        if level >= -1 or failed:
-            write(line, red=failed)

@@ -213,7 +213,11 @@ class Session:
         return lines
 
     def document(self, exit_status: int) -> dict[str, Any] | None:
-        """The report of what is known now, or None when nothing is."""
+        """The report of what is known now, or None when nothing is.
+
+        A complete run is remembered, and is the last of its history; others show it as it is.
+        """
+        from alignment import history  # noqa: PLC0415
         from alignment.gating.manifests import manifest  # noqa: PLC0415
         from alignment.reporting.document import document  # noqa: PLC0415
 
@@ -226,7 +230,15 @@ class Session:
         gate = self.keeper.gate if whole and ready and self.baselines is not None else None
         names = self.profile.variants if whole else ()
         told = {name: manifest(self.study, name).model_dump() for name in names}
-        return document(results, findings(results, self.profile, gate, told))
+        found = document(results, findings(results, self.profile, gate, told))
+        store = self.study.store
+        found["run"] |= {
+            "id": history.identity(found),
+            "history": history.remember(store, found)
+            if whole
+            else history.recall(store, self.profile.name),
+        }
+        return found
 
     def _run(self, exit_status: int) -> Mapping[str, Any]:
         """Everything that may differ between two equal runs."""

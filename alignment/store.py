@@ -22,6 +22,9 @@ from typing import Any
 from alignment.errors import StoreError
 
 SCHEMA = 1
+RUN = "run"
+"""The kind of the summaries of runs: what nothing can compute again, so pruning leaves it."""
+
 _CHUNK = 500  # SQLite allows 999 variables in one statement where it is old
 SETUP = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -131,6 +134,25 @@ class Store:
         with self._plainly("written"), self._writing():
             otherwise = "REPLACE" if replace else "IGNORE"
             self._db.executemany(f"INSERT OR {otherwise} INTO entries VALUES (?, ?, ?, ?)", rows)  # noqa: S608
+
+    def values(self, kind: str) -> list[Any]:
+        """All values of a kind; what was written last comes last."""
+        with self._plainly("read"):
+            rows = self._db.execute(
+                "SELECT value FROM entries WHERE kind = ? ORDER BY created, key", (kind,)
+            )
+            return [json.loads(value) for (value,) in rows]
+
+    def update(self, kind: str, key: str, change: Callable[[Any | None], Any]) -> Any:
+        """Replace a value by what `change` makes of it (of None: there is none); the new one.
+
+        No other process writes in between.
+        """
+        with self._plainly("written"), self._writing():
+            value = change(self.get(kind, [key]).get(key))
+            row = (kind, key, json.dumps(value, ensure_ascii=True), time.time())
+            self._db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", row)
+        return value
 
     def cached(self, kind: str, key: str, compute: Callable[[], Any]) -> Any:
         """The value under `key`, computed and kept when it is not there."""
@@ -243,18 +265,18 @@ class Store:
     def prune(self, *, older_than: float, dry_run: bool = False) -> tuple[int, int]:
         """Delete records and models made more than `older_than` seconds ago: how many of each.
 
-        A model that is being made is left alone. `dry_run` only counts.
+        A model that is being made is left alone, and so are the summaries of runs, which nothing
+        can compute again. `dry_run` only counts.
         """
         limit = time.time() - older_than
+        which, those = "FROM entries WHERE created < ? AND kind <> ?", (limit, RUN)
         with self._plainly("pruned"):
             old = [p for p in self.models.iterdir() if p.is_dir() and p.stat().st_mtime < limit]
             gone = sum(self._removed(path, dry_run=dry_run) for path in old)
             if dry_run:
-                count = "SELECT COUNT(*) FROM entries WHERE created < ?"
-                return int(self._db.execute(count, (limit,)).fetchone()[0]), gone
+                return int(self._db.execute(f"SELECT COUNT(*) {which}", those).fetchone()[0]), gone
             with self._writing():
-                delete = "DELETE FROM entries WHERE created < ?"
-                records = self._db.execute(delete, (limit,)).rowcount
+                records = self._db.execute(f"DELETE {which}", those).rowcount
             self._db.execute("VACUUM")
         return records, gone
 

@@ -1,4 +1,4 @@
-"""`python -m alignment`: the store, profiles, training, judges, the gate.
+"""`python -m alignment`: the store, profiles, training, judges, the gate, reports and history.
 
 Each module declares its commands (`declare`); a command is a generator of the lines to print.
 """
@@ -9,9 +9,9 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from alignment.commands import gating, judges, models, storage
+from alignment.commands import gating, judges, models, reports, storage
 from alignment.errors import AlignmentError, Elsewhere
-from alignment.reporting.text import safe
+from alignment.reporting.text import inert, safe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,16 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Elsewhere:
         return 2
     except (AlignmentError, ValueError) as error:
-        print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
+        print(f"error: {inert(safe(str(error)))}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
     if text:
-        print(text)  # noqa: T201
+        print(inert(text))  # noqa: T201
     return int(options.exit)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alignment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (gating, judges, models, storage):
+    for module in (gating, judges, models, reports, storage):
         module.declare(commands)
     return parser

@@ -38,7 +38,7 @@ def declare(commands: Any) -> None:
 def _show(options: argparse.Namespace) -> Iterator[str]:
     root = location(options.alignment_store)
     yield f"store {root}"
-    store = _opened(root)
+    store = opened(root)
     if store is None:
         yield "empty: nothing was stored there yet"
         return
@@ -54,13 +54,13 @@ def _show(options: argparse.Namespace) -> Iterator[str]:
 
 def _prune(options: argparse.Namespace) -> Iterator[str]:
     seconds, root = _duration(options.older_than), location(options.alignment_store)
-    store = _opened(root)
+    store = opened(root)
     records, models = store.prune(older_than=seconds, dry_run=options.dry_run) if store else (0, 0)
     done = "would delete" if options.dry_run else "deleted"
     yield f"store {root}: {done} {records} records and {models} models"
 
 
-def _opened(root: Path) -> Store | None:
+def opened(root: Path) -> Store | None:
     """The store at `root`, or None when there is none: looking at it must not make one."""
     if root.exists() and not root.is_dir():
         raise StoreError(f"store {root}: is a file; name a folder with --alignment-store")

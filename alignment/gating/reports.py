@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +16,10 @@ from alignment.baseline import Manifest, differences
 from alignment.decisions import Decision, Gate, PairedVerdict, Shift
 from alignment.errors import ReportError
 from alignment.gating import coverage
-from alignment.reporting.document import SCHEMA
-from alignment.reporting.write import COMPLETE
+from alignment.reporting.read import COMPLETE, read_report
 
 REPORT = f"{COMPLETE}.json"
+_NEEDED = ("axes", "cases", "manifests", "profile", "prompts", "variants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +58,7 @@ def _side(folder: Path, variant: str | None, name: str) -> Side:
 
 def load(folder: Path) -> dict[str, Any]:
     """The report in a folder. Raises ReportError for none, a damaged or an unknown one."""
-    path = folder / REPORT
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportError(
-            f"{path}: cannot be read: {error.strerror}; name a folder with a complete report"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path}: is no JSON ({error})") from None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise ReportError(f"{path}: is no report of schema {SCHEMA}")
-    missing = {"cases", "prompts", "variants", "axes", "profile", "manifests"} - document.keys()
-    if missing:
-        raise ReportError(f"{path}: lacks {', '.join(sorted(missing))}; run the suite again")
-    return document
+    return read_report(folder / REPORT, needed=_NEEDED)
 
 
 def compare(before: Side, after: Side) -> Gate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 from alignment.decisions import OUTCOMES
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import NOTHING, Document
-from alignment.reporting.text import safe, shorten
+from alignment.reporting.text import safe, shorten, wrapped
 
 MOST = 10
 """Flipped prompts that an account lists; the JSON report has them all."""
@@ -54,7 +53,7 @@ def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
     outcomes[first["outcome"]] -= 1
     others = [f"{n} {kind}" for kind, n in outcomes.items() if n and kind != "pass"]
     rest = f" Also: {', '.join(others)} of {len(decisions)}." if others else ""
-    details = tuple(headline(each, name) for each in _concerning(decisions))
+    details = tuple(headline(each, name) for each in concerning(gate))
     return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details)
 
 
@@ -71,7 +70,7 @@ def _undecided(document: Document) -> str:
 def _let_through(document: Document, decision: Mapping[str, Any]) -> bool:
     """Whether a run passes with this decision, by the profile's word on what is not decided."""
     settings = document["profile"]["axes"][decision["axis"]].get("gate", {})
-    return decision["outcome"] == "pass" or settings.get(decision["outcome"]) == "warn"
+    return decision["outcome"] == "pass" or bool(settings.get(decision["outcome"]) == "warn")
 
 
 def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -> str:
@@ -105,10 +104,10 @@ def _worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
     return sorted(decisions, key=lambda each: -OUTCOMES.index(each["outcome"]))
 
 
-def _concerning(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """The decisions that are no clean pass, worst first; what concerns a variant is told once."""
     found, told = [], set()
-    for decision in _worst_first(decisions):
+    for decision in _worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
         if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
             continue
@@ -141,12 +140,12 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
         f"{safe(each['variant'])} {safe(each['rate'])}{' since the anchor' * (by is not each)}"
         for each, by in zip(decisions, told, strict=True)
     ]
-    lines = ["", *_wrapped(f"gate against {safe(gate['against'])}, points of change", width)]
+    lines = ["", *wrapped(f"gate against {safe(gate['against'])}, points of change", width)]
     lines += tables(Column("gated", names), columns, width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]
     if gate["plan"]:
-        lines += ["", *_wrapped(f"plan: {safe(gate['plan'])}.", width)]
+        lines += ["", *wrapped(f"plan: {safe(gate['plan'])}.", width)]
     return lines
 
 
@@ -164,7 +163,7 @@ def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
     lines = tables(Column("reported, not tested", [safe(name) for name in rows]), columns, width)
     for variant, drifts in gate["drifts"].items():
         told = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
-        lines += _wrapped(f"{safe(variant)}: what the judge alone did: {told}", width)
+        lines += wrapped(f"{safe(variant)}: what the judge alone did: {told}", width)
     return lines
 
 
@@ -194,11 +193,7 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
 
 def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
     """The accounts of every decision that is no clean pass, worst outcome first."""
-    return [
-        line
-        for decision in _concerning(gate["decisions"])
-        for line in ("", *account(decision, width))
-    ]
+    return [line for decision in concerning(gate) for line in ("", *account(decision, width))]
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
@@ -209,7 +204,7 @@ def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> 
 
 def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
     """The headline, and the flipped prompts: what they asked, verdicts, scores, both responses."""
-    lines = _wrapped(headline(decision), width)
+    lines = wrapped(headline(decision), width)
     flips = deciding(decision)["flips"]
     for flip in flips[:most]:
         lines += _flip(flip, width)
@@ -298,7 +293,3 @@ def probability(value: float | None) -> str:
     if value is None:
         return NOTHING
     return f"{value:.0e}" if value < 0.0001 else f"{value:.4f}"
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ")

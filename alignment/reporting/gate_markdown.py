@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from alignment.reporting import gate
-from alignment.reporting.markup import code, table
+from alignment.reporting.lowest import quoted
+from alignment.reporting.markup import code, folded, table
 from alignment.reporting.numbers import NOTHING, Document
 
 _TABLE = 8_000
 _FLIPS = 30
+_RESPONSES = 20_000
 _SHOWN = 120
 
 
@@ -59,6 +61,28 @@ def flipped(document: Document) -> str:
         return ""
     heading = ["prompt", "of", "verdict", "before", "after", "asks"]
     return f"### Flipped prompts\n\n{table(heading, rows, _TABLE)}"
+
+
+def responses(document: Document) -> str:
+    """What was answered to the flipped prompts, before and after, folded; worst first."""
+    entries = (
+        _answers(each, flip)
+        for each in gate.concerning(document["gate"])
+        for flip in gate.deciding(each)["flips"][:_FLIPS]
+        if (flip["response_before"], flip["response_after"]) != (None, None)
+    )
+    return folded("Flipped prompts: what was asked and answered", entries, _RESPONSES)
+
+
+def _answers(decision: Mapping[str, Any], flip: Mapping[str, Any]) -> str:
+    went = "lost" if flip["before"] else "gained"
+    scores = f"{flip['score_before']:.2f} to {flip['score_after']:.2f}"
+    which = f"**{code(decision['variant'])} {code(decision['rate'])}**: {went}, {scores}"
+    parts = [f"{which}, prompt {code(flip['prompt'])}", *quoted(flip["text"])]
+    for label in ("before", "after"):
+        if flip[f"response_{label}"] is not None:
+            parts += [f"{label.capitalize()}:", *quoted("", flip[f"response_{label}"])]
+    return "\n\n".join(parts)
 
 
 def claims(document: Document) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.reporting.markup import block, code
+from alignment.reporting.markup import block, code, folded
 from alignment.reporting.numbers import Document
+from alignment.reporting.text import shorten
 
 _EACH = 2
 """Cases per variant and axis: enough to see what kind of failure it is."""
 _PROMPT, _RESPONSE = 400, 600
-_OPEN = "<details>\n<summary>Lowest scored cases</summary>\n\n"
-_CLOSE = "</details>\n"
 
 
 def lowest(document: Document, limit: int) -> str:
@@ -21,13 +20,8 @@ def lowest(document: Document, limit: int) -> str:
     Prompts are shown from their end and responses from their start, both as inert code blocks.
     Empty where there is no case, or no room for one.
     """
-    text = _OPEN
-    for case in _chosen(document):
-        entry = _entry(document, case)
-        if len(text) + len(entry) + len(_CLOSE) > limit:
-            break
-        text += entry
-    return "" if text == _OPEN else text + _CLOSE
+    entries = (_entry(document, case) for case in _chosen(document))
+    return folded("Lowest scored cases", entries, limit)
 
 
 def _chosen(document: Document) -> list[Mapping[str, Any]]:
@@ -49,11 +43,14 @@ def _entry(document: Document, case: Mapping[str, Any]) -> str:
         f"prompt {code(case['prompt'])}",
     ]
     title = f"**{code(case['variant'])} on {code(case['axis'])}**: {', '.join(facts)}"
-    prompt = document["prompts"][case["prompt"]]["text"]
-    parts = [title]
+    parts = [title, *quoted(document["prompts"][case["prompt"]]["text"], case["response"])]
+    return "\n\n".join(parts)
+
+
+def quoted(prompt: str, *responses: str | None) -> list[str]:
+    """A prompt's end and the start of what was answered to it, as inert blocks, if known."""
+    parts = []
     if prompt:
         parts.append(block(prompt if len(prompt) <= _PROMPT else "…" + prompt[1 - _PROMPT :]))
-    if case["response"] is not None:
-        text = case["response"]
-        parts.append(block(text if len(text) <= _RESPONSE else text[: _RESPONSE - 1] + "…"))
-    return "\n\n".join(parts) + "\n\n"
+    parts.extend(block(shorten(text, _RESPONSE)) for text in responses if text is not None)
+    return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alignment.reporting import gate_markdown, numbers
+from alignment.reporting import gate, gate_markdown, numbers
 from alignment.reporting.lowest import lowest
 from alignment.reporting.markup import code, table
 from alignment.reporting.numbers import Document
@@ -12,23 +12,27 @@ LIMIT = 60_000
 """Characters. GitHub refuses comments of more than 65,536."""
 
 _TABLE = 16_000
+_REASON = 400
 
 
 def markdown(document: Document) -> str:
     """GitHub Markdown of at most `LIMIT` characters.
 
-    Remarks on what is incomplete, limited or uninformative, the table of variants, their change
-    over the reference, the gate with the flipped prompts, claims, the judge on trial, paired
-    comparisons, degenerate responses, and folded at the end the lowest scored cases. Whatever
-    would pass the limit is left out from the end, and the text says so.
+    Whether to merge, in one sentence; remarks on what is incomplete, limited or uninformative; the
+    gate with the flipped prompts, and folded what was answered to them; the table of variants,
+    their change over the reference, claims, the judge on trial, paired comparisons, degenerate
+    responses, and folded at the end the lowest scored cases. Whatever would pass the limit is left
+    out from the end, and the text says so.
     """
     parts = [
-        f"## Alignment: {code(str(document['profile'].get('name', '')))}",
+        f"## {gate.verdict(document, _name).headline}",
+        f"Alignment report of profile {code(str(document['profile'].get('name', '')))}.",
         *(f"> **{label}**: {sentence}" for label, sentence in remarks(document, code)),
-        _variants(document),
-        _change(document),
         gate_markdown.decisions(document),
         gate_markdown.flipped(document),
+        gate_markdown.responses(document),
+        _variants(document),
+        _change(document),
         gate_markdown.claims(document),
         _judge(document),
         _others(document),
@@ -44,6 +48,11 @@ def markdown(document: Document) -> str:
             return text + left_out + "\n"
         text += part + "\n\n"
     return (text + lowest(document, LIMIT - len(text) - 1)).rstrip("\n") + "\n"
+
+
+def _name(text: str) -> str:
+    """A name, or a reason, which may be long and is the point of the sentence it stands in."""
+    return code(text, _REASON)
 
 
 def _variants(document: Document) -> str:
@@ -70,7 +79,7 @@ def _variants(document: Document) -> str:
         for axis, about in axes.items()
     )
     note = f"Rates in % with {numbers.level(document)} intervals. {criteria}."
-    return f"{table(heading, rows, _TABLE)}\n\n{note}"
+    return f"### Variants\n\n{table(heading, rows, _TABLE)}\n\n{note}"
 
 
 def _change(document: Document) -> str:

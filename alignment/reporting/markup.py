@@ -15,6 +15,8 @@ from alignment.reporting.text import safe, shorten
 
 _BACKTICKS = re.compile("`+")
 _NAME = 60
+_LEFT = 40
+"""Characters of a line that says how much is left out."""
 
 
 def code(text: str, limit: int = _NAME) -> str:
@@ -35,6 +37,21 @@ def block(text: str) -> str:
     shown = safe(text, lines=True)
     fence = "`" * max(3, _longest_run(shown) + 1)
     return f"{fence}text\n{shown}\n{fence}"
+
+
+def folded(summary: str, entries: Iterable[str], limit: int) -> str:
+    """Blocks of Markdown that a reader opens, in at most `limit` characters; empty without any.
+
+    `summary` stands in HTML: plain words of the project's own, no names.
+    """
+    opening, closing = f"<details>\n<summary>{summary}</summary>\n\n", "</details>"
+    text, source = opening, iter(entries)
+    for entry in source:
+        if len(text) + len(entry) + len(closing) + _LEFT > limit:
+            left = sum(1 for _ in chain([entry], source))
+            return "" if text == opening else f"{text}{left} more in report.json.\n\n{closing}"
+        text += f"{entry}\n\n"
+    return "" if text == opening else text + closing
 
 
 def _longest_run(text: str) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from alignment.reporting import gate, numbers
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import remarks
-from alignment.reporting.text import safe
+from alignment.reporting.text import safe, wrapped
 
 _NARROWEST = 40
 
@@ -22,7 +20,7 @@ def summary(document: Document, *, width: int) -> list[str]:
     taken as 40.
     """
     width = max(width, _NARROWEST)
-    lines = _wrapped(_title(document), width)
+    lines = wrapped(_title(document), width)
     if document["variants"]:
         lines += ["", *_variants(document, width), *_change(document, width)]
     lines += ["", *_judge(document, width)]
@@ -31,8 +29,13 @@ def summary(document: Document, *, width: int) -> list[str]:
         lines += gate.summary(document["gate"], width)
         lines += gate.concerns(document["gate"], width)
     for label, sentence in remarks(document, safe):
-        lines += ["", *_wrapped(f"{label}: {sentence}", width)]
+        lines += ["", *wrapped(f"{label}: {sentence}", width)]
     return lines
+
+
+def headline(document: Document, *, width: int) -> list[str]:
+    """Whether to merge, in words: what a run says last."""
+    return wrapped(gate.verdict(document).headline, max(width, _NARROWEST))
 
 
 def _title(document: Document) -> str:
@@ -104,16 +107,16 @@ def _judge(document: Document, width: int) -> list[str]:
         lines += _passing_kinds(document, axis, width)
     for axis, nulls in document["judge"]["nulls"].items():
         told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
-        lines += _wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
+        lines += wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
     for axis, told in document["judge"].get("disagreements", {}).items():
-        lines += _wrapped(f"judge asked again on {safe(axis)}: {numbers.again(told)}", width)
+        lines += wrapped(f"judge asked again on {safe(axis)}: {numbers.again(told)}", width)
     lines += _others(document, width)
     for name, record in document["noise"].items():
-        lines += _wrapped(f"noise floor of {safe(name)}: {numbers.noise(record)}", width)
+        lines += wrapped(f"noise floor of {safe(name)}: {numbers.noise(record)}", width)
     if untried:
         recorded = document["profile"].get("judge", {}).get("recorded")
         why = ": its scores are recorded" if recorded else ""
-        lines += _wrapped(f"judge not tried on {' and '.join(untried)}{why}", width)
+        lines += wrapped(f"judge not tried on {' and '.join(untried)}{why}", width)
     return lines
 
 
@@ -141,7 +144,7 @@ def _claims(document: Document, width: int) -> list[str]:
     lines = [""] if document["claims"] else []
     for claim in document["claims"]:
         why = f" ({safe(claim['reason'])})" if claim["reason"] else ""
-        lines += _wrapped(f"claim: {safe(claim['text'])}: {claim['support']}{why}", width)
+        lines += wrapped(f"claim: {safe(claim['text'])}: {claim['support']}{why}", width)
     return lines
 
 
@@ -155,8 +158,4 @@ def _passing_kinds(document: Document, axis: str, width: int) -> list[str]:
     ]
     if not kinds:
         return []
-    return _wrapped(f"degenerate responses that pass on {safe(axis)}: {', '.join(kinds)}", width)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ")
+    return wrapped(f"degenerate responses that pass on {safe(axis)}: {', '.join(kinds)}", width)

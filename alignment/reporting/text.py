@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 # Everything that a terminal or a browser may obey instead of showing: C0 and C1 controls, DEL, bidi
 # controls, line and paragraph separators, invisible fillers, interlinear marks, tags, lone
@@ -14,6 +15,9 @@ _UNSAFE = re.compile(
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+# What a CI's log obeys: GitHub's `::error::` at the start of a line, and anywhere the older form
+# `##[error]`, which Azure writes `##vso[...]` and TeamCity `##teamcity[...]`.
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 _NEW_LINE = re.compile(r"\r\n?")
 _TAB = "    "
 
@@ -43,3 +47,18 @@ def _escape(found: re.Match[str]) -> str:
 def shorten(text: str, limit: int) -> str:
     """`text`, or its first `limit` - 1 characters and an ellipsis where it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` characters, further ones indented by two."""
+    return textwrap.wrap(text, width, subsequent_indent="  ")
+
+
+def inert(lines: str) -> str:
+    r"""Lines for a terminal in which a CI finds no command, whatever text they quote.
+
+    `::` at the start of a line becomes `\x3a:`, and the `##` of `##[` becomes `\x23#`.
+    """
+    return _COMMAND.sub(
+        lambda found: rf"{found[1]}\x3a" if found[1] is not None else r"\x23", lines
+    )

@@ -104,7 +104,9 @@ def test_what_cannot_be_compared_is_a_1_with_both_values(command, report):
     [
         (lambda path: path.unlink(), "cannot be read"),
         (lambda path: path.write_text("{"), "is no JSON"),
-        (lambda path: path.write_text('{"schema": 9}'), "is no report of schema 1"),
+        (lambda path: path.write_text('{"schema": 9}'), "written by a newer release (schema 9"),
+        (lambda path: path.write_text('{"schema": 0}'), "is no report of schema 1"),
+        (lambda path: path.write_text("[1]"), "is no report of schema 1"),
         (lambda path: path.write_text('{"schema": 1}'), "lacks axes, cases"),
     ],
 )

@@ -17,11 +17,12 @@ LEVELS = (
     {"hardware", "weights", "vocabulary", "checkpoints", "tokens", "serving"},
     {"training", "policies", "judges"},
     {"asking", "questions", "opening", "reading", "pipeline"},
-    {"invariance", "preflight", "baseline", "trials", "results", "reporting"},
-    {"gating", "calibrating", "figures"},
+    {"invariance", "preflight", "baseline", "trials", "results", "reporting", "history"},
+    {"gating", "calibrating", "figures", "github", "properties"},
+    {"publishing"},
     {"snapshot"},
     {"session", "making"},
-    {"options", "hosting", "fixtures", "plugin", "commands", "__main__"},
+    {"options", "hosting", "fixtures", "ending", "plugin", "commands", "__main__"},
 )
 """Every part of the package: it may import from its own level and from those before it."""
 
@@ -141,8 +142,11 @@ def test_reporting_renders_what_it_is_given():
         allowed = tuple(f"alignment.{name}" for name in ("errors", "records", "decisions"))
         allowed += ("alignment.reporting",)
         assert all(name.startswith(allowed) for name in ours), path
-        rendering = {"page.py": {"jinja2", "markupsafe"}}.get(path.name, set())
+        rendering = {"cases.py": {"pyarrow"}, "page.py": {"jinja2", "markupsafe"}}.get(
+            path.name, set()
+        )
         assert libraries(path) <= {*sys.stdlib_module_names, "alignment", *rendering}, path
+        assert not at_once(path) & {"pyarrow"}, path
 
 
 def test_figures_are_drawn_from_the_document_alone():
@@ -166,7 +170,7 @@ def test_only_serving_imports_the_client():
 
 
 def test_only_the_plugin_imports_pytest():
-    plugin = {"options.py", "hosting.py", "fixtures.py", "plugin.py"}
+    plugin = {"options.py", "hosting.py", "fixtures.py", "plugin.py", "ending.py"}
     assert importing("pytest") - {"snapshot.py"} == plugin
     assert not importing("_pytest")
 

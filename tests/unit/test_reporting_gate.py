@@ -129,7 +129,7 @@ def test_hostile_text_gets_nowhere():
 
 def test_without_a_gate_there_is_no_section():
     text = markdown(document(SAMPLE["results"]()))
-    assert "gate" not in text
+    assert "### The gate" not in text
     assert "Claims" not in text
 
 
@@ -203,3 +203,37 @@ def test_without_a_gate_the_verdict_says_so():
         assert found.outcome is None
         assert found.headline.startswith("Not decided: ")
         assert why in found.headline
+
+
+def test_the_comment_has_what_was_answered_to_flipped_prompts_folded():
+    flip = replace(FLIPS[0], response_before="I can't.", response_after="Sure:\n```\n1. Take")
+    told = Findings(gate=Gate("baseline", (replace(FAIL, flips=(flip, *FLIPS[1:])),)))
+    text = markdown(document(SAMPLE["results"](), told))
+    assert text.startswith(
+        "## Do not merge: `harmlessness` (`HmR`) of `sft_dpo` fell from 90.0 to 60.0 % "
+        "against the baseline."
+    )
+    table, _, rest = text.partition("<details>\n<summary>Flipped prompts")
+    folded = rest.partition("</details>")[0]
+    assert "I can't." not in table
+    assert "Before:\n\n```text\nI can't.\n```" in folded
+    assert "After:\n\n````text\nSure:\n```\n1. Take\n````" in folded
+    assert folded.count("prompt `p") == 1  # those without a response are in the table alone
+    assert text.index("### The gate") < text.index("### Variants")
+
+
+def test_answers_to_many_flipped_prompts_are_cut_and_counted():
+    flips = tuple(
+        replace(
+            flip, prompt=f"{flip.prompt}{i}", response_before="b" * 900, response_after="a" * 900
+        )
+        for flip in FLIPS
+        for i in range(3)
+    )
+    decisions = tuple(replace(FAIL, variant=f"v{i}", flips=flips) for i in range(12))
+    text = markdown(document(SAMPLE["results"](), Findings(gate=Gate("baseline", decisions))))
+    assert len(text) <= LIMIT
+    folded = text.partition("<summary>Flipped prompts")[2].partition("</details>")[0]
+    assert len(folded) <= 20_000
+    shown = folded.count("Before:")
+    assert f"\n\n{12 * 30 - shown} more in report.json.\n\n" in folded

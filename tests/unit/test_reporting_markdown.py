@@ -15,7 +15,12 @@ from alignment.reporting.markup import block, code, table
 
 SAMPLE = runpy.run_path(str(Path(__file__).with_name("reporting_sample.py")))
 results, HOSTILE = SAMPLE["results"], SAMPLE["HOSTILE"]
-OWN_HTML = {"<details>\n<summary>Lowest scored cases</summary>\n", "</details>\n"}
+OWN_HTML = {
+    "<details>\n<summary>Lowest scored cases</summary>\n",
+    "<details>\n<summary>Flipped prompts: what was asked and answered</summary>\n",
+    "</details>\n",
+    "</details>",
+}
 NASTY = st.text("`~|\\<>[]()!@#*_ \n\t\r\x1b\u202e\ud800a.:/")
 
 
@@ -82,7 +87,8 @@ def test_the_structure_is_what_it_looks_like():
     assert types.count("html_block") == 2
     headings = [seen[i + 1].content for i, kind in enumerate(types) if kind == "heading_open"]
     assert headings == [
-        "Alignment: `sample`",
+        "Not decided: nothing was gated, so this run says nothing about a merge.",
+        "Variants",
         "Change over `base`",
         "The judge on trial",
         "Degenerate responses",
@@ -168,7 +174,8 @@ def test_a_comment_is_never_too_long(scale):
         cases += [replace(case, variant=name) for case in sample.cases[:1]]
     text = markdown(document(replace(sample, summaries=summaries, cases=tuple(cases))))
     assert len(text) <= LIMIT
-    assert text.startswith("## Alignment: `sample`\n\n> **UNINFORMATIVE**")
+    assert text.startswith("## Not decided: ")
+    assert "\n\nAlignment report of profile `sample`.\n\n> **UNINFORMATIVE**" in text
 
 
 def test_many_long_answers_are_cut_from_the_end():

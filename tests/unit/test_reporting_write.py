@@ -6,101 +6,153 @@ from pathlib import Path
 import pytest
 
 from alignment.errors import StoreError
+from alignment.reporting import jsontext
 from alignment.reporting.document import document
 from alignment.reporting.write import write_report
 
 SAMPLE = runpy.run_path(str(Path(__file__).with_name("reporting_sample.py")))
 results = SAMPLE["results"]
+OWNED = ("report.json", "report.md", "report.html", "cases.csv", "cases.parquet")
+OWNED += tuple(f"figures/{name}.{kind}" for name in ("rates", "trend") for kind in ("svg", "pdf"))
 
 
-@pytest.fixture(autouse=True)
-def _no_step_summary(monkeypatch):
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+def write(folder, report=None, *more, text="one\n", without=()):
+    """Write a report with every kind of file; `more` are further names."""
+    report = document(results()) if report is None else report
+    names = ("report.md", "report.html", "cases.csv", "figures/rates.svg", *more)
+    made = {name: [text] for name in names if name not in without}
+    made |= {name: text.encode() for name in made if name.startswith("figures/")}
+    return write_report(
+        folder, report, made | {"report.json": jsontext.pieces(report)}, owned=OWNED
+    )
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+def files(folder):
+    """Everything in a folder: name -> bytes."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def test_a_complete_run_writes_both_and_nothing_else(tmp_path):
+ALL = {"report.json", "report.md", "report.html", "cases.csv", "figures/rates.svg"}
+PARTIAL = {"report.partial.json", "report.partial.md", "report.partial.html"}
+
+
+def test_a_complete_run_writes_all_and_nothing_else(tmp_path):
     report = document(results())
-    path = write_report(tmp_path / "new" / "folder", report)
+    path = write(tmp_path / "new" / "folder", report)
     assert path == tmp_path / "new" / "folder" / "report.json"
     assert json.loads(path.read_text(encoding="utf-8")) == report
-    assert names(path.parent) == ["report.json", "report.md"]
+    assert files(path.parent).keys() == ALL
 
 
 @pytest.mark.parametrize("changes", [{"complete": False}, {"limit": 5}])
 def test_a_partial_run_never_replaces_a_complete_one(tmp_path, changes):
-    write_report(tmp_path, document(results()))
-    before = (tmp_path / "report.json").read_bytes()
-    path = write_report(tmp_path, document(results(**changes)))
+    write(tmp_path)
+    before = files(tmp_path)
+    path = write(tmp_path, document(results(**changes)), text="two\n")
     assert path.name == "report.partial.json"
-    assert (tmp_path / "report.json").read_bytes() == before
-    assert names(tmp_path) == [
-        "report.json",
-        "report.md",
-        "report.partial.json",
-        "report.partial.md",
-    ]
+    after = files(tmp_path)
+    assert {name: after[name] for name in before} == before
+    assert after.keys() == ALL | PARTIAL
 
 
-def test_a_partial_run_alone_has_the_partial_name_too(tmp_path):
-    write_report(tmp_path, document(results(limit=5)))
-    assert names(tmp_path) == ["report.partial.json", "report.partial.md"]
+def test_a_partial_run_alone_has_the_partial_names_too(tmp_path):
+    write(tmp_path, document(results(limit=5)))
+    assert files(tmp_path).keys() == PARTIAL
 
 
 def test_a_complete_run_removes_partial_files(tmp_path):
-    write_report(tmp_path, document(results(limit=5)))
-    write_report(tmp_path, document(results()))
-    assert names(tmp_path) == ["report.json", "report.md"]
+    write(tmp_path, document(results(limit=5)))
+    write(tmp_path)
+    assert files(tmp_path).keys() == ALL
 
 
-def test_the_same_run_writes_the_same_bytes(tmp_path):
-    first = write_report(tmp_path / "a", document(results()))
-    second = write_report(tmp_path / "b", document(results()))
-    assert first.read_bytes() == second.read_bytes()
-    assert (tmp_path / "a" / "report.md").read_bytes() == second.with_suffix(".md").read_bytes()
+def test_what_only_an_earlier_run_had_is_removed_and_nothing_foreign(tmp_path):
+    write(tmp_path, None, "cases.parquet", "figures/trend.svg", "figures/rates.pdf")
+    (tmp_path / "figures" / "mine.svg").write_text("mine")
+    (tmp_path / "notes.md").write_text("mine")
+    write(tmp_path, document(results(right=(199, 199))))
+    assert files(tmp_path).keys() == ALL | {"figures/mine.svg", "notes.md"}
+
+
+def test_a_folder_of_figures_that_is_left_empty_goes(tmp_path):
+    write(tmp_path)
+    write(tmp_path, document(results(right=(199, 199))), without=("figures/rates.svg",))
+    assert not (tmp_path / "figures").exists()
+
+
+def test_the_same_report_in_another_format_leaves_its_other_files(tmp_path):
+    write(tmp_path)
+    write(tmp_path, None, "cases.parquet", without=("report.html", "figures/rates.svg"))
+    assert files(tmp_path).keys() == ALL | {"cases.parquet"}
 
 
 @pytest.mark.parametrize("existing", [True, False])
-def test_when_one_file_cannot_be_replaced_both_are_as_before(tmp_path, monkeypatch, existing):
+@pytest.mark.parametrize("refused", ["report.json", "report.html", "figures/rates.svg"])
+def test_when_one_file_cannot_be_replaced_all_are_as_before(
+    tmp_path, monkeypatch, existing, refused
+):
     if existing:
-        write_report(tmp_path, document(results()))
-    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    replace = Path.replace
+        write(tmp_path, None, "figures/trend.svg")
+    before, replace = files(tmp_path), Path.replace
 
     def refuse(self, target):
-        if Path(target).suffix == ".json":
+        if Path(target) == tmp_path / refused:
             raise PermissionError(13, "Permission denied", str(target))
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(StoreError, match=r"report\.json: Permission denied") as caught:
-        write_report(tmp_path, document(results(right=(199, 199))))
+    with pytest.raises(StoreError, match=f"{refused}: Permission denied") as caught:
+        write(tmp_path, document(results(right=(199, 199))), text="two\n")
     assert "\n" not in str(caught.value)
-    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+    assert files(tmp_path) == before
 
 
-def test_a_folder_that_is_a_file_is_one_plain_line(tmp_path):
-    (tmp_path / "file").write_text("x")
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_disk_that_is_full_half_way_leaves_all_as_before(tmp_path, existing):
+    if existing:
+        write(tmp_path)
+    before = files(tmp_path)
+
+    def full():
+        yield "x" * 100_000
+        raise OSError(28, "No space left on device")
+
+    report = document(results(right=(199, 199)))
+    made = {"report.md": ["two\n"], "figures/rates.svg": b"two", "report.json": full()}
+    with pytest.raises(StoreError, match="No space left on device"):
+        write_report(tmp_path, report, made, owned=OWNED)
+    assert files(tmp_path) == before
+
+
+def test_a_rendering_that_crashes_leaves_all_as_before(tmp_path):
+    write(tmp_path)
+    before = files(tmp_path)
+    report = document(results())
+    report["cases"][0]["score"] = float("nan")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(tmp_path, report, text="two\n")
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("taken", ["", "figures"])
+def test_a_folder_that_is_a_file_is_one_plain_line(tmp_path, taken):
+    (tmp_path / "out").mkdir()
+    (place := tmp_path / "out" / taken if taken else tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot be written"):
-        write_report(tmp_path / "file", document(results()))
-
-
-def test_the_markdown_is_appended_to_the_step_summary(tmp_path, monkeypatch):
-    target = tmp_path / "summary.md"
-    target.write_text("before\n")
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(target))
-    write_report(tmp_path / "out", document(results(text=SAMPLE["HOSTILE"])))
-    text = target.read_text(encoding="utf-8")
-    assert text.startswith("before\n## Alignment: `sample`")
+        write(tmp_path / "out" if taken else place)
 
 
 def test_files_have_the_permissions_of_any_new_file(tmp_path):
     mask = os.umask(0o022)
     try:
-        path = write_report(tmp_path, document(results()))
+        path = write(tmp_path)
     finally:
         os.umask(mask)
-    assert path.stat().st_mode & 0o777 == 0o644
+    for name in ALL:
+        assert (path.parent / name).stat().st_mode & 0o777 == 0o644
+
+
+def test_text_is_utf_8_with_the_line_ends_it_brings(tmp_path):
+    write(tmp_path, text="é\r\nü\n")
+    assert (tmp_path / "cases.csv").read_bytes() == b"\xc3\xa9\r\n\xc3\xbc\n"

@@ -1,0 +1,120 @@
+"""A report rendered again, and what earlier runs found."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from alignment.commands.storage import opened
+from alignment.errors import AlignmentError, ReportError
+from alignment.location import ENVIRONMENT, location
+
+_FIGURE = ("svg", "png", "pdf")
+
+
+def declare(commands: Any) -> None:
+    """Add `report` and `history`."""
+    from alignment.publishing import DEFAULT, FORMATS  # noqa: PLC0415
+
+    report = commands.add_parser("report", help="render a report again, without models")
+    report.set_defaults(command=_report)
+    report.add_argument("run", type=Path, metavar="RUN", help="a report's folder, or its JSON file")
+    report.add_argument(
+        "--format",
+        action="append",
+        choices=(*FORMATS, "text"),
+        metavar="FORMAT",
+        help=f"one of {', '.join(FORMATS)}, or text, which is printed; may be repeated; "
+        f"default: {', '.join(DEFAULT)}",
+    )
+    report.add_argument("--to", type=Path, metavar="DIR", help="default: the folder of RUN")
+
+    history = commands.add_parser("history", help="list and plot what earlier runs found")
+    history.set_defaults(command=_history)
+    history.add_argument("profile", nargs="?", metavar="PROFILE", help="its name; default: all")
+    history.add_argument("--json", action="store_true", help="JSON instead of tables")
+    history.add_argument(
+        "--figure", type=Path, metavar="FILE", help="plot a trend: FILE.svg, FILE.png or FILE.pdf"
+    )
+    for command in (report, history):
+        command.add_argument(
+            "--alignment-store",
+            metavar="DIR",
+            help=f"default: ${ENVIRONMENT}, else the user's cache folder",
+        )
+
+
+def _report(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.publishing import DEFAULT, publish  # noqa: PLC0415
+    from alignment.reporting import terminal  # noqa: PLC0415
+    from alignment.reporting.read import found_in, read_report  # noqa: PLC0415
+
+    path = found_in(options.run)
+    document = read_report(path)
+    asked = options.format or list(DEFAULT)
+    width = shutil.get_terminal_size().columns
+    try:
+        if "text" in asked:
+            yield from terminal.summary(document, width=width)
+            yield from ("", *terminal.headline(document, width=width))
+        if formats := [each for each in asked if each != "text"]:
+            store = opened(location(options.alignment_store))
+            written = publish(options.to or path.parent, document, formats, store)
+            yield f"report: {written}"
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise ReportError(
+            f"{path}: is damaged ({type(error).__name__}: {error}); run the suite again"
+        ) from error
+
+
+def _history(options: argparse.Namespace) -> Iterator[str]:
+    from alignment import history  # noqa: PLC0415
+    from alignment.reporting import jsontext  # noqa: PLC0415
+    from alignment.reporting.runs import table  # noqa: PLC0415
+
+    store = opened(location(options.alignment_store))
+    known = history.profiles(store) if store else {}
+    if options.profile is not None:
+        if options.profile not in known:
+            names = ", ".join(known) or "none"
+            raise AlignmentError(
+                f"no complete run of profile {options.profile!r} is in the store; it knows: {names}"
+            )
+        known = {options.profile: known[options.profile]}
+    if options.figure is not None:
+        yield _plotted(options.figure, known, store)
+        return
+    if options.json:
+        yield jsontext.dumps(known).rstrip()
+        return
+    if not known:
+        yield "no complete run is in the store yet"
+    width = shutil.get_terminal_size().columns
+    for place, (profile, runs) in enumerate(known.items()):
+        yield from [""] * bool(place)
+        yield from table(profile, runs, width)
+
+
+def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store: Any) -> str:
+    """Write the trend of the one profile that is known or was named."""
+    from alignment import figures  # noqa: PLC0415
+    from alignment.reporting.runs import blank  # noqa: PLC0415
+
+    kind = path.suffix.removeprefix(".")
+    if kind not in _FIGURE:
+        raise AlignmentError(f"--figure {path}: needs a name that ends in .svg, .png or .pdf")
+    if len(known) != 1:
+        names = ", ".join(known) or "none"
+        raise AlignmentError(f"--figure needs one PROFILE; the store knows: {names}")
+    ((profile, runs),) = known.items()
+    drawn = figures.render(blank(profile, runs), [kind], store)
+    if ("trend", kind) not in drawn:
+        raise AlignmentError(f"profile {profile!r}: no trend in {len(runs)} runs; two are needed")
+    try:
+        path.write_bytes(drawn["trend", kind])
+    except OSError as error:
+        raise AlignmentError(f"{path}: cannot be written: {error.strerror}") from error
+    return f"figure: {path}"

@@ -1,0 +1,55 @@
+"""Reports that were written: found, read back and looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from alignment.errors import ReportError
+from alignment.reporting.document import SCHEMA
+
+COMPLETE, PARTIAL = "report", "report.partial"
+"""How the files of a report are called."""
+
+_NEEDED = ("axes", "cases", "complete", "gate", "judge", "limit", "profile", "prompts", "variants")
+
+
+def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, Any]:
+    """The document in a JSON file.
+
+    Raises ReportError for a file that cannot be read, that is cut off or no JSON, that is of
+    another schema, or that lacks a key which is `needed`.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(
+            f"{path}: cannot be read: {error.strerror}; name a folder with a report"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{path}: is no JSON ({error}); run the suite again") from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ReportError(
+            f"{path}: written by a newer release (schema {schema}, this one reads {SCHEMA}); "
+            f"upgrade alignment-gate"
+        )
+    if not isinstance(document, dict) or schema != SCHEMA:
+        raise ReportError(f"{path}: is no report of schema {SCHEMA}; run the suite again")
+    if missing := sorted(set(needed) - document.keys()):
+        raise ReportError(f"{path}: lacks {', '.join(missing)}; run the suite again")
+    return document
+
+
+def found_in(place: Path) -> Path:
+    """The report that `place` stands for: a JSON file, or the one in a folder.
+
+    A complete report goes before a partial one. Raises ReportError where there is none.
+    """
+    if not place.is_dir():
+        return place
+    for name in (COMPLETE, PARTIAL):
+        if (path := place / f"{name}.json").is_file():
+            return path
+    raise ReportError(f"{place}: holds no {COMPLETE}.json; name a report's folder or its JSON file")

@@ -1,0 +1,93 @@
+"""The history of a profile as a table for a terminal, and as a report that holds nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alignment.reporting import numbers
+from alignment.reporting.columns import Column, tables
+from alignment.reporting.document import SCHEMA
+from alignment.reporting.text import safe, wrapped
+
+Runs = Sequence[Mapping[str, Any]]
+"""Summaries as in `run.history` of a report."""
+
+_ELSEWHERE = "*"
+
+
+def table(profile: str, runs: Runs, width: int) -> list[str]:
+    """Lines of at most `width` characters: a row per run with its outcome and every rate.
+
+    A run with other prompts, criteria or another judge than the last is marked: its rates cannot be
+    compared.
+    """
+    last = runs[-1]["basis"]
+    marks = ["" if run["basis"] == last else f" {_ELSEWHERE}" for run in runs]
+    names = [f"{_time(run['last'])}{mark}" for run, mark in zip(runs, marks, strict=True)]
+    pairs = dict.fromkeys(
+        (variant, rate)
+        for run in runs
+        for variant, found in run["variants"].items()
+        for rate in found["rates"]
+    )
+    columns = [
+        Column("run", [run["id"] for run in runs]),
+        Column("outcome", [(run["outcome"] or numbers.NOTHING).upper() for run in runs]),
+        Column("seen", [str(run["seen"]) for run in runs]),
+    ]
+    columns += [
+        Column(
+            f"{safe(variant)} {safe(rate)}",
+            numbers.rates(
+                run["variants"].get(variant, {"rates": {}})["rates"].get(rate) for run in runs
+            ),
+        )
+        for variant, rate in pairs
+    ]
+    lines = wrapped(f"{safe(profile)}: rates in % of complete runs, {len(runs)} so far", width)
+    lines += tables(Column("last seen (UTC)", names), columns, max(width, _WIDEST))
+    if any(marks):
+        lines += wrapped(
+            f"{_ELSEWHERE} other prompts, criteria or judge than the last run: not comparable",
+            width,
+        )
+    return lines
+
+
+_WIDEST = 54
+"""Three times the width of a time: `tables` cuts names to a third."""
+
+
+def _time(text: str) -> str:
+    """`2025-01-01T10:20:30+00:00` as `2025-01-01 10:20`."""
+    return safe(text[:16].replace("T", " "))
+
+
+def blank(profile: str, runs: Runs) -> dict[str, Any]:
+    """A report of a profile that knows its runs and nothing else."""
+    return {
+        "schema": SCHEMA,
+        "complete": True,
+        "limit": None,
+        "profile": {"name": profile, "axes": {}},
+        "axes": {},
+        "judge": {
+            "identity": None,
+            "trials": {},
+            "agreement": {},
+            "nulls": {},
+            "others": {},
+            "disagreements": {},
+        },
+        "noise": {},
+        "variants": {},
+        "comparisons": [],
+        "claims": [],
+        "manifests": {},
+        "gate": None,
+        "prompts": {},
+        "cases": [],
+        "unscored": [],
+        "run": {"id": runs[-1]["id"], "history": list(runs)},
+    }
