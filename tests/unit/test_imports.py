@@ -20,7 +20,7 @@ LEVELS = (
     {"invariance", "preflight", "baseline", "trials", "results", "reporting"},
     {"gating", "calibrating"},
     {"snapshot"},
-    {"session", "making"},
+    {"session", "making", "starting"},
     {"options", "hosting", "fixtures", "plugin", "commands", "__main__"},
 )
 """Every part of the package: it may import from its own level and from those before it."""
