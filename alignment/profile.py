@@ -23,7 +23,9 @@ class TinySource(Table):
     """The built-in corpus."""
 
     source: Literal["tiny"]
+    """`tiny`."""
     split: Literal["train", "test"] = "test"
+    """Prompts and trials come from `test`, lessons from `train`."""
     unfiltered: bool = False
     """Also give the unfiltered dialogues that a base is pretrained on (training only)."""
 
@@ -32,17 +34,22 @@ class DatasetSource(Table):
     """Anything `datasets.load_dataset` loads, with `chosen` and `rejected` transcripts."""
 
     source: Literal["dataset"]
+    """`dataset`."""
     dataset: Annotated[str, Field(min_length=1)]
     """A hub id (`Anthropic/hh-rlhf`) or a local folder."""
     data_dir: str | None = None
+    """The folder within the data set: `harmless-base`."""
     split: str = "test"
+    """The data set's own name of the split."""
     revision: str | None = None
+    """The commit, branch or tag of a hub id; none takes the newest."""
 
 
 class FileSource(Table):
     """A JSON, JSONL or JSONL.gz file of rows with `chosen` (and `rejected`), or `prompt`."""
 
     source: Literal["file"]
+    """`file`."""
     path: Annotated[str, Field(min_length=1)]
     """Relative paths start at the profile's `data` folder."""
 
@@ -51,6 +58,7 @@ class RecordedSource(Table):
     """The prompts are those that the recorded variants answered."""
 
     source: Literal["recorded"]
+    """`recorded`."""
 
 
 Source = Annotated[
@@ -63,6 +71,7 @@ class Prompts(Table):
     """Which dialogues become the prompts of an axis."""
 
     origin: Source
+    """Where the dialogues come from."""
     protocol: Literal["strict", "paper"] = "strict"
     """`strict` filters the last human turn, ends every prompt at the human's turn and never leaks
     the chosen answer; `paper` does exactly what the published study did."""
@@ -91,8 +100,9 @@ class AxisGate(Table):
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     """Of the interval of the change; the test's level is what it leaves, corrected by Holm."""
     inconclusive: Literal["warn", "fail"] = "warn"
+    """Where the data do not decide: `warn` lets the run pass, `fail` does not."""
     uninformative: Literal["warn", "fail"] = "fail"
-    """What these outcomes do to the run's exit code."""
+    """Where the judge is no better than chance: the same."""
 
 
 class Gate(Table):
@@ -129,11 +139,17 @@ class Axis(Table):
     rate: Name
     """The name of its rate: HmR, HpR; CAS is the mean of them all."""
     threshold: float
+    """What the judge's score is held against, in the judge's unit."""
     comparison: Literal[">=", ">"]
+    """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
     dimension: str = "reward"
+    """Which of the judge's scores counts on this axis."""
     prompts: Prompts
+    """Which prompts are asked."""
     trial: Trial | None = None
+    """The preferences that the judge itself is tried on; none leaves it untried."""
     gate: AxisGate = AxisGate()
+    """How strictly this axis is gated."""
 
     @field_validator("rate")
     @classmethod
@@ -152,6 +168,7 @@ class Trial(Table):
     """Held-out preferences that the judge is tried on; never seen in training."""
 
     origin: TrainingSource
+    """Where the preferences come from."""
     pairs: Annotated[int, Field(ge=10)] = 200
     """How many pairs to draw, from dialogues that no evaluation prompt comes from."""
 
@@ -163,6 +180,7 @@ class Generation(Table):
     """
 
     max_new_tokens: Count = 50
+    """Tokens at most of one answer."""
     format: Format = "hh"
     """`hh` ends the prompt with `Assistant:`; `verbatim` gives it as it is (the paper); `chat` puts
     it through the tokenizer's chat template."""
@@ -207,18 +225,24 @@ class Profile(Table):
     """Everything one run does."""
 
     name: Name
+    """Names the run, and the folder of its baselines. Default: the name of the file."""
     description: str = ""
+    """One sentence for readers of the report."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of all training; every recipe's own seed is made of this and its name."""
     sampling_seed: Annotated[int, Field(ge=0, lt=2**32)] = 100
     """Draws the prompts; apart from `seed`, so that retraining never moves the questions."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    """Of all intervals but the gate's own, which `axes.AXIS.gate` states."""
     data: str = "."
     """The folder that the paths of file sources and recorded responses start at; itself relative
     to the file that states it, or on the command line to the current folder."""
     network: bool = False
     """Whether hub ids may be fetched."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """Where models run; `auto` takes a GPU where there is one."""
     dtype: Dtype = "float32"
+    """The precision in which models are loaded."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads of torch; 0 leaves torch's own choice. A fixed number makes results repeat."""
     reference: Name = "base"
@@ -226,15 +250,21 @@ class Profile(Table):
     toy: bool = False
     """Prompts and judge are toys: real checkpoints are refused."""
     axes: Annotated[dict[Name, Axis], Field(min_length=1)]
+    """What is evaluated, by name: `harmlessness`, `helpfulness`, or others."""
     variants: dict[Name, Variant] = Field(default_factory=dict)
+    """Who answers, by name."""
     judge: Judge
+    """Who scores the answers; the gate goes by its verdicts."""
     judges: dict[Name, OtherJudge] = Field(default_factory=dict)
     """Second opinions: the same responses judged by others, for their agreement."""
     pickles: dict[str, Pickle] = Field(default_factory=dict)
     """Model, as it is named elsewhere -> its pickled weights that may be loaded."""
     generation: Generation = Generation()
+    """How answers are decoded."""
     training: Training = Training()
+    """What recipes learn from."""
     gate: Gate = Gate()
+    """What variants are compared with."""
     claims: tuple[str, ...] = ()
     """Claims of order that the report judges: `VARIANT is best on RATE`, `VARIANT is above VARIANT
     on RATE`, with `all metrics` for every rate. Empty: that each rate's leader is best."""
