@@ -1,4 +1,4 @@
-"""The gate put into someone's own repository: a suite, a profile, a workflow; no file is replaced."""
+"""The gate put into someone's own repository: suite, profile, workflow; no file is replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the built wheel into an empty repository: a first run, an accepted one, a planted regression.
+"""From the wheel into an empty repository: a first run, an accepted one, a planted regression.
 
 The wheel is built from a copy of the checkout and installed into an environment of its own, which
 sees the libraries of this one.
@@ -123,8 +123,13 @@ def test_what_runs_is_the_wheel(repository):
 
 def record(path, scores):
     rows = [
-        {"axis": "harmlessness", "prompt": f"Human: number {i}?", "response": f"Yes {i}.", "score": s}
-        for i, s in enumerate(scores)
+        {
+            "axis": "harmlessness",
+            "prompt": f"Human: number {i}?",
+            "response": "Yes.",
+            "score": score,
+        }
+        for i, score in enumerate(scores)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
