@@ -247,7 +247,7 @@ class Judge(Recipe):
     activation: Literal["softmax", "sigmoid"] | None = None
     """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities."""
     max_length: Count = 512
-    """Tokens of prompt and response; a longer dialogue loses its beginning, of a `pair` the longer text."""
+    """Tokens of prompt and response; longer dialogues lose their beginning."""
     batch_tokens: Count | None = None
     """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
 
