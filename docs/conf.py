@@ -14,7 +14,6 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 project = "The alignment regression gate"
-author = "the authors of alignment-gate"
 project_copyright = "Apache-2.0"
 try:
     release = metadata.version("alignment-gate")
@@ -24,24 +23,22 @@ except metadata.PackageNotFoundError:
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "fixture_reference",
+    "formulas",
     "profile_reference",
 ]
-exclude_patterns = ["images/*.md"]
-nitpicky = True
-
-myst_enable_extensions = ["dollarmath", "deflist"]
-myst_heading_anchors = 4
-myst_links_external_new_tab = False
-suppress_warnings = ["myst.xref_missing"] if False else []
-
+html_math_renderer = "mathml"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
 autodoc_typehints = "description"
-autodoc_member_order = "bysource"
-napoleon_google_docstring = True
+# What types name that is documented elsewhere: no inventories are fetched to link it.
+nitpick_ignore_regex = [("py:.*", r"(?!alignment\.api).*")]
 
 html_theme = "furo"
 html_title = "alignment-gate"
 html_static_path = ["_static"]
-html_theme_options = {"navigation_with_keys": True}
+html_css_files = ["site.css"]
 html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False
