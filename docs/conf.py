@@ -14,7 +14,6 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 project = "The alignment regression gate"
-project_copyright = "Apache-2.0"
 try:
     release = metadata.version("alignment-gate")
 except metadata.PackageNotFoundError:
@@ -31,14 +30,18 @@ extensions = [
 html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+default_role = "code"  # as everywhere in the docstrings
+smartquotes = False  # two dashes are an option's
 autodoc_typehints = "description"
 # What types name that is documented elsewhere: no inventories are fetched to link it.
-nitpick_ignore_regex = [("py:.*", r"(?!alignment\.api).*")]
+nitpick_ignore_regex = [("py:class", r"(collections\.abc|_pytest)\..*")]
 
 html_theme = "furo"
 html_title = "alignment-gate"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_show_search_summary = False  # opened from disk a page may not read another
+html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
