@@ -36,9 +36,10 @@ REASONS = {
     "CI runs it",
     "installs from a package index",
     "needs a GPU and the network",
+    "needs several GPUs",
     "needs the data set",
     "starts several processes",
-    "takes minutes",
+    "takes long",
 }
 HUB = ("hh-rlhf", "paper-eval", "my-checkpoint", "my-profile")
 """Commands with one of these words take models or data from the hub."""
