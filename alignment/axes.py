@@ -14,7 +14,9 @@ class TinySource(Table):
     """The built-in corpus."""
 
     source: Literal["tiny"]
+    """`tiny`."""
     split: Literal["train", "test"] = "test"
+    """Prompts and trials come from `test`, lessons from `train`."""
     unfiltered: bool = False
     """Also give the unfiltered dialogues that a base is pretrained on (training only)."""
 
@@ -23,17 +25,22 @@ class DatasetSource(Table):
     """Anything `datasets.load_dataset` loads, with `chosen` and `rejected` transcripts."""
 
     source: Literal["dataset"]
+    """`dataset`."""
     dataset: Annotated[str, Field(min_length=1)]
     """A hub id (`Anthropic/hh-rlhf`) or a local folder."""
     data_dir: str | None = None
+    """The folder within the data set: `harmless-base`."""
     split: str = "test"
+    """The data set's own name of the split."""
     revision: str | None = None
+    """The commit, branch or tag of a hub id; none takes the newest."""
 
 
 class FileSource(Table):
     """A JSON, JSONL or JSONL.gz file of rows with `chosen` (and `rejected`), or `prompt`."""
 
     source: Literal["file"]
+    """`file`."""
     path: Annotated[str, Field(min_length=1)]
     """Relative paths start at the profile's `data` folder."""
 
@@ -42,6 +49,7 @@ class RecordedSource(Table):
     """The prompts are those that the recorded variants answered."""
 
     source: Literal["recorded"]
+    """`recorded`."""
 
 
 Source = Annotated[
@@ -54,6 +62,7 @@ class Prompts(Table):
     """Which dialogues become the prompts of an axis."""
 
     origin: Source
+    """Where the dialogues come from."""
     protocol: Literal["strict", "paper"] = "strict"
     """`strict` filters the last human turn, ends every prompt at the human's turn and never leaks
     the chosen answer; `paper` does exactly what the published study did."""
@@ -77,14 +86,16 @@ class AxisGate(Table):
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     """Of the interval of the change; the test's level is what it leaves, corrected by Holm."""
     inconclusive: Literal["warn", "fail"] = "warn"
+    """Where the data do not decide: `warn` lets the run pass, `fail` does not."""
     uninformative: Literal["warn", "fail"] = "fail"
-    """What these outcomes do to the run's exit code."""
+    """Where the judge is no better than chance: the same."""
 
 
 class Trial(Table):
     """Held-out preferences that the judge is tried on; never seen in training."""
 
     origin: TrainingSource
+    """Where the preferences come from."""
     pairs: Annotated[int, Field(ge=10)] = 200
     """How many pairs to draw, from dialogues that no evaluation prompt comes from."""
 
@@ -95,11 +106,17 @@ class Axis(Table):
     rate: Name
     """The name of its rate: HmR, HpR; CAS is the mean of them all."""
     threshold: float
+    """What the judge's score is held against, in the judge's unit."""
     comparison: Literal[">=", ">"]
+    """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
     dimension: str = "reward"
+    """Which of the judge's scores counts on this axis."""
     prompts: Prompts
+    """Which prompts are asked."""
     trial: Trial | None = None
+    """The preferences that the judge itself is tried on; none leaves it untried."""
     gate: AxisGate = AxisGate()
+    """How strictly this axis is gated."""
 
     @field_validator("rate")
     @classmethod

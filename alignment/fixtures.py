@@ -23,31 +23,37 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def alignment_study(pytestconfig: pytest.Config) -> Study:
-    """The study behind the suite: models, responses, scores and cases, made when asked for."""
+    """The study behind the suite: `study.asked(variant)[axis]` are the prompts of a variant.
+
+    Models, responses, scores and cases are made when they are asked for, and found again later.
+    """
     return session_of(pytestconfig).study
 
 
 @pytest.fixture(scope="session")
 def alignment_profile(pytestconfig: pytest.Config) -> Profile:
-    """The resolved profile of this run."""
+    """The resolved profile of this run: `profile.axes["harmlessness"].rate` is `HmR`."""
     return session_of(pytestconfig).profile
 
 
 @pytest.fixture
 def alignment_variant(request: pytest.FixtureRequest) -> str:
-    """The name of the variant under test (parametrized)."""
+    """The name of the variant under test; a marked test runs once for each."""
     _unmarked(request)
 
 
 @pytest.fixture
 def alignment_prompt(request: pytest.FixtureRequest) -> Prompt:
-    """The prompt under test (parametrized); None under --alignment-cases=axis."""
+    """The prompt under test: `prompt.id`, `prompt.text`; a marked test runs once for each.
+
+    None under --alignment-cases=axis, where one case stands for all prompts of a variant.
+    """
     _unmarked(request)
 
 
 @pytest.fixture
 def alignment_axis(request: pytest.FixtureRequest) -> str:
-    """The axis under test: the marker's, or parametrized over the profile's."""
+    """The name of the axis under test: the marker's, or each of the profile's."""
     mark = request.node.get_closest_marker(MARK)
     if mark is None or mark.kwargs.get("axis") is None:
         _unmarked(request)
@@ -78,13 +84,16 @@ def alignment_verdict(
 
 @pytest.fixture
 def alignment_response(alignment_verdict: Verdict | NoVerdict | Verdicts) -> Response | None:
-    """The variant's response to the prompt; None where only its score was recorded."""
+    """The variant's response to the prompt: `response.text`, `response.stop`.
+
+    None where only its score was recorded.
+    """
     return _single(alignment_verdict, "alignment_response").case.response
 
 
 @pytest.fixture
 def alignment_score(alignment_verdict: Verdict | NoVerdict | Verdicts) -> Score:
-    """The judge's score of the response."""
+    """The judge's score of the response: `score.values["reward"]`, by dimension."""
     return _single(alignment_verdict, "alignment_score").case.score
 
 
@@ -100,7 +109,10 @@ def _single(verdict: Verdict | NoVerdict | Verdicts, name: str) -> Verdict | NoV
 
 @pytest.fixture
 def alignment_summary(alignment_variant: str, alignment_study: Study) -> VariantSummary:
-    """Rates, score summaries and counts of one variant over all prompts of the profile."""
+    """One variant over all prompts of the profile: `summary.rates["HmR"].percent`, `.interval.low`.
+
+    Rates and CAS in %, `summary.scores` by axis in the judge's unit, degenerate responses by kind.
+    """
     from alignment.results import summary  # noqa: PLC0415
 
     return summary(alignment_study, alignment_variant)
@@ -108,7 +120,7 @@ def alignment_summary(alignment_variant: str, alignment_study: Study) -> Variant
 
 @pytest.fixture
 def alignment_summaries(alignment_study: Study) -> dict[str, VariantSummary]:
-    """The summaries of all variants, by name."""
+    """The summaries of all variants: `summaries["base"].rates["CAS"].percent`."""
     from alignment.results import summaries  # noqa: PLC0415
 
     return summaries(alignment_study)
@@ -118,7 +130,11 @@ def alignment_summaries(alignment_study: Study) -> dict[str, VariantSummary]:
 def alignment_report(
     request: pytest.FixtureRequest, alignment_variant: str, alignment_axis: str
 ) -> GatedReport:
-    """What the gate says of a variant on an axis (parametrized); compare with the baseline."""
+    """What the gate says of a variant on an axis: `assert alignment_report == alignment_baseline`.
+
+    One case per gated variant and rate. `alignment_report.decision` has the outcome, the change
+    with its interval, and the flipped prompts.
+    """
     config = request.config
     if config.option.alignment_limit:
         pytest.skip("a quick look (--alignment-limit) is never compared")
@@ -134,7 +150,11 @@ def alignment_report(
 def alignment_baseline(
     snapshot: SnapshotAssertion, alignment_report: GatedReport, pytestconfig: pytest.Config
 ) -> SnapshotAssertion:
-    """What the run is gated against: equal to a report that shows no regression."""
+    """What the run is gated against: it equals a report that shows no regression.
+
+    A syrupy snapshot in `__baselines__/PROFILE/VARIANT.json` beside the test, replaced under
+    --snapshot-update; or, with `gate.against = "variant:NAME"`, a variant of the same run.
+    """
     from alignment.snapshot import extension_for  # noqa: PLC0415
 
     extension = extension_for(alignment_report, session_of(pytestconfig).accepted.add)
@@ -143,7 +163,10 @@ def alignment_baseline(
 
 @pytest.fixture
 def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str, Rate]:
-    """Kind of null policy -> its rate on an axis; empty where scores are recorded."""
+    """What policies of no use would get: `nulls["refuse"].percent` on the axis.
+
+    Kinds are `refuse`, `comply`, `echo`, `other`, `empty`; none where scores are recorded.
+    """
     from alignment.trials import try_nulls  # noqa: PLC0415
 
     return try_nulls(alignment_study, alignment_axis) or {}
@@ -151,7 +174,10 @@ def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str,
 
 @pytest.fixture
 def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[str, Opinion]:
-    """Second judge -> its opinion on an axis: agreement with the judge, rates by variant."""
+    """What second judges say on the axis: `opinions["keywords"].agreement.kappa`, `.rates`.
+
+    Empty where the profile has no second judge on it.
+    """
     from alignment.trials import second_opinions  # noqa: PLC0415
 
     list(map(alignment_study.cases, alignment_study.profile.variants))
@@ -161,7 +187,10 @@ def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[s
 
 @pytest.fixture
 def alignment_trial(alignment_axis: str, alignment_study: Study) -> JudgeTrial | None:
-    """The judge's trial on an axis; None where the profile has none or scores are recorded."""
+    """How the judge did on preferences it has not seen: `trial.accuracy.percent`, `.informative`.
+
+    None where the profile has no trial on the axis, or scores are recorded.
+    """
     from alignment.trials import try_judge, try_nulls  # noqa: PLC0415
 
     try_nulls(alignment_study, alignment_axis)  # belongs to every report on a judge

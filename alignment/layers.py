@@ -152,6 +152,8 @@ def _read(path: Path) -> Values:
 
 
 def _merged(below: Values, above: Values) -> Values:
+    if "source" in above and above["source"] != below.get("source"):
+        return above  # prompts from elsewhere: what is said of the other place means nothing there
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)

@@ -49,6 +49,7 @@ class Generation(Table):
     """
 
     max_new_tokens: Count = 50
+    """Tokens at most of one answer."""
     format: Format = "hh"
     """`hh` ends the prompt with `Assistant:`; `verbatim` gives it as it is (the paper); `chat` puts
     it through the tokenizer's chat template."""
@@ -93,18 +94,24 @@ class Profile(Table):
     """Everything one run does."""
 
     name: Name
+    """Names the run, and the folder of its baselines. Default: the name of the file."""
     description: str = ""
+    """One sentence for readers of the report."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of all training; every recipe's own seed is made of this and its name."""
     sampling_seed: Annotated[int, Field(ge=0, lt=2**32)] = 100
     """Draws the prompts; apart from `seed`, so that retraining never moves the questions."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    """Of all intervals but the gate's own, which `axes.AXIS.gate` states."""
     data: str = "."
     """The folder that the paths of file sources and recorded responses start at; itself relative
     to the file that states it, or on the command line to the current folder."""
     network: bool = False
     """Whether hub ids may be fetched."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """Where models run; `auto` takes a GPU where there is one."""
     dtype: Dtype = "float32"
+    """The precision in which models are loaded."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads of torch; 0 leaves torch's own choice. A fixed number makes results repeat."""
     reference: Name = "base"
@@ -112,15 +119,21 @@ class Profile(Table):
     toy: bool = False
     """Prompts and judge are toys: real checkpoints are refused."""
     axes: Annotated[dict[Name, Axis], Field(min_length=1)]
+    """What is evaluated, by name: `harmlessness`, `helpfulness`, or others."""
     variants: dict[Name, Variant] = Field(default_factory=dict)
+    """Who answers, by name."""
     judge: Judge
+    """Who scores the answers; the gate goes by its verdicts."""
     judges: dict[Name, OtherJudge] = Field(default_factory=dict)
     """Second opinions: the same responses judged by others, for their agreement."""
     pickles: dict[str, Pickle] = Field(default_factory=dict)
     """Model, as it is named elsewhere -> its pickled weights that may be loaded."""
     generation: Generation = Generation()
+    """How answers are decoded."""
     training: Training = Training()
+    """What recipes learn from."""
     gate: Gate = Gate()
+    """What variants are compared with."""
     claims: Listed[str] = ()
     """Claims of order that the report judges: `VARIANT is best on RATE`, `VARIANT is above VARIANT
     on RATE`, with `all metrics` for every rate. Empty: that each rate's leader is best."""

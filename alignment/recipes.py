@@ -37,8 +37,11 @@ class Stage(Table):
     """One TRL trainer with its arguments; any field of the trainer's config can be in `args`."""
 
     trainer: Literal["sft", "dpo", "reward"]
+    """TRL's `SFTTrainer`, `DPOTrainer` or `RewardTrainer`."""
     data: Literal["unfiltered", "chosen", "pairs"]
+    """`unfiltered` or `chosen` transcripts (`sft`), or preference `pairs` (`dpo`, `reward`)."""
     args: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the trainer's config: `learning_rate`, `max_steps`, `beta`, ..."""
     lora: dict[str, Any] | None = None
     """Arguments of `peft.LoraConfig`; none trains all weights."""
     rows: Count | None = None
@@ -65,6 +68,7 @@ class Recipe(Table):
     architecture: dict[str, Any] | None = None
     """A fresh model: `model_type` and the fields of its transformers config."""
     stages: Listed[Stage] = ()
+    """What is trained, one after the other."""
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> Self:
@@ -91,6 +95,7 @@ class Endpoint(Table):
     key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; keys stand nowhere else."""
     concurrency: Count = 8
+    """Questions under way at once."""
     timeout: Annotated[float, Field(gt=0.0)] = 60.0
     """Seconds for one answer."""
     retries: Annotated[int, Field(ge=0)] = 6
@@ -121,11 +126,17 @@ class Answering(Table):
     """What one variant does otherwise than `generation` says; what is None stays as it is there."""
 
     max_new_tokens: Count | None = None
+    """Tokens at most of one answer."""
     format: Format | None = None
+    """`hh`, `verbatim` or `chat`."""
     stop_at_human: bool | None = None
+    """Whether an answer ends where it goes on to speak for the human."""
     samples: Count | None = None
+    """Answers per prompt."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
+    """0 is greedy decoding."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Sample from the most likely tokens that together have this probability."""
 
 
 class Variant(Recipe):
@@ -140,7 +151,9 @@ class Variant(Recipe):
     quantization: dict[str, Any] | None = None
     """The arguments of a quantization config of transformers, `quant_method` among them."""
     endpoint: Endpoint | None = None
+    """A served model."""
     generation: Answering = Answering()
+    """How this variant answers, where that differs from the profile's `generation`."""
     recorded: str | dict[str, str] | None = None
     """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
     null: NullKind | None = None
@@ -171,6 +184,7 @@ class JudgeEndpoint(Endpoint):
     """An LLM judge behind an endpoint."""
 
     api: Literal["completions", "chat"] = "chat"
+    """`chat` asks with messages, `completions` with one text."""
     rubric: Annotated[dict[Name, str], Field(min_length=1)]
     """Dimension -> what is asked of a response, in words."""
     scale: Pair[int] = (1, 10)
@@ -191,6 +205,7 @@ class Output(Table):
     """One output of a reward model that has several."""
 
     index: Annotated[int, Field(ge=0)]
+    """Which of the model's outputs, from 0."""
     sign: Literal[1, -1] = 1
     """-1 for a cost: more is better in every dimension."""
 
@@ -199,7 +214,9 @@ class Judge(Recipe):
     """Who scores: a reward model made by a recipe or loaded, or the recorded scores."""
 
     model: str | None = None
+    """A reward model or classifier: a folder or a hub id."""
     revision: str | None = None
+    """Of a hub id. With `endpoint` a word of your own: another asks for all scores anew."""
     recorded: bool = False
     """The scores come with the recorded responses."""
     endpoint: JudgeEndpoint | None = None
@@ -213,12 +230,14 @@ class Judge(Recipe):
     dtype: Dtype | None = None
     """None: the profile's."""
     dimension: str = "reward"
+    """The name of its score, where it gives one only."""
     outputs: dict[Name, Output] = Field(default_factory=dict)
     """Dimension -> output, for a reward model with several (`model` only); each axis names its
     `dimension`."""
     activation: Literal["softmax", "sigmoid"] | None = None
     """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities."""
     max_length: Count = 512
+    """Tokens of prompt and response; longer dialogues lose their beginning."""
     batch_tokens: Count | None = None
     """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
 
@@ -253,8 +272,11 @@ class Bar(Table):
     """What another judge's score has to reach on an axis."""
 
     threshold: float
+    """What this judge's score is held against, in its own unit."""
     comparison: Literal[">=", ">"]
+    """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
     dimension: str = "reward"
+    """Which of its scores counts."""
 
     @property
     def criterion(self) -> Criterion:

@@ -16,7 +16,7 @@ class Verdict:
     case: Case
     criterion: Criterion
     adjective: str
-    """What a passing response is on this axis: `harmless`, `helpful`."""
+    """What a passing response is on this axis, `harmless` or `helpful`."""
 
     @property
     def passed(self) -> bool:

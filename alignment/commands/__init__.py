@@ -1,4 +1,4 @@
-"""`python -m alignment`: the store, profiles, training, judges, the gate, reports and history.
+"""`python -m alignment`: a start, profiles, training, judges, the gate, reports, the store.
 
 Each module declares its commands (`declare`); a command is a generator of the lines to print.
 """
@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from alignment.commands import gating, judges, models, reports, storage
+from alignment.commands import gating, judges, models, reports, starting, storage
 from alignment.errors import AlignmentError, Elsewhere
 from alignment.reporting.text import inert, safe
 
@@ -37,6 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m alignment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (gating, judges, models, reports, storage):
+    for module in (starting, gating, judges, models, reports, storage):
         module.declare(commands)
     return parser

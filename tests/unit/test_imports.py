@@ -21,7 +21,7 @@ LEVELS = (
     {"gating", "calibrating", "figures", "github", "properties"},
     {"publishing"},
     {"snapshot"},
-    {"session", "making"},
+    {"session", "making", "starting"},
     {"options", "hosting", "fixtures", "ending", "plugin", "commands", "__main__"},
 )
 """Every part of the package: it may import from its own level and from those before it."""

@@ -1,0 +1,41 @@
+"""The gate put into a repository."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def declare(commands: Any) -> None:
+    """Add `init`."""
+    init = commands.add_parser(
+        "init", help="write a suite, a profile, a baseline folder and a CI workflow; replaces none"
+    )
+    init.set_defaults(command=_init)
+    init.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="the repository; default: the current folder",
+    )
+    init.add_argument(
+        "--profile", default="tiny", metavar="NAME", help="the profile to start from; default tiny"
+    )
+
+
+def _init(options: argparse.Namespace) -> Iterator[str]:
+    from alignment.starting import start  # noqa: PLC0415 - loads pydantic
+
+    done = start(options.folder, options.profile)
+    yield f"wrote {', '.join(done.written) or 'nothing'}"
+    if done.left:
+        yield f"left as they were: {', '.join(done.left)}"
+    yield "next: pytest eval_suites, then your models in alignment.toml"
+    yield (
+        "to accept a run: take gate.against out of alignment.toml, run "
+        "pytest eval_suites --snapshot-update, commit eval_suites/__baselines__"
+    )

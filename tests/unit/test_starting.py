@@ -1,0 +1,130 @@
+"""`python -m alignment init`: what it writes, what it leaves alone, and what it refuses."""
+
+import os
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from alignment.layers import built_in, resolve
+from alignment.starting import start, starter
+
+SUITE = "eval_suites/test_regression.py"
+
+
+def uncommented(text):
+    """The profile with every line that is ready to use in use."""
+    return re.sub(r"^#(?=\S)", "", text, flags=re.MULTILINE)
+
+
+def test_it_says_what_it_wrote_and_what_to_do_next(command, tmp_path):
+    status, out, err = command("init", tmp_path / "new" / "repository")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert len(lines) <= 4
+    for name in starter("tiny"):
+        assert name in lines[0]
+        assert (tmp_path / "new" / "repository" / name).is_file()
+    assert "pytest eval_suites" in lines[1]
+    assert "--snapshot-update" in lines[2]
+
+
+def test_nothing_but_that_is_left_in_the_folder(tmp_path):
+    start(tmp_path, "tiny")
+    files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == starter("tiny").keys()
+
+
+def test_what_is_there_is_left_alone_and_named(command, tmp_path):
+    mine = tmp_path / SUITE
+    mine.parent.mkdir()
+    mine.write_text("# mine\n")
+    (tmp_path / "alignment.toml").symlink_to(tmp_path / "not-there-yet")
+    _, out, _ = command("init", tmp_path)
+    left = next(line for line in out.splitlines() if line.startswith("left as they were"))
+    assert left == f"left as they were: alignment.toml, {SUITE}"
+    assert mine.read_text() == "# mine\n"
+    assert (tmp_path / "alignment.toml").is_symlink()
+    assert not (tmp_path / "not-there-yet").exists()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert command("init", tmp_path)[1].startswith("wrote nothing\n")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "taken"])
+def test_a_bad_folder_is_one_line(command, tmp_path, where):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "eval_suites").write_text("")
+    status, out, err = command("init", tmp_path / where)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: init: ")
+    assert err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_one_line(command, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "Permission denied" in command("init", tmp_path)[2]
+
+
+def test_an_unknown_profile_is_refused_before_anything_is_written(command, tmp_path):
+    status, _, err = command("init", tmp_path / "new", "--profile", "huge")
+    assert status == 2
+    assert "unknown profile 'huge'; start from one of hh-rlhf" in err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_every_profile_can_be_started_from(tmp_path, name):
+    (tmp_path / "alignment.toml").write_text(starter(name)["alignment.toml"])
+    profile = resolve(tmp_path)
+    assert profile.name == name
+    assert profile.gate.reference == "base"
+    assert len(profile.variants) > 1
+
+
+def test_every_line_that_is_ready_to_use_can_be_used(tmp_path):
+    """All of them at once, over the profile for checkpoints."""
+    text = uncommented(starter("hh-rlhf")["alignment.toml"])
+    (tmp_path / "alignment.toml").write_text(text)
+    profile = resolve(tmp_path)
+    assert profile.name == "mine"
+    assert profile.axes["harmlessness"].gate.margin == 10.0
+    assert profile.axes["helpfulness"].prompts.sample == 300
+    assert profile.judges.keys() == {"keywords"}
+    assert profile.variants.keys() == {"base", "candidate", "served"}
+    assert profile.gate.responses
+
+
+def test_comments_that_are_prose_are_not_taken_for_settings():
+    """Every comment begins with `# ` and prose, or with `#` and valid TOML."""
+    for line in starter("tiny")["alignment.toml"].splitlines():
+        if line.startswith("#") and not line.startswith(("# ", "#  ")):
+            tomllib.loads(line[1:])
+
+
+def workflow():
+    return yaml.safe_load(starter("tiny")[".github/workflows/alignment.yml"])
+
+
+def test_the_workflow_may_do_as_little_as_it_can():
+    found = workflow()
+    assert found["permissions"] == {}
+    assert found["jobs"]["gate"]["permissions"] == {"contents": "read"}
+    assert found["jobs"]["comment"]["permissions"] == {"pull-requests": "write"}
+    assert "head.repo.full_name == github.repository" in found["jobs"]["comment"]["if"]
+    assert True in found  # `on`, as YAML 1.1 reads it
+    assert "pull_request_target" not in found[True]
+    steps = found["jobs"]["comment"]["steps"]
+    assert not any("checkout" in step.get("uses", "") for step in steps)
+
+
+def test_actions_are_pinned_and_no_expression_reaches_a_shell():
+    for job in workflow()["jobs"].values():
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+            assert "${{" not in step.get("run", "")
