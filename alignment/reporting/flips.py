@@ -1,0 +1,152 @@
+"""Flipped prompts: whose verdict changed, and which words of the response did."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from html import escape
+from typing import Any
+
+from alignment.reporting import gate
+from alignment.reporting.fitting import largest_limit
+from alignment.reporting.numbers import Document
+from alignment.reporting.text import safe
+
+MOST = 50
+"""Flipped prompts that are shown of a decision, worst first."""
+
+_BUDGET = 1_000_000
+"""Bytes of all texts together, with the marks of their words."""
+_MARK = 6
+"""Bytes per word: at worst every other one is marked, with 11."""
+_LONGEST = 2_000
+"""Characters of a response that are compared word by word: the time grows with their square."""
+_WORD = re.compile(r"\s*\S+|\s+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some words of a response, and whether they are on this side only."""
+
+    text: str
+    differs: bool
+
+
+Side = tuple[Piece, ...] | None
+"""One side's response; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flipped:
+    """A flipped prompt and both responses in pieces.
+
+    `cut` is how many characters of the three texts are left out.
+    """
+
+    flip: Mapping[str, Any]
+    text: str
+    before: Side
+    after: Side
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """The flipped prompts of one decision, worst first; `more` of them are not shown."""
+
+    decision: Mapping[str, Any]
+    lost: int
+    gained: int
+    shown: tuple[Flipped, ...]
+    more: int
+
+
+def flips(document: Document) -> list[Flips]:
+    """The flipped prompts of every decision that has one, the worst outcome first.
+
+    At most `MOST` of a decision; texts are cut by one limit so that all fit.
+    """
+    decisions = [each for each in _decisions(document) if gate.deciding(each)["flips"]]
+    shown = [gate.deciding(each)["flips"][:MOST] for each in decisions]
+    texts = [text for found in shown for flip in found for text in _texts(flip) if text]
+    limit = largest_limit(texts, _BUDGET, _cost)
+    return [
+        Flips(
+            decision=decision,
+            lost=sum(flip["before"] for flip in gate.deciding(decision)["flips"]),
+            gained=sum(flip["after"] for flip in gate.deciding(decision)["flips"]),
+            shown=tuple(_flipped(flip, min(limit, _LONGEST)) for flip in found),
+            more=len(gate.deciding(decision)["flips"]) - len(found),
+        )
+        for decision, found in zip(decisions, shown, strict=True)
+    ]
+
+
+def by_case(document: Document) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """(variant, prompt) -> its flip, as the gate counted it."""
+    return {
+        (decision["variant"], flip["prompt"]): flip
+        for decision in _decisions(document)
+        for flip in gate.deciding(decision)["flips"]
+    }
+
+
+def one_sided(document: Document) -> bool:
+    """Whether the baseline keeps no responses, and this run has some."""
+    found = [flip for each in _decisions(document) for flip in gate.deciding(each)["flips"]]
+    return any(
+        flip["response_before"] is None and flip["response_after"] is not None for flip in found
+    )
+
+
+def differences(before: str, after: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Both texts in pieces, word by word: the pieces of each make up the text."""
+    words: tuple[list[str], list[str]] = _WORD.findall(before), _WORD.findall(after)
+    bare = [[word.strip() for word in side] for side in words]
+    codes = SequenceMatcher(None, bare[0], bare[1]).get_opcodes()
+    return (
+        tuple(_pieces(words[0], ((tag, low, high) for tag, low, high, _, _ in codes))),
+        tuple(_pieces(words[1], ((tag, low, high) for tag, _, _, low, high in codes))),
+    )
+
+
+def _pieces(words: list[str], codes: Iterator[tuple[str, int, int]]) -> Iterator[Piece]:
+    for tag, low, high in codes:
+        if low < high:
+            yield Piece("".join(words[low:high]), tag != "equal")
+
+
+def _decisions(document: Document) -> list[Mapping[str, Any]]:
+    found = document["gate"]
+    return gate.worst_first(found["decisions"]) if found else []
+
+
+def _cost(text: str) -> int:
+    return len(escape(safe(text, lines=True)).encode()) + _MARK * len(text.split())
+
+
+def _texts(flip: Mapping[str, Any]) -> tuple[str | None, ...]:
+    return flip["text"], flip["response_before"], flip["response_after"]
+
+
+def _flipped(flip: Mapping[str, Any], limit: int) -> Flipped:
+    text, before, after = _texts(flip)
+    sides = _sides(before and before[:limit], after and after[:limit])
+    cut = sum(max(0, len(each or "") - limit) for each in (text, before, after))
+    return Flipped(flip, _end(text or "", limit), *sides, cut)
+
+
+def _sides(before: str | None, after: str | None) -> tuple[Side, Side]:
+    if before is not None and after is not None:
+        return differences(before, after)
+    return _whole(before), _whole(after)
+
+
+def _whole(text: str | None) -> Side:
+    return None if text is None else (Piece(text, differs=False),)
+
+
+def _end(text: str, limit: int) -> str:
+    return text[max(0, len(text) - limit) :]

@@ -1,0 +1,135 @@
+"""The report as a page: one file that asks nothing of any network and opens from a disk."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from alignment.reporting import gate, numbers
+from alignment.reporting.casetable import casename, casetable
+from alignment.reporting.flips import flips, one_sided
+from alignment.reporting.glossary import NEXT, OUTCOMES, glossary
+from alignment.reporting.numbers import Document
+from alignment.reporting.remarks import remarks
+from alignment.reporting.text import safe, shorten
+
+_NAME = 80
+_INK = "#1f2328"
+"""What figures are drawn in: the page's own ink takes its place, which a dark page changes."""
+_SVG = re.compile(r"<svg\b.*</svg>", re.DOTALL)
+_STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
+_SAID = re.compile(r"<desc[^>]*>(.*?)</desc>", re.DOTALL)
+
+
+def page(document: Document, figures: Mapping[str, str]) -> str:
+    """The page of a document, as HTML; `figures` are SVGs by name, shown in their order.
+
+    Whatever models, prompts and names say is shown as text, with controls as visible escapes, and
+    folded until asked for. Below 5 MB for 1,000 cases: long texts are cut, and the page says so.
+    """
+    environment = _environment()
+    style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
+    drawings = {name: _inline(svg) for name, svg in figures.items()}
+    styles = [style, *(found for svg in drawings.values() for found in _STYLE.findall(svg))]
+    return environment.get_template("page.html.j2").render(
+        document=document,
+        verdict=gate.verdict(document),
+        widest=_widest(document),
+        remarks=remarks(document, safe),
+        words=glossary(document),
+        flips=flips(document),
+        one_sided=one_sided(document),
+        cases=Markup(casetable(document)),  # noqa: S704 - every < in it is escaped
+        figures={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 - our own
+        captions={name: _caption(svg) for name, svg in drawings.items()},
+        style=Markup(style),  # noqa: S704 - our own
+        script=Markup(script),  # noqa: S704 - our own
+        policy=_policy(styles, script),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("alignment", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"numbers": numbers, "gate": gate, "titles": OUTCOMES, "next": NEXT}
+    environment.filters |= {"name": _name, "plain": _plain}
+    environment.filters["link"] = _link
+    return environment
+
+
+def _shown(value: object) -> object:
+    """Whatever a template writes, fit to be shown: nothing hostile has another way in."""
+    return value if isinstance(value, Markup) else safe(str(value), lines=True)
+
+
+def _name(text: str) -> str:
+    return shorten(safe(text), _NAME)
+
+
+def _link(case: tuple[str, str]) -> str:
+    """The page's address of a (variant, prompt): what its script reads."""
+    return urlencode({"case": "/".join(casename(each) for each in case)})
+
+
+def _widest(document: Document) -> float:
+    """The largest change, or margin, that the gate's bars have to hold."""
+    decisions = document["gate"]["decisions"] if document["gate"] else []
+    sides = [side for each in decisions for side in (each, each["anchor"]) if side]
+    changes = [side["change"] for side in sides if side["change"]]
+    ends = [abs(float(end)) for change in changes for end in change["interval"]]
+    return max([1.0, *ends, *(float(side["margin"]) for side in sides)])
+
+
+def _plain(value: Any, limit: int = 20_000) -> str:
+    """Settings as indented JSON."""
+    return shorten(json.dumps(value, indent=2, ensure_ascii=False), limit)
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None  # noqa: S101 - given above
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _inline(svg: str) -> str:
+    """A figure without what stands before its root, in the page's ink."""
+    found = _SVG.search(svg)
+    return found.group().replace(_INK, "currentColor") if found else ""
+
+
+def _caption(svg: str) -> str:
+    found = _SAID.search(svg)
+    return html.unescape(found.group(1)).strip() if found else ""
+
+
+def _policy(styles: list[str], script: str) -> str:
+    """Nothing is asked for, and nothing runs but the page's own script, known by its hash.
+
+    Style attributes stay allowed: figures are full of them.
+    """
+    sheets = " ".join(dict.fromkeys(map(_hash, styles)))
+    return (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {sheets}; "
+        "style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
