@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 _LIMITS = (
@@ -16,10 +17,11 @@ def largest_limit(texts: Sequence[str], budget: int, cost: Callable[[str], int])
     `cost` is what a text takes when it is written, in bytes: at least one per character. The
     largest limit is 20,000 characters, the least 0.
     """
-    return next(limit for limit in _LIMITS if not limit or _fits(texts, limit, budget, cost))
 
+    def fits(limit: int) -> bool:
+        if not limit or sum(min(len(text), limit) for text in texts) > budget:
+            return not limit  # found without writing anything
+        return sum(cost(text[:limit]) for text in texts) <= budget
 
-def _fits(texts: Sequence[str], limit: int, budget: int, cost: Callable[[str], int]) -> bool:
-    if sum(min(len(text), limit) for text in texts) > budget:
-        return False  # found without writing anything
-    return sum(cost(text[:limit]) for text in texts) <= budget
+    first, *lower = _LIMITS
+    return first if fits(first) else lower[bisect_left(lower, True, key=fits)]

@@ -28,7 +28,7 @@ _INK = "#1f2328"
 """What figures are drawn in: the page's own ink takes its place, which a dark page changes."""
 _SVG = re.compile(r"<svg\b.*</svg>", re.DOTALL)
 _STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
-_SAID = re.compile(r"<desc[^>]*>(.*?)</desc>", re.DOTALL)
+_SAID = re.compile(r"<(title|desc)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
 def page(document: Document, figures: Mapping[str, str]) -> str:
@@ -51,7 +51,7 @@ def page(document: Document, figures: Mapping[str, str]) -> str:
         one_sided=one_sided(document),
         cases=Markup(casetable(document)),  # noqa: S704 - every < in it is escaped
         figures={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 - our own
-        captions={name: _caption(svg) for name, svg in drawings.items()},
+        said={name: _said(svg, name) for name, svg in drawings.items()},
         style=Markup(style),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         policy=_policy(styles, script),
@@ -113,9 +113,10 @@ def _inline(svg: str) -> str:
     return found.group().replace(_INK, "currentColor") if found else ""
 
 
-def _caption(svg: str) -> str:
-    found = _SAID.search(svg)
-    return html.unescape(found.group(1)).strip() if found else ""
+def _said(svg: str, name: str) -> dict[str, str]:
+    """What a figure says of itself: `title` and `desc`."""
+    found = {tag: html.unescape(text).strip() for tag, text in reversed(_SAID.findall(svg))}
+    return {"title": name, "desc": ""} | found
 
 
 def _policy(styles: list[str], script: str) -> str:

@@ -90,6 +90,7 @@
     return made;
   };
   const number = (value) => (value === null ? "-" : value.toFixed(2));
+  const signed = (value) => (value > 0 ? `+${number(value)}` : number(value));
   const cut = (more) => element("p", `${more.toLocaleString("en")} more characters in report.json.`, "note");
 
   const row = (i) => {
@@ -104,7 +105,7 @@
     const passed = cases.passed[i];
     verdict.append(element("span", passed ? "✓ passes" : "✕ does not pass", passed ? "good" : "bad"));
     made.append(head, element("td", variant(i)), element("td", axis(i)), verdict);
-    made.append(element("td", number(cases.score[i])), element("td", number(cases.before[i])));
+    made.append(element("td", number(cases.score[i])), element("td", signed(change(i))));
     made.append(element("td", flip(i) || "-"), element("td", kind(i) || "-"), element("td", language(i)));
     made.dataset.case = i;
     opener.addEventListener("click", () => toggle(i, !isOpen(i)));
@@ -128,6 +129,7 @@
     const absent = response === null ? "Only the score is known." : "(empty)";
     sides.append(section("Answered", response, cases.cut[i], absent));
     const told = Object.entries(data.dimensions).map(([name, values]) => `${name} ${number(values[i])}`);
+    if (cases.before[i] !== null) told.push(`score before: ${number(cases.before[i])}`);
     if (cases.truth[i] !== null) told.push(`really: ${names.truth[cases.truth[i]]}`);
     if (cases.stop[i] !== null) told.push(`stopped by: ${names.stop[cases.stop[i]]}`);
     if (cases.tokens[i] !== null) told.push(`${cases.tokens[i]} tokens`);
@@ -302,7 +304,7 @@
   fill("flip", cases.flip.some(Boolean) ? WORDS.flip : {});
   fill("kind", names.degenerate);
   fill("language", names.language);
-  column("Before", cases.flip.some(Boolean));
+  column("Change", cases.flip.some(Boolean));
   column("Flip", cases.flip.some(Boolean));
   column("Degenerate", names.degenerate.length);
   column("Language", names.language.length > 1);
@@ -336,7 +338,7 @@
     if (event.key !== "Escape") event.preventDefault();
     keys[event.key]();
   });
-  const folded = document.querySelectorAll("#provenance details, #comparisons details, details.terms");
+  const folded = document.querySelectorAll("#provenance details, #comparisons, details.terms");
   addEventListener("beforeprint", () => folded.forEach((each) => {
     each.dataset.was = each.open ? "open" : "";
     each.open = true;
