@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
@@ -15,7 +16,7 @@ PLAIN_EVERY = 10.0
 
 
 class Progress:
-    """Says what is under way, how far it is and how long it still takes. Keeps the times.
+    """Says what is under way, how far it is and how long it still takes. Keeps times and memory.
 
     `stream` None says nothing; `live` rewrites one line (tqdm), else a plain line comes at the
     start, every `PLAIN_EVERY` seconds, and at the end.
@@ -28,6 +29,8 @@ class Progress:
         self._fresh_line = False
         self.seconds: dict[str, float] = {}
         """Stage -> seconds that this process spent in it."""
+        self.peaks: dict[str, int] = {}
+        """Stage -> the most memory in MiB that this process had had when it was over."""
 
     @contextlib.contextmanager
     def stage(self, what: str, total: int, unit: str) -> Iterator[Advance]:
@@ -43,6 +46,8 @@ class Progress:
         finally:
             spent = time.perf_counter() - started
             self.seconds[what] = self.seconds.get(what, 0.0) + spent
+            if peak := peak_memory().get("process"):
+                self.peaks[what] = peak
 
     def note(self, text: str) -> None:
         """One plain line."""
@@ -91,6 +96,21 @@ class Progress:
             yield plain
         finally:
             line()
+
+
+def peak_memory() -> dict[str, int]:
+    """The most memory, in MiB, that this `process` and the largest of its `children` have had.
+
+    Children count once they have ended. Empty where the system does not keep it.
+    """
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return {}
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    asked = {"process": resource.RUSAGE_SELF, "children": resource.RUSAGE_CHILDREN}
+    found = {name: resource.getrusage(who).ru_maxrss // unit for name, who in asked.items()}
+    return {name: peak for name, peak in found.items() if peak}
 
 
 def _silent(done: int, total: int) -> None:

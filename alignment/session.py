@@ -24,7 +24,7 @@ from alignment.location import location
 from alignment.pipeline import Study
 from alignment.preflight import Draft, preflight
 from alignment.profile import Profile
-from alignment.progress import Progress
+from alignment.progress import Progress, peak_memory
 from alignment.records import Prompt
 from alignment.results import collect, findings
 from alignment.store import Store
@@ -238,6 +238,7 @@ class Session:
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 2),
             "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
+            "memory": peak_memory() | {"stages": dict(self.progress.peaks)},
             "exit_status": exit_status,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
             "python": platform.python_version(),

@@ -53,7 +53,7 @@ def casetable(document: Document) -> str:
     asked = {key: place for place, key in enumerate(prompts)}
     texts = {each["text"]: place for place, each in enumerate(_unique(prompts.values()))}
     flipped = flips.by_case(document)
-    found = [flipped.get((case["variant"], case["prompt"])) for case in cases]
+    found = [flipped.get((case["variant"], case["axis"], case["prompt"])) for case in cases]
     limit = _limit(document)
     content = {
         "cases": {

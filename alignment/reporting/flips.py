@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from html import escape
 from typing import Any
 
+from alignment.decisions import OUTCOMES
 from alignment.reporting import gate
 from alignment.reporting.fitting import largest_limit
 from alignment.reporting.numbers import Document
@@ -24,6 +25,8 @@ _MARK = 6
 _LONGEST = 2_000
 """Characters of a response that are compared word by word: the time grows with their square."""
 _WORD = re.compile(r"\s*\S+|\s+$")
+_ALIKE = 1 / 3
+"""Texts that share fewer of their words are not marked: all of both would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,15 @@ Side = tuple[Piece, ...] | None
 class Flipped:
     """A flipped prompt and both responses in pieces.
 
-    `cut` is how many characters of the three texts are left out.
+    `unlike`: both are known, differ, and hardly share a word. `cut` is how many characters of the
+    three texts are left out.
     """
 
     flip: Mapping[str, Any]
     text: str
     before: Side
     after: Side
+    unlike: bool
     cut: int
 
 
@@ -84,28 +89,34 @@ def flips(document: Document) -> list[Flips]:
     ]
 
 
-def by_case(document: Document) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """(variant, prompt) -> its flip, as the gate counted it."""
+def by_case(document: Document) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+    """(variant, axis, prompt) -> its flip against what the gate compares with."""
     return {
-        (decision["variant"], flip["prompt"]): flip
+        (decision["variant"], decision["axis"], flip["prompt"]): flip
         for decision in _decisions(document)
-        for flip in gate.deciding(decision)["flips"]
+        for flip in decision["flips"]
     }
 
 
 def one_sided(document: Document) -> bool:
     """Whether the baseline keeps no responses, and this run has some."""
-    found = [flip for each in _decisions(document) for flip in gate.deciding(each)["flips"]]
     return any(
-        flip["response_before"] is None and flip["response_after"] is not None for flip in found
+        flip["response_before"] is None and flip["response_after"] is not None
+        for flip in by_case(document).values()
     )
 
 
 def differences(before: str, after: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    """Both texts in pieces, word by word: the pieces of each make up the text."""
+    """Both texts in pieces, word by word: the pieces of each make up the text.
+
+    Texts that hardly share a word are one piece each, in which nothing is marked.
+    """
     words: tuple[list[str], list[str]] = _WORD.findall(before), _WORD.findall(after)
     bare = [[word.strip() for word in side] for side in words]
-    codes = SequenceMatcher(None, bare[0], bare[1]).get_opcodes()
+    matcher = SequenceMatcher(None, bare[0], bare[1])
+    if matcher.ratio() < _ALIKE:
+        return _whole(before), _whole(after)
+    codes = matcher.get_opcodes()
     return (
         tuple(_pieces(words[0], ((tag, low, high) for tag, low, high, _, _ in codes))),
         tuple(_pieces(words[1], ((tag, low, high) for tag, _, _, low, high in codes))),
@@ -120,7 +131,8 @@ def _pieces(words: list[str], codes: Iterator[tuple[str, int, int]]) -> Iterator
 
 def _decisions(document: Document) -> list[Mapping[str, Any]]:
     found = document["gate"]
-    return gate.worst_first(found["decisions"]) if found else []
+    decisions = found["decisions"] if found else []
+    return sorted(decisions, key=lambda each: -OUTCOMES.index(each["outcome"]))
 
 
 def _cost(text: str) -> int:
@@ -135,17 +147,23 @@ def _flipped(flip: Mapping[str, Any], limit: int) -> Flipped:
     text, before, after = _texts(flip)
     sides = _sides(before and before[:limit], after and after[:limit])
     cut = sum(max(0, len(each or "") - limit) for each in (text, before, after))
-    return Flipped(flip, _end(text or "", limit), *sides, cut)
+    marked = any(piece.differs for side in sides for piece in side or ())
+    unlike = None not in sides and before != after and not marked
+    return Flipped(flip, _end(text or "", limit), *sides, unlike, cut)
 
 
 def _sides(before: str | None, after: str | None) -> tuple[Side, Side]:
     if before is not None and after is not None:
         return differences(before, after)
-    return _whole(before), _whole(after)
+    return _known(before), _known(after)
 
 
-def _whole(text: str | None) -> Side:
-    return None if text is None else (Piece(text, differs=False),)
+def _known(text: str | None) -> Side:
+    return None if text is None else _whole(text)
+
+
+def _whole(text: str) -> tuple[Piece, ...]:
+    return (Piece(text, differs=False),)
 
 
 def _end(text: str, limit: int) -> str:

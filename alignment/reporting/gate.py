@@ -35,7 +35,7 @@ class Verdict:
 def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
     """What a report says about a merge. `name` makes names and reasons safe for where it goes."""
     gate = document["gate"]
-    decisions = worst_first(gate["decisions"] if gate else ())
+    decisions = _worst_first(gate["decisions"] if gate else ())
     if not decisions:
         return Verdict(None, _undecided(document), ())
     outcomes = Counter(each["outcome"] for each in decisions)
@@ -101,15 +101,14 @@ def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     return "the baseline" if against == "baseline" else name(against)
 
 
-def worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Decisions by their outcome, else in their order."""
+def _worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(decisions, key=lambda each: -OUTCOMES.index(each["outcome"]))
 
 
 def _concerning(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The decisions that are no clean pass, worst first; what concerns a variant is told once."""
     found, told = [], set()
-    for decision in worst_first(decisions):
+    for decision in _worst_first(decisions):
         reasons = tuple(decision["reasons"])
         if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
             continue

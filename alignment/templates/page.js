@@ -339,11 +339,18 @@
     keys[event.key]();
   });
   const folded = document.querySelectorAll("#provenance details, #comparisons, details.terms");
-  addEventListener("beforeprint", () => folded.forEach((each) => {
-    each.dataset.was = each.open ? "open" : "";
-    each.open = true;
-  }));
-  addEventListener("afterprint", () => folded.forEach((each) => (each.open = Boolean(each.dataset.was))));
+  addEventListener("beforeprint", () => {
+    for (const each of folded) {
+      each.dataset.was ??= each.open ? "open" : "";
+      each.open = true;
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const each of folded) {
+      each.open = Boolean(each.dataset.was);
+      delete each.dataset.was;
+    }
+  });
   if (!follow()) {
     choose();
     render();

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from alignment import progress
-from alignment.progress import Progress
+from alignment.progress import Progress, peak_memory
 
 
 @pytest.fixture
@@ -103,3 +103,14 @@ def test_a_note_is_one_line_that_says_who(clock):
     said = lines(stream)
     assert said[:2] == ["", "[gw1] waiting: base is being trained elsewhere"]
     assert said[2].startswith("[gw1] base answers: ")
+
+
+def test_it_keeps_how_much_memory_a_stage_had_taken():
+    progress, before = Progress(), peak_memory()["process"]
+    with progress.stage("held", 1, "it"):
+        held = b"x" * ((before + 64) * 2**20)
+    with progress.stage("freed", 1, "it"):
+        del held
+    assert progress.peaks["held"] >= before + 64
+    assert progress.peaks["freed"] >= progress.peaks["held"]
+    assert peak_memory()["process"] >= progress.peaks["freed"]
