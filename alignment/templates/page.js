@@ -338,7 +338,7 @@
     if (event.key !== "Escape") event.preventDefault();
     keys[event.key]();
   });
-  const folded = document.querySelectorAll("#provenance details, #comparisons, details.terms");
+  const folded = document.querySelectorAll("#provenance details:not(.settings), #comparisons, details.terms");
   addEventListener("beforeprint", () => {
     for (const each of folded) {
       each.dataset.was ??= each.open ? "open" : "";
