@@ -141,8 +141,9 @@ def test_reporting_renders_what_it_is_given():
         allowed = tuple(f"alignment.{name}" for name in ("errors", "records", "decisions"))
         allowed += ("alignment.reporting",)
         assert all(name.startswith(allowed) for name in ours), path
-        rendering = {"page.py": {"jinja2", "markupsafe"}}.get(path.name, set())
+        rendering = {"cases.py": {"pyarrow"}, "page.py": {"jinja2"}}.get(path.name, set())
         assert libraries(path) <= {*sys.stdlib_module_names, "alignment", *rendering}, path
+        assert not at_once(path) & {"pyarrow"}, path
 
 
 def test_only_the_trainers_import_trl():
