@@ -209,8 +209,7 @@
   };
   const reveal = (i) => {
     if (!shown.includes(i)) {
-      form.reset();
-      for (const name of [...FILTERS, "q", "sort"]) state[name] = "";
+      for (const name of [...FILTERS, "q"]) state[name] = form.elements[name].value = "";
       choose();
     }
     open.add(i);
