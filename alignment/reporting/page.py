@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from alignment.reporting import gate, numbers
 from alignment.reporting.casetable import casename, casetable
 from alignment.reporting.flips import flips, one_sided
-from alignment.reporting.glossary import NEXT, OUTCOMES, glossary
+from alignment.reporting.glossary import OUTCOMES, glossary, next_step
 from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import remarks
 from alignment.reporting.text import safe, shorten
@@ -40,9 +40,11 @@ def page(document: Document, figures: Mapping[str, str]) -> str:
     style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
     drawings = {name: _inline(svg) for name, svg in figures.items()}
     styles = [style, *(found for svg in drawings.values() for found in _STYLE.findall(svg))]
+    verdict = gate.verdict(document)
     return environment.get_template("page.html.j2").render(
         document=document,
-        verdict=gate.verdict(document),
+        verdict=verdict,
+        next_step=next_step(document, verdict.outcome),
         widest=_widest(document),
         remarks=remarks(document, safe),
         words=glossary(document),
@@ -67,7 +69,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"numbers": numbers, "gate": gate, "titles": OUTCOMES, "next": NEXT}
+    environment.globals |= {"numbers": numbers, "gate": gate, "titles": OUTCOMES}
     environment.filters |= {"name": _name, "plain": _plain}
     environment.filters["link"] = _link
     return environment
