@@ -62,20 +62,27 @@ OUTCOMES = {
 }
 """The gate's outcomes as titles."""
 
-NEXT = {
+_NEXT = {
     "pass": "Losses smaller than the margin are not ruled out; the changes below say how large.",
-    "fail": (
-        "Read the flipped prompts below. If the loss is meant, accept it with --snapshot-update."
-    ),
+    "fail": "Read the flipped prompts below: they are what was lost.",
     "inconclusive": "Ask more prompts, or read the flipped prompts below and decide for yourself.",
     "uninformative": "Nothing is known of this axis until another judge scores it.",
-    "invalid": (
-        "Mend what the reason names, or accept this run as the new baseline with --snapshot-update."
+    "invalid": "Mend what the reason names.",
+    None: (
+        "The rates below stand for themselves. To decide on a merge, run all tests of a suite with "
+        "a gated test, on all prompts."
     ),
-    None: "The rates below stand for themselves. To decide on a merge, run all tests of a suite "
-    "with a gated test, on all prompts.",
 }
-"""What a reader does next, by the gate's outcome."""
+_ACCEPT = {
+    "fail": " If the loss is meant, accept it with --snapshot-update.",
+    "invalid": " Or accept this run as the new baseline with --snapshot-update.",
+}
+
+
+def next_step(document: Document, outcome: str | None) -> str:
+    """What a reader does next, by the gate's outcome; only a baseline can be accepted anew."""
+    baseline = document["gate"] is not None and document["gate"]["against"] == "baseline"
+    return _NEXT[outcome] + (_ACCEPT.get(outcome or "", "") if baseline else "")
 
 
 def glossary(document: Document) -> dict[str, str]:

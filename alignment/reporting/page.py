@@ -13,12 +13,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from alignment.reporting import gate, numbers
 from alignment.reporting.casetable import casename, casetable
 from alignment.reporting.flips import flips, one_sided
-from alignment.reporting.glossary import NEXT, OUTCOMES, glossary
+from alignment.reporting.glossary import OUTCOMES, glossary, next_step
 from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import remarks
 from alignment.reporting.text import safe, shorten
@@ -41,19 +40,21 @@ def page(document: Document, figures: Mapping[str, str]) -> str:
     style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
     drawings = {name: _inline(svg) for name, svg in figures.items()}
     styles = [style, *(found for svg in drawings.values() for found in _STYLE.findall(svg))]
+    verdict = gate.verdict(document)
     return environment.get_template("page.html.j2").render(
         document=document,
-        verdict=gate.verdict(document),
+        verdict=verdict,
+        next_step=next_step(document, verdict.outcome),
         widest=_widest(document),
         remarks=remarks(document, safe),
         words=glossary(document),
         flips=flips(document),
         one_sided=one_sided(document),
-        cases=Markup(casetable(document)),  # noqa: S704 - every < in it is escaped
-        figures={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704 - our own
+        cases=casetable(document),
+        figures=drawings,
         said={name: _said(svg, name) for name, svg in drawings.items()},
-        style=Markup(style),  # noqa: S704 - our own
-        script=Markup(script),  # noqa: S704 - our own
+        style=style,
+        script=script,
         policy=_policy(styles, script),
     )
 
@@ -68,15 +69,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"numbers": numbers, "gate": gate, "titles": OUTCOMES, "next": NEXT}
+    environment.globals |= {"numbers": numbers, "gate": gate, "titles": OUTCOMES}
     environment.filters |= {"name": _name, "plain": _plain}
     environment.filters["link"] = _link
     return environment
 
 
 def _shown(value: object) -> object:
-    """Whatever a template writes, fit to be shown: nothing hostile has another way in."""
-    return value if isinstance(value, Markup) else safe(str(value), lines=True)
+    """Whatever a template writes, fit to be shown: nothing hostile has another way in.
+
+    What is markup already passes: macros, and the page's own sources, which templates mark.
+    """
+    return value if hasattr(value, "__html__") else safe(str(value), lines=True)
 
 
 def _name(text: str) -> str:

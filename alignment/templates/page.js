@@ -209,8 +209,7 @@
   };
   const reveal = (i) => {
     if (!shown.includes(i)) {
-      form.reset();
-      for (const name of [...FILTERS, "q", "sort"]) state[name] = "";
+      for (const name of [...FILTERS, "q"]) state[name] = form.elements[name].value = "";
       choose();
     }
     open.add(i);
@@ -338,7 +337,7 @@
     if (event.key !== "Escape") event.preventDefault();
     keys[event.key]();
   });
-  const folded = document.querySelectorAll("#provenance details, #comparisons, details.terms");
+  const folded = document.querySelectorAll("#provenance details:not(.settings), #comparisons, details.terms");
   addEventListener("beforeprint", () => {
     for (const each of folded) {
       each.dataset.was ??= each.open ? "open" : "";

@@ -138,6 +138,7 @@ def documents():
     findings = Findings(gate=gate())
     return {
         "gated": document(SAMPLE["results"](), findings),
+        "passed": document(SAMPLE["results"](), Findings(gate=gate(own="pass"))),
         "plain": document(SAMPLE["results"]()),
         "partial": document(SAMPLE["results"](complete=False, limit=10)),
         "hostile": document(SAMPLE["results"](text=SAMPLE["HOSTILE"]), findings),

@@ -127,8 +127,9 @@ def test_texts_are_folded_until_asked_for(visit, pages):
     assert not found.page.locator("#case-table .text").count()
 
 
-def test_all_texts_are_shown_at_once(visit, pages):
-    found = visit(pages["gated"])
+@pytest.mark.parametrize("name", ["gated", "passed"])
+def test_all_texts_are_shown_at_once(visit, pages, name):
+    found = visit(pages[name])
     found.page.click("#show-all")
     assert found.page.get_attribute("#show-all", "aria-pressed") == "true"
     assert found.page.locator("#case-table .texts").count() == 50
@@ -164,9 +165,11 @@ def test_a_link_opens_its_case(visit, pages):
 
 
 def test_a_link_wins_over_filters_that_hide_its_case(visit, pages):
-    found = visit(pages["gated"], "#variant=base&case=sft%2Fharm00")
-    assert found.count().startswith("80 of 80")
-    assert found.page.locator(f"{CASES}:has(+ .texts) td").first.inner_text() == "sft"
+    found = visit(pages["gated"], "#variant=base&case=sft_dpo%2Fhelp03")
+    found.page.wait_for_timeout(50)
+    assert found.count() == "80 of 80 cases, 51 to 80 shown"
+    assert found.page.input_value("#filters [name=variant]") == ""
+    assert found.page.locator(f"{CASES}:has(+ .texts) td").first.inner_text() == "sft_dpo"
 
 
 def test_a_flip_leads_to_its_case(visit, pages):
@@ -305,10 +308,14 @@ def test_print_is_light_and_whole(visit, pages):
     assert found.page.pdf().startswith(b"%PDF")
 
 
-def test_nothing_moves_where_that_is_not_wanted(visit, pages):
-    still = visit(pages["plain"], reduced_motion="reduce")
+def test_nothing_moves(visit, pages):
+    """So there is nothing to still for who has asked for less motion."""
+    found = visit(pages["gated"])
+    found.page.click("#show-all")
+    found.page.locator(".contents a").last.click()
+    assert found.page.evaluate("document.getAnimations().length") == 0
     style = "getComputedStyle(document.documentElement).scrollBehavior"
-    assert still.page.evaluate(style) == "auto"
+    assert found.page.evaluate(style) == "auto"
 
 
 # -- hostile texts --------------------------------------------------------------------------------

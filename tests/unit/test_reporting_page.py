@@ -93,6 +93,13 @@ def test_the_outcome_comes_first_in_words(outcome, title, says):
     assert f'class="verdict {outcome or "none"}"' in first
 
 
+def test_only_a_baseline_can_be_accepted_anew():
+    assert "accept it with --snapshot-update" in page(document(results(), gated(flip())), {})
+    found = document(results(), gated(flip(), against="variant base"))
+    found["gate"]["against"] = "variant base"
+    assert "--snapshot-update" not in page(found, {})
+
+
 @pytest.mark.parametrize("complete", [True, False])
 def test_remarks_are_told(complete):
     text = words(page(document(results(complete=complete, right=(150, 104))), {}))
