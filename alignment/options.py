@@ -47,7 +47,8 @@ def declare(parser: pytest.Parser) -> None:
         "--alignment-report",
         metavar="DIR",
         default="reports/alignment",
-        help="where report.json and report.md are written; default: %(default)s",
+        help="where the report is written: JSON, Markdown, a page, CSV, figures; default: "
+        "%(default)s",
     )
     add(
         "--alignment-limit",

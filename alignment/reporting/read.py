@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from alignment.errors import ReportError
 from alignment.reporting.document import SCHEMA
@@ -22,7 +22,7 @@ def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, A
     another schema, or that lacks a key which is `needed`.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise ReportError(
             f"{path}: cannot be read: {error.strerror}; name a folder with a report"
@@ -30,16 +30,20 @@ def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, A
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: is no JSON ({error}); run the suite again") from None
     schema = document.get("schema") if isinstance(document, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
+    if type(schema) is int and schema > SCHEMA:
         raise ReportError(
             f"{path}: written by a newer release (schema {schema}, this one reads {SCHEMA}); "
             f"upgrade alignment-gate"
         )
-    if not isinstance(document, dict) or schema != SCHEMA:
+    if not isinstance(document, dict) or type(schema) is not int or schema != SCHEMA:
         raise ReportError(f"{path}: is no report of schema {SCHEMA}; run the suite again")
     if missing := sorted(set(needed) - document.keys()):
         raise ReportError(f"{path}: lacks {', '.join(missing)}; run the suite again")
     return document
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def found_in(place: Path) -> Path:

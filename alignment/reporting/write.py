@@ -57,8 +57,6 @@ def write_report(
     }
     report = directory / (REPORT if whole else _partial(REPORT))
     try:
-        for folder in {directory, *(path.parent for path in texts)}:
-            folder.mkdir(parents=True, exist_ok=True)
         fresh = _replace_all(texts, last=report)
         stale = {directory / _partial(name) for name in _PAGES} if whole else set()
         if whole and fresh:
@@ -81,8 +79,10 @@ def _replace_all(texts: dict[Path, Rendering], last: Path) -> bool:
     """Replace all files, or leave all as they were; whether `last` is another than before."""
     fresh = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in texts}
     replaced: dict[Path, bytes | None] = {}
+    made = [folder for folder in {path.parent for path in texts} if not folder.exists()]
     try:
         for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             _write(fresh[path], text)
         changed = not (last.is_file() and filecmp.cmp(last, fresh[last], shallow=False))
         for path in texts.keys() - {last}:
@@ -98,6 +98,9 @@ def _replace_all(texts: dict[Path, Rendering], last: Path) -> bool:
         for path in fresh.values():
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+        for folder in sorted(made, reverse=True):  # what is in one was written after all
+            with suppress(OSError):
+                folder.rmdir()
     return changed
 
 

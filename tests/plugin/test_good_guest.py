@@ -57,7 +57,7 @@ def test_a_foreign_suite_imports_nothing_of_ours(foreign, settings):
     foreign.run("-p", "spy", profile=None, store=None).assert_outcomes(passed=2, xfailed=1)
     loaded = foreign.modules()
     ours = {name for name in loaded if name.partition(".")[0] == "alignment"}
-    light = ("errors", "fixtures", "hosting", "location", "namesake", "options", "plugin")
+    light = ("errors", "fixtures", "hosting", "location", "namesake", "options", "ending", "plugin")
     assert ours == {"alignment", *(f"alignment.{name}" for name in light)}
     assert not loaded & {"torch", "transformers", "pydantic", "numpy", "scipy", "datasets"}
 

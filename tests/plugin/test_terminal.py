@@ -14,6 +14,7 @@ def test_the_table_and_where_the_report_is(world):
             "variant *HmR *HpR *CAS *",
             "base * 50.0 ?*",
             "sft * 100.0 ?*",
+            "Not decided: nothing was gated, so this run says nothing about a merge.",
             "report: reports/alignment/report.json",
         ]
     )

@@ -123,6 +123,7 @@ def test_a_disk_that_is_full_half_way_leaves_all_as_before(tmp_path, existing):
     with pytest.raises(StoreError, match="No space left on device"):
         write_report(tmp_path, report, made, owned=OWNED)
     assert files(tmp_path) == before
+    assert existing or not (tmp_path / "figures").exists()
 
 
 def test_a_rendering_that_crashes_leaves_all_as_before(tmp_path):

@@ -1,0 +1,95 @@
+"""Hostile responses on the page, in a real browser: everything is opened, and nothing runs."""
+
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+from alignment.reporting.page import page
+
+CHROMIUM = shutil.which("chromium")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+
+HOSTILE = runpy.run_path(str(Path(__file__).parents[1] / "hostile.py"))
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+OPEN = "document.querySelectorAll('details').forEach(each => { each.open = true })"
+TOUCH = """
+for (const each of document.querySelectorAll('*')) {
+  for (const name of ['mouseover', 'mouseenter', 'focus', 'error', 'load', 'toggle'])
+    if (!['SCRIPT', 'STYLE'].includes(each.tagName)) each.dispatchEvent(new Event(name))
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """The page of a report full of hostile texts, and a trap: what ran, asked or was fetched."""
+    report = HOSTILE["document"]()
+    (file := tmp_path / "report.html").write_text(page(report, {}), encoding="utf-8")
+    tab, caught = browser.new_page(), []
+    tab.on("dialog", lambda dialog: (caught.append(("dialog", dialog.message)), dialog.dismiss()))
+    tab.on("request", lambda request: caught.append(("request", request.url)))
+    tab.on("popup", lambda popup: caught.append(("popup", popup.url)))
+    tab.on("pageerror", lambda error: caught.append(("error", str(error))))
+    tab.goto(file.as_uri())
+    caught[:] = [each for each in caught if each[1] != file.as_uri()]
+    yield tab, report, caught
+    tab.close()
+
+
+def nothing_ran(tab, caught):
+    assert not caught
+    assert tab.evaluate("typeof window.pwned") == "undefined"
+
+
+def test_nothing_runs_when_everything_is_opened(opened):
+    tab, _, caught = opened
+    tab.evaluate(OPEN)
+    for box in tab.query_selector_all("input[type=checkbox]"):
+        if box.is_visible():
+            box.click()
+    for button in tab.query_selector_all("button"):
+        if button.is_visible() and button.is_enabled():
+            button.click()
+    tab.evaluate(OPEN)
+    tab.evaluate(TOUCH)
+    tab.wait_for_timeout(200)
+    nothing_ran(tab, caught)
+
+
+def test_nothing_runs_when_cases_are_opened_by_their_links(opened):
+    tab, _, caught = opened
+    links = tab.eval_on_selector_all(
+        "a[href^='#case=']", "found => found.map(each => each.getAttribute('href'))"
+    )
+    for link in dict.fromkeys([*links, "#case=<img src=x onerror=alert(1)>", "#case=%00%ff"]):
+        tab.evaluate("link => { location.hash = link }", link)
+        tab.evaluate(OPEN)
+    tab.wait_for_timeout(200)
+    nothing_ran(tab, caught)
+
+
+def test_the_texts_are_there_to_be_read(opened):
+    """Escaped, not left out: what a script tag says is text on the page or in its data."""
+    tab, _, _ = opened
+    tab.evaluate(OPEN)
+    assert "</textarea>" in tab.evaluate("document.documentElement.textContent")
