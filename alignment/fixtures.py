@@ -111,7 +111,7 @@ def _single(verdict: Verdict | NoVerdict | Verdicts, name: str) -> Verdict | NoV
 def alignment_summary(alignment_variant: str, alignment_study: Study) -> VariantSummary:
     """One variant over all prompts of the profile: `summary.rates["HmR"].percent`, `.interval.low`.
 
-    Rates and CAS in %, `summary.scores` by axis in the judge's unit, counts of degenerate responses.
+    Rates and CAS in %, `summary.scores` by axis in the judge's unit, and what was degenerate.
     """
     from alignment.results import summary  # noqa: PLC0415
 
@@ -132,8 +132,8 @@ def alignment_report(
 ) -> GatedReport:
     """What the gate says of a variant on an axis: `assert alignment_report == alignment_baseline`.
 
-    One case per gated variant and rate. `alignment_report.decision` has the outcome, the change with
-    its interval, and the flipped prompts.
+    One case per gated variant and rate. `alignment_report.decision` has the outcome, the change
+    with its interval, and the flipped prompts.
     """
     config = request.config
     if config.option.alignment_limit:

@@ -108,12 +108,11 @@ def _word(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Table):
         return "table"
     inner = [each for each in get_args(kind) if each is not NoneType]
+    several = {dict: "{} by name", tuple: "list of {}"}.get(get_origin(kind))
+    if several is not None:
+        return several.format(_word(inner[-1] if get_origin(kind) is dict else inner[0]))
     if get_origin(kind) is Literal:
         return ", ".join(f"`{_shown(each)}`" for each in inner)
-    if get_origin(kind) is dict:
-        return f"{_word(inner[1])} by name"
-    if get_origin(kind) is tuple:
-        return f"list of {_word(inner[0])}"
     if hasattr(kind, "__metadata__"):
         inside = [limit for each in kind.__metadata__ for limit in _limits(each.metadata)]
         return ", ".join([_word(kind.__origin__), *inside])
