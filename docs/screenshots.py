@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).parent / "images"
 LARGEST = 300_000
 """Bytes of one picture: a README has to open quickly."""
-COLUMNS = 110
+COLUMNS = 120
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
 :root {{ color-scheme: light dark; }}
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def summary(report: Path) -> str:
-    """What a run prints at its end, without what flipped, which is long."""
+    """What a run prints at its end."""
     done = subprocess.run(
         [sys.executable, "-m", "alignment", "report", str(report), "--format", "text"],
         env=os.environ | {"COLUMNS": str(COLUMNS)},
