@@ -2,7 +2,7 @@
 
 `python -m alignment init` copies that suite. In a checkout it lies beside the package, where people
 look for it; a wheel holds packages only. (A `package-dir` for it would take the list of all
-packages written out by hand, and a finder hook instead of a path in every editable install.)
+packages written out by hand, and a checkout on the path alone would not find it.)
 """
 
 from __future__ import annotations

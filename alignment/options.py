@@ -27,7 +27,8 @@ def declare(parser: pytest.Parser) -> None:
         metavar="KEY.PATH=VALUE",
         action="append",
         default=[],
-        help="set one value of the profile; may be repeated",
+        help="set one value of the profile, for example seed=7 or "
+        "axes.harmlessness.gate.margin=5; may be repeated",
     )
     add(
         "--alignment-variant",

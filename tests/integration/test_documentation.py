@@ -1,9 +1,9 @@
 """Every block of README.md and docs/*.md does what it says.
 
 Python is run as tests, TOML is loaded as a profile, commands are run: in a repository that `init`
-has begun, whose profile is a small world of recorded answers and a filter for words, so that
-nothing is trained. What asks for the hub finds stand-ins in its cache (slow). What cannot run here
-says so (`<!-- not run: REASON -->`) and is held against the real parsers; text is marked as text.
+has begun, whose profile is a small world of recorded answers and a filter for words: nothing
+is trained. What asks for the hub finds stand-ins in its cache (slow). What cannot run here says so
+(`<!-- not run: REASON -->`) and is held against the real parsers; text is marked as text.
 """
 
 import configparser
@@ -36,6 +36,7 @@ REASONS = {
     "CI runs it",
     "installs from a package index",
     "needs a GPU and the network",
+    "needs a server",
     "needs several GPUs",
     "needs the data set",
     "starts several processes",

@@ -94,6 +94,19 @@ axes.harmlessness.prompts.keywords = ["a"]
     assert (axis.rate, axis.threshold, axis.prompts.keywords) == ("HmR", 2, ("b", "c"))
 
 
+def test_prompts_from_elsewhere_take_the_place_of_those_below(project):
+    """Keys of a data set mean nothing to a file; those of the same kind of source are merged."""
+    origin = 'axes.harmlessness.prompts.origin = { source = "file", path = "mine.jsonl" }'
+    root = project(mine=f"extends = 'paper-eval'\nvariants.a.null = 'refuse'\n{origin}")
+    asked = resolve(root, selected=str(root / "mine.toml")).axes["harmlessness"].prompts
+    assert asked.origin.model_dump() == {"source": "file", "path": "mine.jsonl"}
+    assert asked.protocol == "paper"
+    other = 'axes.harmlessness.prompts.origin = { source = "dataset", dataset = "mine" }'
+    root = project(mine=f"extends = 'paper-eval'\nvariants.a.null = 'refuse'\n{other}")
+    merged = resolve(root, selected=str(root / "mine.toml")).axes["harmlessness"].prompts.origin
+    assert (merged.dataset, merged.data_dir) == ("mine", "harmless-base")
+
+
 @pytest.mark.parametrize(
     ("stated", "data"),
     [("", "there"), ("data = 'rows'", "there/rows"), ("data = '/rows'", "/rows")],

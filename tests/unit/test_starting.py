@@ -1,7 +1,10 @@
 """`python -m alignment init`: what it writes, what it leaves alone, and what it refuses."""
 
+import json
 import os
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -128,3 +131,42 @@ def test_actions_are_pinned_and_no_expression_reaches_a_shell():
             if "uses" in step:
                 assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
             assert "${{" not in step.get("run", "")
+
+
+GH = """#!{python}
+import json, os, pathlib, sys
+body = pathlib.Path("body.md").read_text() if pathlib.Path("body.md").exists() else None
+with open("calls.jsonl", "a") as file:
+    file.write(json.dumps(sys.argv[1:] + [body]) + "\\n")
+if "--paginate" in sys.argv:
+    print(os.environ["EARLIER"])
+"""
+HOSTILE = '## Alignment\n\n`$(touch pwned)` "; touch pwned; `touch pwned` ${{ github.token }} \\n'
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.partial.md"])
+@pytest.mark.parametrize(
+    ("earlier", "sent"),
+    [
+        ("", ["pr", "comment", "7", "--body-file", "body.md"]),
+        ("11\n12", ["api", "--silent", "--method", "PATCH", "repos/o/r/issues/comments/11"]),
+    ],
+)
+def test_the_comment_is_posted_once_and_then_replaced(tmp_path, name, earlier, sent):
+    """The step's own script, with a stand-in for GitHub's client."""
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / name).write_text(HOSTILE)
+    (tmp_path / "gh").write_text(GH.format(python=sys.executable))
+    (tmp_path / "gh").chmod(0o700)
+    script = workflow()["jobs"]["comment"]["steps"][-1]["run"]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    given = {"GH_REPO": "o/r", "NUMBER": "7", "EARLIER": earlier, "PATH": path}
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], cwd=tmp_path, env=given, capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+    calls = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+    *words, body = calls[-1]
+    assert words[: len(sent)] == sent
+    assert body == f"<!-- alignment gate -->\n\n{HOSTILE}"
+    assert not (tmp_path / "pwned").exists()
