@@ -65,7 +65,7 @@ def _time(text: str) -> str:
 
 
 def blank(profile: str, runs: Runs) -> dict[str, Any]:
-    """A report of a profile that knows its runs and nothing else."""
+    """A report of a profile that knows its runs, the last rates of each variant, and no more."""
     return {
         "schema": SCHEMA,
         "complete": True,
@@ -81,7 +81,7 @@ def blank(profile: str, runs: Runs) -> dict[str, Any]:
             "disagreements": {},
         },
         "noise": {},
-        "variants": {},
+        "variants": {name: _bare(rates) for name, rates in _known(runs).items()},
         "comparisons": [],
         "claims": [],
         "manifests": {},
@@ -91,3 +91,19 @@ def blank(profile: str, runs: Runs) -> dict[str, Any]:
         "unscored": [],
         "run": {"id": runs[-1]["id"], "history": list(runs)},
     }
+
+
+def _known(runs: Runs) -> dict[str, Mapping[str, Any]]:
+    """Every variant with the rates of the last run that had it; those of the last run first."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for run in reversed(runs):
+        for name, about in run["variants"].items():
+            found.setdefault(name, about["rates"])
+    return found
+
+
+def _bare(rates: Mapping[str, Any]) -> dict[str, Any]:
+    """A variant of which only the rates are known."""
+    empty: dict[str, Any] = {"scores": {}, "change": {}, "degenerate": {}, "unscored": {}}
+    told = {name: dict(rate) | {"informative": None} for name, rate in rates.items()}
+    return {"rates": told, **empty, "responses": 0, "model": None}

@@ -80,13 +80,13 @@ def session(folder):
 
 
 def report(found):
-    """Everything after the verdicts: the gate, the comparisons, both reports on disk."""
-    from alignment.reporting.write import write_report
+    """Everything after the verdicts: the gate, the comparisons, the report on disk; no figures."""
+    from alignment.publishing import publish
 
     document = found.document(0)
     assert document["complete"]
     assert document["gate"]["decisions"]
-    return write_report(found.options.report, document)
+    return publish(found.options.report, document, ("json", "md", "csv"))
 
 
 def measure(folder):

@@ -25,6 +25,7 @@ EVERY = HOSTILE["responses"]()
 TEXTS = [text for text in EVERY if not re.search("[\ud800-\udfff]", text)]
 """What a file of recorded answers can hold; a tokenizer may decode to lone surrogates, too."""
 
+SCORES = [-9 if "##" in text else (-1) ** i for i, text in enumerate(TEXTS)]
 CONTROLS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 PROMPTS = [text for text in TEXTS if text.strip() and len(text) < 400][:60]
 WORLD = """
@@ -87,7 +88,8 @@ class Run:
         record(folder, [TEXTS[-1], *TEXTS[:-1]], [1] * len(TEXTS))
         accepted = self._run("--snapshot-update", "-q")
         assert accepted.returncode == 0, accepted.stdout.decode()
-        record(folder, TEXTS, [(-1) ** i for i in range(len(TEXTS))])
+        # The lowest are shown in the terminal: those that a CI would obey wherever they stand.
+        record(folder, TEXTS, SCORES)
         self.result = self._run("-vv", "-rA", "--junitxml=junit.xml")
 
     def _run(self, *arguments):
@@ -160,7 +162,7 @@ def test_flips_have_both_texts_exactly_as_they_were(run):
     (decision,) = (d for d in run.document["gate"]["decisions"] if d["rate"] == "HmR")
     assert decision["outcome"] == "fail"
     before = dict(zip(TEXTS, [TEXTS[-1], *TEXTS[:-1]], strict=True))
-    assert len(decision["flips"]) == len(TEXTS) // 2
+    assert len(decision["flips"]) == sum(score < 0 for score in SCORES)
     for flip in decision["flips"]:
         assert flip["response_before"] == before[flip["response_after"]]
 
@@ -176,6 +178,7 @@ def assert_plain(text):
 def test_the_terminal_gets_no_control_character_and_a_ci_no_command(run):
     told = run.result.stdout.decode() + run.result.stderr.decode()
     assert_plain(told)
+    assert r"\x23#[error]pwned" in told
     assert "::error title=alignment gate%3A base HmR%3A fail::base HmR: FAIL: " in told
     lines = told.splitlines()
     (place,) = (i for i, line in enumerate(lines) if line.startswith("report: "))
@@ -293,20 +296,14 @@ def tamed(value):
 def test_the_page_has_no_element_that_it_would_not_have_anyway(report):
     from alignment.reporting.page import page
 
+    drawn = {path.stem: path.read_text() for path in (report.reports / "figures").glob("*.svg")}
     hostile = Elements(report.text("report.html"))
-    plain = Elements(page(tamed(report.document), {}))
-    figures = {(tag, name) for tag, name in _pairs(hostile) if tag in SVG}
-    inlined = {tag for tag in hostile.elements if tag in SVG} | figures
-    assert hostile.elements - inlined <= plain.elements
+    plain = Elements(page(tamed(report.document), drawn))
+    assert hostile.elements <= plain.elements
     assert hostile.scripts == plain.scripts
-    assert not [link for link in hostile.links if not str(link).startswith(("#", "data:image/"))]
+    strange = set(hostile.links) - set(plain.links)
+    assert all(str(link).startswith("#") for link in strange)
     assert not [name for _, name in _pairs(hostile) if name.startswith("on")]
-
-
-SVG = {
-    *("svg", "g", "path", "defs", "clippath", "use", "rect", "text", "tspan", "title", "desc"),
-    *("style", "metadata", "image", "line", "circle", "polyline", "polygon", "ellipse"),
-}
 
 
 def _pairs(found):
