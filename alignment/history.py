@@ -67,6 +67,7 @@ def _summary(document: Mapping[str, Any], name: str, now: str) -> dict[str, Any]
         "last": now,
         "seen": 1,
         "basis": _basis(document),
+        "confidence": document["profile"]["confidence"],
         "variants": {
             variant: {
                 "rates": {

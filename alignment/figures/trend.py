@@ -21,9 +21,9 @@ _LABEL = 0.14
 _GAP = 11.0
 """How far apart labels are, in points of a rate."""
 _DAYS = 4
+"""Days that are written below the runs."""
 _FEW = 100
 """Points of a panel up to which each has its marker and interval."""
-"""Days that are written below the runs."""
 _APART = 0.6
 """How much of the way to the next run the variants of one run take."""
 

@@ -70,7 +70,7 @@ def blank(profile: str, runs: Runs) -> dict[str, Any]:
         "schema": SCHEMA,
         "complete": True,
         "limit": None,
-        "profile": {"name": profile, "axes": {}},
+        "profile": {"name": profile, "axes": {}, "confidence": runs[-1]["confidence"]},
         "axes": {},
         "judge": {
             "identity": None,
