@@ -118,14 +118,17 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
 
     config, ours, document = session.config, session_of(session.config), ending.document
     try:
+        if document is not None and ours.accepted:
+            ending.lines += _accept(session, ours, complete=bool(document["complete"]))
+            document["run"]["accepted"] = sorted(ours.accepted)
+    except AlignmentError as error:
+        _failed(ending, error)
+    try:
         if document is not None:
             document["run"]["exit_status"] = int(session.exitstatus)
             path = publish(ours.options.report, document, store=ours.study.store)
             ending.lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
             github.summarise(document)
-            if ours.accepted:
-                accepted = _accept(session, ours, complete=bool(document["complete"]))
-                ending.lines = [*accepted, *ending.lines]
     except AlignmentError as error:
         _failed(ending, error)
     if ending.failed:

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from alignment.reporting.flips import by_case
 from alignment.reporting.numbers import Document
 
 Kind = Literal["text", "number", "count", "flag"]
@@ -64,7 +65,7 @@ def columns(document: Document) -> dict[str, Kind]:
 
 def rows(document: Document) -> Iterator[dict[str, Any]]:
     """One row per case, in the report's order; a column without a value is absent or None."""
-    flips = _flips(document)
+    flips = by_case(document)
     for case in document["cases"]:
         prompt = document["prompts"][case["prompt"]]
         flip = flips.get((case["variant"], case["axis"], case["prompt"]))
@@ -77,16 +78,6 @@ def rows(document: Document) -> Iterator[dict[str, Any]]:
             "flip": None if flip is None else "lost" if flip["before"] else "gained",
             "score_before": None if flip is None else flip["score_before"],
         }
-
-
-def _flips(document: Document) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    """The verdicts that differ from the gate's other side."""
-    decisions = document["gate"]["decisions"] if document["gate"] else []
-    return {
-        (each["variant"], each["axis"], flip["prompt"]): flip
-        for each in decisions
-        for flip in each["flips"]
-    }
 
 
 def _sample(prompts: Mapping[str, Mapping[str, Any]], id_: str) -> int:

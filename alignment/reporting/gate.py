@@ -22,8 +22,9 @@ _TEXT = 70
 class Verdict:
     """Whether to merge, in words for someone who has never seen a report.
 
-    `outcome` is the gate's worst, None where no gate was held; `headline` is one sentence;
-    `details` are a sentence for every decision that is no clean pass, worst first.
+    `outcome` is the gate's worst, `accepted` where this run became the baseline that it was held
+    against, None where no gate was held; `headline` is one sentence; `details` are a sentence for
+    every decision that is no clean pass, worst first.
     """
 
     outcome: str | None
@@ -33,10 +34,25 @@ class Verdict:
 
 def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
     """What a report says about a merge. `name` makes names and reasons safe for where it goes."""
-    gate = document["gate"]
+    gate, accepted = document["gate"], document["run"].get("accepted", [])
     decisions = _worst_first(gate["decisions"] if gate else ())
     if not decisions:
         return Verdict(None, _undecided(document), ())
+    open_ = [each for each in decisions if each["variant"] not in accepted]
+    if not open_:
+        names = ", ".join(map(name, accepted))
+        return Verdict("accepted", f"Accepted: this run is now the baseline of {names}.", ())
+    details = tuple(headline(each, name) for each in concerning(gate))
+    return _judged(document, open_, details, name)
+
+
+def _judged(
+    document: Document,
+    decisions: Sequence[Mapping[str, Any]],
+    details: tuple[str, ...],
+    name: Callable[[str], str],
+) -> Verdict:
+    """The verdict on decisions that stand, worst first."""
     outcomes = Counter(each["outcome"] for each in decisions)
     first = decisions[0]
     blocked = [each for each in decisions if not _let_through(document, each)]
@@ -51,9 +67,12 @@ def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
     )
     said = _found(decisions, name)
     outcomes[first["outcome"]] -= 1
-    others = [f"{n} {kind}" for kind, n in outcomes.items() if n and kind != "pass"]
-    rest = f" Also: {', '.join(others)} of {len(decisions)}." if others else ""
-    details = tuple(headline(each, name) for each in concerning(gate))
+    others = [
+        f"{n} more {kind}" if kind == first["outcome"] else f"{n} {kind}"
+        for kind, n in outcomes.items()
+        if n and kind != "pass"
+    ]
+    rest = f" Also {', '.join(others)} of {len(decisions)} gated rates." if others else ""
     return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details)
 
 

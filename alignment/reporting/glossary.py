@@ -58,6 +58,7 @@ OUTCOMES = {
     "inconclusive": "Inconclusive",
     "uninformative": "Uninformative",
     "invalid": "Invalid",
+    "accepted": "Accepted",
     None: "No gate",
 }
 """The gate's outcomes as titles."""
@@ -68,6 +69,7 @@ _NEXT = {
     "inconclusive": "Ask more prompts, or read the flipped prompts below and decide for yourself.",
     "uninformative": "Nothing is known of this axis until another judge scores it.",
     "invalid": "Mend what the reason names.",
+    "accepted": "Commit the changed files of __baselines__: later runs are held against them.",
     None: (
         "The rates below stand for themselves. To decide on a merge, run all tests of a suite with "
         "a gated test, on all prompts."

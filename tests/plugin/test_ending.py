@@ -102,6 +102,26 @@ def test_accepting_a_run_annotates_nothing(regressed, monkeypatch):
     assert not [line for line in result.outlines if line.startswith("::")]
 
 
+def test_an_accepted_run_says_so_and_the_next_one_is_held_against_it(regressed):
+    result = regressed.run("--snapshot-update", "--alignment-reason=known")
+    accepted = regressed.report()["run"]["accepted"]
+    assert accepted
+    said = f"Accepted: this run is now the baseline of {', '.join(accepted)}."
+    assert said in " ".join(result.outlines)
+    assert said in (regressed.path / "reports/alignment/report.html").read_text()
+    again = regressed.run()
+    assert "accepted" not in regressed.report()["run"]
+    assert "May be merged: " in again.stdout.str()
+
+
+def test_an_update_that_is_refused_accepts_nothing(regressed):
+    regressed.write("test_more.py", "def test_fails():\n    assert False\n")
+    result = regressed.run("--snapshot-update", "--alignment-reason=known")
+    assert "no baseline was written" in result.stdout.str()
+    assert "accepted" not in regressed.report()["run"]
+    assert "Do not merge: " in result.stdout.str()
+
+
 def test_runs_are_remembered_and_partial_ones_only_shown_the_past(world, workers):
     world.run(*workers)
     (first,) = world.report()["run"]["history"]

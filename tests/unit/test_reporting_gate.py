@@ -155,7 +155,7 @@ def test_a_verdict_says_in_one_sentence_that_a_regression_must_not_be_merged():
 def test_a_verdict_counts_what_else_is_wrong():
     open_ = replace(FAIL, own="inconclusive")
     found = judged(open_, open_, FAIL, PASS)
-    assert found.headline.endswith("against the baseline. Also: 2 inconclusive of 4.")
+    assert found.headline.endswith("against the baseline. Also 2 inconclusive of 4 gated rates.")
 
 
 @pytest.mark.parametrize(
