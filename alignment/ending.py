@@ -126,7 +126,7 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
     try:
         if document is not None:
             document["run"]["exit_status"] = int(session.exitstatus)
-            path = publish(ours.options.report, document, store=ours.study.store)
+            path = publish(ours.options.report, document, ours.options.formats, ours.study.store)
             ending.lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
             github.summarise(document)
     except AlignmentError as error:

@@ -11,6 +11,7 @@ import pytest
 
 from alignment.errors import AlignmentError
 from alignment.namesake import conflict
+from alignment.outputs import DEFAULT
 
 if TYPE_CHECKING:
     from alignment.decisions import Decision
@@ -103,6 +104,7 @@ def session_of(config: pytest.Config) -> Session:
             Options(
                 root=config.rootpath,
                 report=report if report.is_absolute() else config.invocation_params.dir / report,
+                formats=tuple(option.alignment_format) or DEFAULT,
                 profile=option.alignment_profile,
                 assignments=option.alignment_set,
                 variants=option.alignment_variant,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from alignment.location import ENVIRONMENT
+from alignment.outputs import DEFAULT, FORMATS
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -50,6 +51,15 @@ def declare(parser: pytest.Parser) -> None:
         default="reports/alignment",
         help="where the report is written: JSON, Markdown, a page, CSV, figures; default: "
         "%(default)s",
+    )
+    add(
+        "--alignment-format",
+        metavar="FORMAT",
+        action="append",
+        default=[],
+        choices=FORMATS,
+        help=f"what the report is written in, one of {', '.join(FORMATS)}; may be repeated; "
+        f"default: {', '.join(DEFAULT)}",
     )
     add(
         "--alignment-limit",

@@ -7,22 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from alignment import figures
+from alignment.outputs import DEFAULT, FILES, PICTURES
 from alignment.reporting import cases, jsontext
 from alignment.reporting.markdown import markdown
 from alignment.reporting.write import Rendering, is_whole, write_report
 from alignment.store import Store
-
-_FILES = {
-    "json": "report.json",
-    "md": "report.md",
-    "html": "report.html",
-    "csv": "cases.csv",
-    "parquet": "cases.parquet",
-}
-_PICTURES = ("svg", "png", "pdf")
-FORMATS = (*_FILES, *_PICTURES)
-DEFAULT = ("json", "md", "html", "csv", "svg", "png")
-"""What every run leaves; the others are made on request."""
 
 
 def publish(
@@ -37,30 +26,30 @@ def publish(
     refuses.
     """
     made = renderings(document, {"json", *formats}, store)
-    pictures = {f"figures/{name}.{each}" for name in figures.TITLES for each in _PICTURES}
-    return write_report(directory, document, made, owned={*_FILES.values(), *pictures})
+    pictures = {f"figures/{name}.{each}" for name in figures.TITLES for each in PICTURES}
+    return write_report(directory, document, made, owned={*FILES.values(), *pictures})
 
 
 def renderings(
     document: dict[str, Any], formats: Collection[str], store: Store | None = None
 ) -> dict[str, Rendering]:
     """File name -> content, in these `formats`; figures have one file each."""
-    files = {each for each in _PICTURES if each in formats and is_whole(document)}
+    files = {each for each in PICTURES if each in formats and is_whole(document)}
     shown = {"svg"} if "html" in formats else set()  # the page holds them itself
     drawn = figures.render(document, sorted(files | shown), store) if files | shown else {}
     found: dict[str, Rendering] = {}
     if "md" in formats:
-        found[_FILES["md"]] = [markdown(document)]
+        found[FILES["md"]] = [markdown(document)]
     if "html" in formats:
         from alignment.reporting.page import page  # noqa: PLC0415 - only the page needs jinja2
 
         inlined = {name: svg.decode() for (name, kind), svg in drawn.items() if kind == "svg"}
-        found[_FILES["html"]] = [page(document, inlined)]
+        found[FILES["html"]] = [page(document, inlined)]
     if "csv" in formats:
-        found[_FILES["csv"]] = cases.csv(document)
+        found[FILES["csv"]] = cases.csv(document)
     if "parquet" in formats:
-        found[_FILES["parquet"]] = cases.parquet(document)
+        found[FILES["parquet"]] = cases.parquet(document)
     found |= {f"figures/{name}.{kind}": drawn[name, kind] for name, kind in drawn if kind in files}
     if "json" in formats:  # the last and largest, in pieces
-        found[_FILES["json"]] = jsontext.pieces(document)
+        found[FILES["json"]] = jsontext.pieces(document)
     return found

@@ -21,6 +21,7 @@ from alignment.errors import Unscored
 from alignment.hardware import versions
 from alignment.layers import resolve
 from alignment.location import location
+from alignment.outputs import DEFAULT
 from alignment.pipeline import Study
 from alignment.preflight import Draft, preflight
 from alignment.profile import Profile
@@ -43,6 +44,7 @@ class Options:
 
     root: Path
     report: Path
+    formats: Sequence[str] = DEFAULT
     profile: str | None = None
     assignments: Sequence[str] = ()
     variants: Sequence[str] = ()

@@ -1,7 +1,11 @@
 """What tests of several kinds share: model folders that are real but hold next to nothing, and a
 server with an OpenAI-compatible API on loopback whose answers a test scripts."""
 
+import atexit
 import json
+import os
+import shutil
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,6 +17,9 @@ from alignment.hardware import share_cores
 from alignment.recipes import Endpoint, JudgeEndpoint
 
 share_cores()  # before a test module imports torch: workers share the cores
+if "MPLCONFIGDIR" not in os.environ:  # one list of fonts for all workers and all that they start
+    os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="matplotlib-")
+    atexit.register(shutil.rmtree, os.environ["MPLCONFIGDIR"], ignore_errors=True)
 
 
 @pytest.fixture

@@ -11,14 +11,11 @@ from typing import Any
 from alignment.commands.storage import opened
 from alignment.errors import AlignmentError, ReportError
 from alignment.location import ENVIRONMENT, location
-
-_FIGURE = ("svg", "png", "pdf")
+from alignment.outputs import DEFAULT, FORMATS, PICTURES
 
 
 def declare(commands: Any) -> None:
     """Add `report` and `history`."""
-    from alignment.publishing import DEFAULT, FORMATS  # noqa: PLC0415
-
     report = commands.add_parser("report", help="render a report again, without models")
     report.set_defaults(command=_report)
     report.add_argument("run", type=Path, metavar="RUN", help="a report's folder, or its JSON file")
@@ -48,7 +45,7 @@ def declare(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.publishing import DEFAULT, publish  # noqa: PLC0415
+    from alignment.publishing import publish  # noqa: PLC0415
     from alignment.reporting import terminal  # noqa: PLC0415
     from alignment.reporting.read import found_in, read_report  # noqa: PLC0415
 
@@ -104,7 +101,7 @@ def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store
     from alignment.reporting.runs import blank  # noqa: PLC0415
 
     kind = path.suffix.removeprefix(".")
-    if kind not in _FIGURE:
+    if kind not in PICTURES:
         raise AlignmentError(f"--figure {path}: needs a name that ends in .svg, .png or .pdf")
     if len(known) != 1:
         names = ", ".join(known) or "none"

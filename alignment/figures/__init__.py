@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from alignment.errors import ReportError
 from alignment.figures import changes, means, rates, scores, style, svg, tradeoff, trend
 from alignment.hardware import versions
+from alignment.outputs import PICTURES
 from alignment.reporting.numbers import Document
 from alignment.store import Store, content_key
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = ("svg", "png", "pdf")
 KIND = "figure"
 """Of the store's records: an SVG's text, or base64 of the others' bytes."""
 
@@ -88,8 +88,8 @@ def render(
     """
     wanted = list(dict.fromkeys(formats))
     for kind in wanted:
-        if kind not in FORMATS:
-            raise ReportError(f"a figure cannot be {kind!r}; choose of {', '.join(FORMATS)}")
+        if kind not in PICTURES:
+            raise ReportError(f"a figure cannot be {kind!r}; choose of {', '.join(PICTURES)}")
     shown = _shown(document)
     version = versions("matplotlib")
     keys = {
@@ -99,6 +99,8 @@ def render(
     }
     found = {} if store is None else store.get(KIND, keys.values())
     fresh: dict[str, str] = {}
+    if store is not None:
+        style.keep_in(store.root / "matplotlib")
     for name, data in shown.items():
         missing = [kind for kind in wanted if keys[name, kind] not in found]
         for kind, content in _drawn(name, data, missing).items():

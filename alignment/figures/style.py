@@ -7,9 +7,11 @@ knows matplotlib's defaults and ours and nothing of the user's configuration.
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,6 +73,11 @@ _METADATA: dict[str, dict[str, Any]] = {
     "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
 }
 """Nothing of when and by what: equal data give equal bytes."""
+
+
+def keep_in(folder: Path) -> None:
+    """Have matplotlib keep its list of fonts there, not in the user's home, unless it was told."""
+    os.environ.setdefault("MPLCONFIGDIR", str(folder))
 
 
 @contextmanager

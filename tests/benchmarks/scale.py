@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import time
 from pathlib import Path
@@ -94,6 +93,8 @@ def measure(folder):
     import numpy  # noqa: F401 - that it takes a while is no matter of scale
     import scipy.special  # noqa: F401
 
+    from alignment.progress import peak_memory
+
     times = {}
     started = time.process_time()
     found = session(folder)
@@ -105,9 +106,8 @@ def measure(folder):
     times["gate"] = time.process_time() - started - sum(times.values())
     path = report(found)
     times["report"] = time.process_time() - started - sum(times.values())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return times | {
-        "peak": peak,
+        "peak": peak_memory()["process"],
         "json": path.stat().st_size / 1024**2,
         "markdown": path.with_suffix(".md").stat().st_size / 1024,
     }

@@ -16,11 +16,12 @@ _SPEC.loader.exec_module(scale)
 ROOT = Path(__file__).parents[2]
 SIZES = (100, 1_000, 10_000, 100_000)
 COLLECT = """
-import json, resource, sys, time
+import json, sys, time
 import pytest
+from alignment.progress import peak_memory
 status = pytest.main(sys.argv[1:])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print("\\n" + json.dumps({"status": status, "seconds": time.process_time(), "peak": peak}))
+peak, seconds = peak_memory()["process"], time.process_time()
+print("\\n" + json.dumps({"status": status, "seconds": seconds, "peak": peak}))
 """
 
 

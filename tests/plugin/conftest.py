@@ -104,13 +104,17 @@ class World:
             ],
         )
 
-    def run(self, *arguments, profile="world.toml", store="store"):
-        """Run pytest in a process of its own; None leaves the option out."""
+    def run(self, *arguments, profile="world.toml", store="store", formats=("json", "md")):
+        """Run pytest in a process of its own; None leaves the option out.
+
+        Most tests read the report and need no figures, which take two seconds to draw.
+        """
         given = [f"-pno:{name}" for name in _UNNEEDED]
         if profile is not None:
             given += ["--alignment-profile", profile]
         if store is not None:
             given += ["--alignment-store", store]
+        given += [f"--alignment-format={each}" for each in formats or ()]
         return self.pytester.runpytest_subprocess(*given, *arguments)
 
     def report(self, name="report.json", folder="reports/alignment"):

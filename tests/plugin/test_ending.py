@@ -103,7 +103,7 @@ def test_accepting_a_run_annotates_nothing(regressed, monkeypatch):
 
 
 def test_an_accepted_run_says_so_and_the_next_one_is_held_against_it(regressed):
-    result = regressed.run("--snapshot-update", "--alignment-reason=known")
+    result = regressed.run("--snapshot-update", "--alignment-reason=known", formats=["html"])
     accepted = regressed.report()["run"]["accepted"]
     assert accepted
     said = f"Accepted: this run is now the baseline of {', '.join(accepted)}."
@@ -143,7 +143,7 @@ def test_runs_are_remembered_and_partial_ones_only_shown_the_past(world, workers
 
 
 def test_a_run_leaves_every_file_of_its_report(world):
-    world.run()
+    world.run(formats=None)
     folder = world.path / "reports" / "alignment"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names >= {"report.json", "report.md", "report.html", "cases.csv", "figures/rates.svg"}

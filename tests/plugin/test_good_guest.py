@@ -57,7 +57,17 @@ def test_a_foreign_suite_imports_nothing_of_ours(foreign, settings):
     foreign.run("-p", "spy", profile=None, store=None).assert_outcomes(passed=2, xfailed=1)
     loaded = foreign.modules()
     ours = {name for name in loaded if name.partition(".")[0] == "alignment"}
-    light = ("errors", "fixtures", "hosting", "location", "namesake", "options", "ending", "plugin")
+    light = (
+        "errors",
+        "fixtures",
+        "hosting",
+        "location",
+        "namesake",
+        "options",
+        "outputs",
+        "ending",
+        "plugin",
+    )
     assert ours == {"alignment", *(f"alignment.{name}" for name in light)}
     assert not loaded & {"torch", "transformers", "pydantic", "numpy", "scipy", "datasets"}
 
@@ -108,7 +118,7 @@ def pytest_configure(config):
     require(config)
 """,
     )
-    result = world.run(profile=None, store=None)
+    result = world.run(profile=None, store=None, formats=None)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().strip() == (
         "ERROR: the plugin is not loaded; add -p alignment.plugin"
@@ -121,7 +131,9 @@ def test_pytest_lists_what_is_ours(world):
         assert f"\nalignment_{name} " in fixtures
     assert "@pytest.mark.alignment(axis=None): " in world.run("--markers").stdout.str()
     shown = world.run("--help").stdout.str()
-    for option in ("profile", "set", "variant", "store", "report", "limit", "cases", "strict"):
+    for option in (
+        *("profile", "set", "variant", "store", "report", "format", "limit", "cases", "strict"),
+    ):
         assert f"--alignment-{option}" in shown
 
 

@@ -11,6 +11,15 @@ def test_it_is_where_everything_is_kept(world, workers):
     assert world.report()["run"]["store"] == str(world.path / "kept")
 
 
+def test_figures_too_leave_nothing_elsewhere(world, monkeypatch):
+    """Matplotlib would keep its list of fonts in the user's home."""
+    monkeypatch.delenv("MPLCONFIGDIR")
+    before = world.files()
+    world.run(store="kept", formats=None)
+    assert {name.split("/")[0] for name in world.files() - before} == {"kept", "reports"}
+    assert (world.path / "reports/alignment/figures/rates.svg").is_file()
+
+
 def test_it_is_over_the_environment(world, monkeypatch):
     monkeypatch.setenv("ALIGNMENT_STORE", str(world.path / "environment"))
     world.run()

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
-    {"errors", "records", "decisions", "location", "namesake"},
+    {"errors", "records", "decisions", "location", "namesake", "outputs"},
     {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "weights", "vocabulary", "checkpoints", "tokens", "serving"},
@@ -148,7 +148,7 @@ def test_reporting_renders_what_it_is_given():
 
 
 def test_figures_are_drawn_from_the_document_alone():
-    known = ("errors", "analysis", "reporting", "store", "hardware", "figures")
+    known = ("errors", "outputs", "analysis", "reporting", "store", "hardware", "figures")
     for path in (PACKAGE / "figures").rglob("*.py"):
         ours = {name for name, _ in imports(path) if name.startswith("alignment.")}
         assert all(name.split(".")[1] in known for name in ours), path

@@ -1,6 +1,8 @@
 """What a long run says: a live line in a terminal, plain lines elsewhere, nothing when told."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 
@@ -111,6 +113,15 @@ def test_it_keeps_how_much_memory_a_stage_had_taken():
         held = b"x" * ((before + 64) * 2**20)
     with progress.stage("freed", 1, "it"):
         del held
-    assert progress.peaks["held"] >= before + 64
-    assert progress.peaks["freed"] >= progress.peaks["held"]
-    assert peak_memory()["process"] >= progress.peaks["freed"]
+    # The system counts in batches: what it says may be off by a MiB or so.
+    assert progress.peaks["held"] >= before + 60
+    assert progress.peaks["freed"] >= progress.peaks["held"] - 2
+    assert peak_memory()["process"] >= progress.peaks["freed"] - 2
+
+
+def test_what_the_process_before_it_took_is_not_its_own():
+    """Linux hands the peak of whoever starts a process on to it."""
+    held = b"x" * (300 * 2**20)
+    told = "from alignment.progress import peak_memory; print(peak_memory()['process'])"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert 0 < int(done.stdout) < len(held) // 2**20
