@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import transformers
+from filelock import FileLock
 
 from alignment.checkpoints import examine
 from alignment.pipeline import Study
@@ -263,7 +264,7 @@ class MicroRun:
             [
                 *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "eval_suites"),
                 *("--alignment-profile", profile, "--alignment-store", self.store),
-                *("--alignment-report", self.report.parent, *options),
+                *("--alignment-report", self.report.parent, "--alignment-format=json", *options),
             ],
             cwd=ROOT,
             stdout=self._output,
@@ -339,12 +340,15 @@ def pytest_unconfigure(config):
 class TinyWorld:
     """A store and a reports folder that runs share."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, store=None):
+        self.folder, self.store = folder, store or folder / "store"
         (folder / "alignment_spy.py").write_text(SPY)
 
-    def run(self, *arguments, report="report"):
-        """Run the suites; gives the process and the report, if one was written."""
+    def run(self, *arguments, report="report", formats=("json",)):
+        """Run the suites; gives the process and the report, if one was written.
+
+        `formats` None writes all that a run writes by default.
+        """
         environment = os.environ | {
             "PYTHONPATH": str(self.folder),
             "SPY": str(self.folder / "modules.json"),
@@ -354,8 +358,9 @@ class TinyWorld:
         process = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-p", "alignment_spy", "-p", "no:cacheprovider"),
-                *("--alignment-store", str(self.folder / "store")),
+                *("--alignment-store", str(self.store)),
                 *("--alignment-report", str(where)),
+                *(f"--alignment-format={each}" for each in formats or ()),
                 *(arguments or ("eval_suites",)),
             ],
             cwd=ROOT,
@@ -377,14 +382,27 @@ def _read(path):
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """A store of its own."""
-    return TinyWorld(tmp_path_factory.mktemp("world"))
+    """A folder of its own, and a store that all workers share."""
+    own = tmp_path_factory.mktemp("world")
+    root = tmp_path_factory.getbasetemp()
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    return TinyWorld(own, shared / "world-store")
 
 
 @pytest.fixture(scope="session")
 def cold(world):
-    """The first run, from an empty store."""
-    return world.run()
+    """The first run, from an empty store: one for all workers, who have it from its files."""
+    kept = world.store.with_name("world-cold")
+    with FileLock(world.store.with_name("world-cold.lock")):
+        if not kept.is_dir():
+            process, report = world.run(formats=None)
+            kept.mkdir()
+            (kept / "report.json").write_text(json.dumps(report))
+            told = {"args": [], "returncode": process.returncode}
+            told |= {"stdout": process.stdout, "stderr": process.stderr}
+            (kept / "process.json").write_text(json.dumps(told))
+    process = subprocess.CompletedProcess(**json.loads((kept / "process.json").read_text()))
+    return process, _read(kept / "report.json")
 
 
 @pytest.fixture(scope="session")

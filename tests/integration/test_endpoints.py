@@ -188,7 +188,7 @@ def run(folder, *options, **given):
         [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "eval_suites"),
             *("--alignment-profile", profile, "--alignment-store", folder / "store"),
-            *("--alignment-report", folder / "report", *options),
+            *("--alignment-report", folder / "report", "--alignment-format=json", *options),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,

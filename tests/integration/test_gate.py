@@ -52,7 +52,7 @@ def project(tmp_path_factory, micro, tokenizer, prompts):
             [
                 *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
                 *("--alignment-profile", "profile.toml", "--alignment-store", "store"),
-                *arguments,
+                *("--alignment-format=json", *arguments),
             ],
             cwd=root,
             env=os.environ | {"COLUMNS": "100"},
@@ -185,7 +185,8 @@ def judged(tmp_path, micro, prompts):
         process = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
-                *("--alignment-profile", "profile.toml", "--alignment-store", "store", *arguments),
+                *("--alignment-profile", "profile.toml", "--alignment-store", "store"),
+                *("--alignment-format=json", *arguments),
             ],
             cwd=tmp_path,
             capture_output=True,

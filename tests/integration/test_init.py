@@ -182,7 +182,7 @@ def assert_named(repository, variant):
 def test_the_built_in_world_passes_and_its_regression_is_blocked(repository, world, cold):
     """The same with models: SFT+DPO is made from the base, in a single step."""
     assert cold[0].returncode == 0
-    store = ("--alignment-store", str(world.folder / "store"))
+    store = ("--alignment-store", str(world.store))
     first = repository.pytest(*store)
     assert first.returncode == 0, first.stdout + first.stderr
     against = ("--alignment-set", "gate.against=baseline")

@@ -106,7 +106,7 @@ def test_a_decoding_bug_is_blocked(gated, responses, tmp_path):
 
 def test_an_adapter_trained_on_swapped_pairs_is_blocked(gated, world, report, tmp_path):
     models = {name: found["model"]["recipe"] for name, found in report["variants"].items()}
-    store = world.folder / "store" / "models"
+    store = world.store / "models"
     judge = store / report["judge"]["identity"]["recipe"]
     profile = swapped(tmp_path, parent=store / models["sft"], judge=judge)
     process, found = world.run(

@@ -47,9 +47,10 @@ def test_judge_passes_its_trial(report, axis):
 
 
 def test_warm_run_is_the_same_and_imports_nothing_heavy(world, report):
-    process, again = world.run(report="warm")
+    process, again = world.run(report="warm", formats=None)
     assert process.returncode == 0, process.stdout + process.stderr
     heavy = {"torch", "transformers", "trl", "peft", "datasets", "pandas", "scipy.stats", "numpy"}
+    heavy |= {"matplotlib", "pyarrow"}
     assert not heavy & world.modules()
     assert _without_run(again) == _without_run(report)
 
@@ -73,7 +74,7 @@ def test_one_case_alone_from_an_empty_store_of_scores(world, tiny_world, report,
     """A single case, with the models there but nothing asked yet, scores as it did among all."""
     alone = tiny_world(tmp_path)
     (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "models").symlink_to(world.folder / "store" / "models")
+    (tmp_path / "store" / "models").symlink_to(world.store / "models")
     case = next(each for each in report["cases"] if each["variant"] == "base")
     process, partial = alone.run("eval_suites", "-k", f"base and {case['prompt']}")
     assert process.returncode == 0, process.stdout + process.stderr
@@ -88,7 +89,7 @@ def test_calibration_proposes_a_profile_that_separates_what_people_preferred(wor
     process = subprocess.run(
         [
             *(sys.executable, "-m", "alignment", "calibrate", "tiny"),
-            *("--alignment-store", str(world.folder / "store"), "--false-passes", "0.1"),
+            *("--alignment-store", str(world.store), "--false-passes", "0.1"),
         ],
         capture_output=True,
         text=True,
