@@ -8,6 +8,7 @@ half of the package is imported when the first of them is collected.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,10 +200,11 @@ def pytest_runtest_makereport(
     ours = item.get_closest_marker(MARK) is not None
     if ours and call.when == "call":
         item.user_properties.extend(_properties(item))
-    report = yield
     if not ours or call.excinfo is None:
-        return report
+        return (yield)
     error = call.excinfo.value
+    with _in_a_sentence(item) if isinstance(error, NegativeVerdict) else nullcontext():
+        report = yield
     gated = getattr(item, "funcargs", {}).get("alignment_report")
     if gated is not None and isinstance(error, AssertionError) and call.when == "call":
         _gated(item, report, gated)
@@ -216,6 +218,16 @@ def pytest_runtest_makereport(
     elif isinstance(error, AlignmentError) and not isinstance(error, CrashError):
         report.longrepr = f"{type(error).__name__}: {plain(error)}"
     return report
+
+
+@contextmanager
+def _in_a_sentence(item: pytest.Item) -> Generator[None]:
+    """A verdict is its sentence: the tracebacks that pytest formats for hundreds take 0.5 s."""
+    item.repr_failure = lambda excinfo, style=None: str(excinfo.value)  # type: ignore[method-assign] # noqa: ARG005
+    try:
+        yield
+    finally:
+        del item.repr_failure
 
 
 def _properties(item: pytest.Item) -> list[tuple[str, object]]:

@@ -211,8 +211,22 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
 
 
 def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
-    """The accounts of every decision that is no clean pass, worst outcome first."""
-    return [line for decision in concerning(gate) for line in ("", *account(decision, width))]
+    """The accounts of every decision that is no clean pass, worst outcome first.
+
+    Of a rate that improved only the headline: its flips are no reason to stop and read.
+    """
+    return [
+        line
+        for decision in concerning(gate)
+        for line in (
+            "",
+            *(
+                wrapped(headline(decision), width)
+                if decision["outcome"] == "pass"
+                else account(decision, width)
+            ),
+        )
+    ]
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
