@@ -11,6 +11,7 @@ import pytest
 
 from alignment.errors import AlignmentError
 from alignment.namesake import conflict
+from alignment.options import root_of
 from alignment.outputs import DEFAULT
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def session_of(config: pytest.Config) -> Session:
         report = Path(option.alignment_report)
         config.stash[SESSION] = Session(
             Options(
-                root=config.rootpath,
+                root=root_of(config),
                 report=report if report.is_absolute() else config.invocation_params.dir / report,
                 formats=tuple(option.alignment_format) or DEFAULT,
                 profile=option.alignment_profile,

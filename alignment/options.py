@@ -108,7 +108,17 @@ def asked_for(config: pytest.Config) -> bool:
         option.alignment_store is not None,
         option.alignment_limit,
     )
-    return any(given) or _is_configured(config.rootpath)
+    return any(given) or _is_configured(root_of(config))
+
+
+def root_of(config: pytest.Config) -> Path:
+    """The folder whose settings count: pytest's rootdir, else the current one.
+
+    Where a project has no file for pytest, pytest takes the folder that an option names, such as
+    that of `--alignment-store DIR`, for its rootdir.
+    """
+    places = (config.rootpath, config.invocation_params.dir)
+    return next(filter(_is_configured, places), config.rootpath)
 
 
 def _is_configured(root: Path) -> bool:

@@ -63,3 +63,12 @@ def test_a_newer_schema_is_refused(world, refused):
     database.close()
     line = refused()
     assert line.startswith(f"ERROR: store {world.store}: written by a newer release (schema 99, ")
+
+
+def test_naming_a_store_elsewhere_does_not_hide_the_settings(world, tmp_path_factory):
+    """Where a project has no file for pytest, pytest takes the store's folder for its rootdir."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "store"
+    elsewhere.mkdir()
+    world.write("alignment.toml", 'extends = "world.toml"\nname = "mine"\n')
+    world.run(profile=None, store=str(elsewhere))
+    assert world.report()["profile"]["name"] == "mine"
