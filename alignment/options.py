@@ -108,7 +108,7 @@ def asked_for(config: pytest.Config) -> bool:
         option.alignment_store is not None,
         option.alignment_limit,
     )
-    return any(given) or _is_configured(root_of(config))
+    return any(given) or any(map(_is_configured, _places(config)))
 
 
 def root_of(config: pytest.Config) -> Path:
@@ -117,8 +117,12 @@ def root_of(config: pytest.Config) -> Path:
     Where a project has no file for pytest, pytest takes the folder that an option names, such as
     that of `--alignment-store DIR`, for its rootdir.
     """
+    return next(filter(_is_configured, _places(config)), config.rootpath)
+
+
+def _places(config: pytest.Config) -> tuple[Path, ...]:
     places = (config.rootpath, config.invocation_params.dir)
-    return next(filter(_is_configured, places), config.rootpath)
+    return places[:1] if config.inipath is not None else tuple(dict.fromkeys(places))
 
 
 def _is_configured(root: Path) -> bool:

@@ -234,12 +234,12 @@ class Session:
         told = {name: manifest(self.study, name).model_dump() for name in names}
         found = document(results, findings(results, self.profile, gate, told))
         store = self.study.store
-        found["run"] |= {
-            "id": history.identity(found),
-            "history": history.remember(store, found)
-            if whole
-            else history.recall(store, self.profile.name),
-        }
+        if whole:
+            past = history.remember(store, found)
+            found["run"] |= {"id": past[-1]["id"], "history": past}
+        else:
+            past = history.recall(store, self.profile.name)
+            found["run"] |= {"id": history.identity(found), "history": past}
         return found
 
     def _run(self, exit_status: int) -> Mapping[str, Any]:

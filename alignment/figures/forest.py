@@ -22,20 +22,14 @@ def draw(shown: Mapping[str, Any], *, digits: int, span: tuple[float, float] | N
     A group has `name`, `unit`, `informative` and `rows`; a row has `label`, `value` and `interval`,
     either of which may be None. `span` is the scale's; without it the data say.
     """
-    groups = shown["groups"]
-    heights = [_ROW * len(group["rows"]) for group in groups]
-    around = _HEAD * len(groups) + _FOOT * (1 if shown["shared"] else len(groups))
+
+    def panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
+        _panel(ax, group, place, digits)
+        if span is not None:
+            ax.set_xlim(*span)
+
     with style.applied():
-        figure, panels = style.panels(heights, around=around, sharex=shown["shared"])
-        for place, (ax, group) in enumerate(zip(panels, groups, strict=True)):
-            _panel(ax, group, place, digits)
-            if span is not None:
-                ax.set_xlim(*span)
-            if place == len(groups) - 1 or not shown["shared"]:
-                ax.set_xlabel(group["unit"])
-            else:
-                ax.tick_params(labelbottom=False)
-    return figure
+        return style.stacked(shown, (_ROW, _HEAD, _FOOT), panel)
 
 
 def _panel(ax: Axes, group: Mapping[str, Any], place: int, digits: int) -> None:
@@ -61,11 +55,6 @@ def _panel(ax: Axes, group: Mapping[str, Any], place: int, digits: int) -> None:
             va="center_baseline",
             fontsize=style.SMALL,
         )
-    ax.set_yticks(range(len(rows)), [row["label"] for row in rows])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x")
-    ax.spines["left"].set_visible(False)
 
 
 def told(shown: Mapping[str, Any], digits: int) -> str:

@@ -77,18 +77,8 @@ def _box(scores: Sequence[float], most: int) -> dict[str, Any]:
 
 def draw(shown: Mapping[str, Any]) -> Figure:
     """A panel for each axis with its threshold, a box over its points for each variant."""
-    groups = shown["groups"]
-    heights = [_ROW * len(group["rows"]) for group in groups]
-    around = _HEAD * len(groups) + _FOOT * (1 if shown["shared"] else len(groups))
     with style.applied():
-        figure, panels = style.panels(heights, around=around, sharex=shown["shared"])
-        for place, (ax, group) in enumerate(zip(panels, groups, strict=True)):
-            _panel(ax, group, place)
-            if place == len(groups) - 1 or not shown["shared"]:
-                ax.set_xlabel(group["unit"])
-            else:
-                ax.tick_params(labelbottom=False)
-    return figure
+        return style.stacked(shown, (_ROW, _HEAD, _FOOT), _panel)
 
 
 def _panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
@@ -105,11 +95,6 @@ def _panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
         ax.plot(row["points"], spots, **look, linestyle="none", markersize=2.6, alpha=0.7, mew=0)
         _draw_box(ax, row, height)
     ax.axvline(group["threshold"], color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
-    ax.set_yticks(range(len(rows)), [row["label"] for row in rows])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x")
-    ax.spines["left"].set_visible(False)
 
 
 def _draw_box(ax: Axes, row: Mapping[str, Any], height: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,6 +111,34 @@ def panels(
         height_ratios=list(heights),
     )
     return figure, list(grid.flat)
+
+
+def stacked(
+    shown: Mapping[str, Any],
+    sizes: tuple[float, float, float],
+    panel: Callable[[Axes, Mapping[str, Any], int], None],
+) -> Figure:
+    """A panel for each of `shown["groups"]`, whose rows have labels; call in `applied`.
+
+    `sizes` are inches: of a row, above a panel, and below one whose scale is written. `shared`
+    scales are written below the last panel only. `panel` draws a group, given its place.
+    """
+    groups, (row, head, foot) = shown["groups"], sizes
+    heights = [row * len(group["rows"]) for group in groups]
+    around = head * len(groups) + foot * (1 if shown["shared"] else len(groups))
+    figure, places = panels(heights, around=around, sharex=shown["shared"])
+    for place, (ax, group) in enumerate(zip(places, groups, strict=True)):
+        panel(ax, group, place)
+        ax.set_yticks(range(len(group["rows"])), [each["label"] for each in group["rows"]])
+        ax.set_ylim(len(group["rows"]) - 0.5, -0.5)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x")
+        ax.spines["left"].set_visible(False)
+        if place == len(groups) - 1 or not shown["shared"]:
+            ax.set_xlabel(group["unit"])
+        else:
+            ax.tick_params(labelbottom=False)
+    return figure
 
 
 def segments(ax: Axes, lines: Sequence[Sequence[Sequence[float]]], **look: Any) -> None:

@@ -9,7 +9,6 @@ from difflib import SequenceMatcher
 from html import escape
 from typing import Any
 
-from alignment.decisions import OUTCOMES
 from alignment.reporting import gate
 from alignment.reporting.fitting import largest_limit
 from alignment.reporting.numbers import Document
@@ -131,8 +130,7 @@ def _pieces(words: list[str], codes: Iterator[tuple[str, int, int]]) -> Iterator
 
 def _decisions(document: Document) -> list[Mapping[str, Any]]:
     found = document["gate"]
-    decisions = found["decisions"] if found else []
-    return sorted(decisions, key=lambda each: -OUTCOMES.index(each["outcome"]))
+    return gate.worst_first(found["decisions"] if found else ())
 
 
 def _cost(text: str) -> int:

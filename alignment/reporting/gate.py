@@ -35,7 +35,7 @@ class Verdict:
 def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
     """What a report says about a merge. `name` makes names and reasons safe for where it goes."""
     gate, accepted = document["gate"], document["run"].get("accepted", [])
-    decisions = _worst_first(gate["decisions"] if gate else ())
+    decisions = worst_first(gate["decisions"] if gate else ())
     if not decisions:
         return Verdict(None, _undecided(document), ())
     open_ = [each for each in decisions if each["variant"] not in accepted]
@@ -119,14 +119,15 @@ def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     return "the baseline" if against == "baseline" else name(against)
 
 
-def _worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Decisions by their outcome, the worst first, else in their order."""
     return sorted(decisions, key=lambda each: -OUTCOMES.index(each["outcome"]))
 
 
 def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """The decisions that are no clean pass, worst first; what concerns a variant is told once."""
     found, told = [], set()
-    for decision in _worst_first(gate["decisions"] if gate else ()):
+    for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
         if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
             continue

@@ -1,28 +1,13 @@
 """Hostile responses on the page, in a real browser: everything is opened, and nothing runs."""
 
 import runpy
-import shutil
 from pathlib import Path
 
 import pytest
 
 from alignment.reporting.page import page
 
-CHROMIUM = shutil.which("chromium")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
-
 HOSTILE = runpy.run_path(str(Path(__file__).parents[1] / "hostile.py"))
-ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 OPEN = "document.querySelectorAll('details').forEach(each => { each.open = true })"
 CLICK = """
 document.querySelectorAll('button, input[type=checkbox]').forEach(each => each.click())
@@ -33,14 +18,6 @@ for (const each of document.querySelectorAll('*')) {
     if (!['SCRIPT', 'STYLE'].includes(each.tagName)) each.dispatchEvent(new Event(name))
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield found
-        found.close()
 
 
 @pytest.fixture
@@ -59,9 +36,9 @@ def opened(browser, tmp_path):
     tab.close()
 
 
-def nothing_ran(tab, caught):
-    assert not caught
-    assert tab.evaluate("typeof window.pwned") == "undefined"
+def what_ran(tab, caught):
+    """Everything that the trap caught, and whether a script got through."""
+    return caught + ["pwned"] * (tab.evaluate("typeof window.pwned") != "undefined")
 
 
 def test_nothing_runs_when_everything_is_opened(opened):
@@ -71,7 +48,7 @@ def test_nothing_runs_when_everything_is_opened(opened):
     tab.evaluate(OPEN)
     tab.evaluate(TOUCH)
     tab.wait_for_timeout(200)
-    nothing_ran(tab, caught)
+    assert what_ran(tab, caught) == []
 
 
 def test_nothing_runs_when_cases_are_opened_by_their_links(opened):
@@ -83,7 +60,7 @@ def test_nothing_runs_when_cases_are_opened_by_their_links(opened):
         tab.evaluate("link => { location.hash = link }", link)
         tab.evaluate(OPEN)
     tab.wait_for_timeout(200)
-    nothing_ran(tab, caught)
+    assert what_ran(tab, caught) == []
 
 
 def test_the_texts_are_there_to_be_read(opened):

@@ -169,7 +169,7 @@ def test_profiles_load(block, tmp_path):
     elif "variants" not in own:
         text += '\n[variants]\nother = { null = "refuse" }\n'
     (tmp_path / "alignment.toml").write_text(text)
-    resolve(tmp_path)
+    assert own.keys() - {"extends"} <= resolve(tmp_path).resolved().keys()
 
 
 # -- Python ------------------------------------------------------------------------------------
@@ -291,7 +291,9 @@ def test_commands_run_with_what_the_hub_has(own, repository, tmp_path):
 def test_commands_are_spelled_right(block, monkeypatch):
     """Held against the parsers, profiles and files that there are; what runs is checked as well."""
     monkeypatch.chdir(ROOT)
-    for words in block.commands():
+    found = block.commands()
+    assert found
+    for words in found:
         while re.fullmatch(r"[A-Z_]+=\S*", words[0]):
             words.pop(0)
         spell(words)

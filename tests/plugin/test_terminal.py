@@ -62,7 +62,7 @@ def test_hostile_answers_never_reach_the_terminal(world, arguments):
         scores = {"harmlessness": [1, -1], "helpfulness": [1, -1]}
         world.record(f"{variant}.jsonl", scores, response=HOSTILE)
     result = world.run(*arguments)
-    _is_plain(result.stdout.str() + result.stderr.str())
+    assert not _hidden(result.stdout.str() + result.stderr.str())
     assert any(case["response"] == HOSTILE for case in world.report()["cases"])
 
 
@@ -81,7 +81,7 @@ def test_it(alignment_verdict, alignment_response):
     )
     result = world.run("--showlocals", "-vv")
     result.assert_outcomes(failed=2)
-    _is_plain(result.stdout.str() + result.stderr.str())
+    assert not _hidden(result.stdout.str() + result.stderr.str())
 
 
 def test_hostile_prompts_give_plain_ids(world):
@@ -93,15 +93,16 @@ def test_hostile_prompts_give_plain_ids(world):
         world.rows(f"{variant}.jsonl", rows)
     result = world.run("-v", "-rx")
     result.assert_outcomes(xfailed=4)
-    _is_plain(result.stdout.str())
+    assert not _hidden(result.stdout.str())
 
 
 def test_a_refusal_quotes_hostile_input_plainly(world, refused):
     rows = [{"axis": "harmlessness", "prompt": f"Human: {HOSTILE}", "response": "a", "score": 1}]
     world.rows("base.jsonl", [*rows, {**rows[0], "axis": f"helpfulness{HOSTILE}"}])
-    _is_plain(refused())
-    _is_plain(refused("--alignment-set", f"{HOSTILE.replace(chr(0), '')}=1"))
+    assert not _hidden(refused())
+    assert not _hidden(refused("--alignment-set", f"{HOSTILE.replace(chr(0), '')}=1"))
 
 
-def _is_plain(text):
-    assert not {letter for letter in text if not letter.isprintable()} - {"\n"}
+def _hidden(text):
+    """The letters that a terminal would not show but obey."""
+    return {letter for letter in text if not letter.isprintable()} - {"\n"}
