@@ -117,13 +117,15 @@ def _shown(document: Document) -> dict[str, dict[str, Any]]:
 
 
 def _drawn(name: str, data: Mapping[str, Any], kinds: list[str]) -> dict[str, bytes]:
-    """One figure in some formats."""
-    if not kinds:
-        return {}
-    drawing = _DRAWINGS[name]
-    figure = drawing.draw(data)
-    with style.applied():
-        made = {kind: style.save(figure, kind) for kind in kinds}
+    """One figure in some formats, drawn anew for each.
+
+    Saving lays a figure out, from where the last one left it: bytes would depend on the others.
+    """
+    drawing, made = _DRAWINGS[name], dict[str, bytes]()
+    for kind in kinds:
+        figure = drawing.draw(data)
+        with style.applied():
+            made[kind] = style.save(figure, kind)
     if "svg" in made:
         told = f"{drawing.caption(data)} {drawing.values(data)}."
         made["svg"] = svg.finished(made["svg"].decode(), name, drawing.TITLE, told).encode()

@@ -59,6 +59,14 @@ def digests(found):
     return [hashlib.sha256(each).hexdigest() for each in found.values()]
 
 
+def test_the_bytes_of_a_format_do_not_depend_on_the_others(made):
+    """Layout goes on from where the last saving left it, and PNGs are saved at another size."""
+    together = figures.render(made, ["png", "svg", "pdf"])
+    for kind in ("svg", "png", "pdf"):
+        alone = figures.render(made, [kind])
+        assert alone == {key: each for key, each in together.items() if key[1] == kind}
+
+
 def test_two_processes_draw_the_same_bytes(made, tmp_path):
     small = make(("only",), ("only",), 4)
     asked = [(made, ["svg"]), (small, ["png", "pdf"])]
