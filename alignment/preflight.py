@@ -15,7 +15,7 @@ from alignment.serving import check_client, key_of
 from alignment.store import SETUP, Store, content_key
 from alignment.training import models
 from alignment.training.arguments import check_stage
-from alignment.vocabulary import has_chat_template
+from alignment.checkpoints import has_chat_template
 
 
 def preflight(study: Study) -> None:

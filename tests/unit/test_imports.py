@@ -14,7 +14,7 @@ LEVELS = (
     {"errors", "records", "decisions", "location", "namesake", "outputs"},
     {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
-    {"hardware", "weights", "vocabulary", "checkpoints", "tokens", "serving"},
+    {"hardware", "checkpoints", "tokens", "serving"},
     {"training", "policies", "judges"},
     {"asking", "questions", "opening", "reading", "pipeline"},
     {"invariance", "preflight", "baseline", "trials", "results", "reporting", "history"},
@@ -32,7 +32,7 @@ HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "toke
 
 
 def part_of(path):
-    """`alignment/prompts/hub.py` is of the part `prompts`, `alignment/store.py` of `store`."""
+    """`alignment/prompts/hub.py` is of the part `prompts`, `alignment/results.py` of `results`."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 

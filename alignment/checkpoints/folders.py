@@ -15,8 +15,8 @@ from typing import Any
 from alignment.errors import ModelError
 from alignment.recipes import Pickle, is_hub_id
 from alignment.store import content_key
-from alignment.vocabulary import check_vocabulary, tokenizer_files
-from alignment.weights import HashFile, adapter_weights, are_safetensors, read_json, weights_of
+from alignment.checkpoints.vocabulary import check_vocabulary, tokenizer_files
+from alignment.checkpoints.weights import HashFile, adapter_weights, are_safetensors, read_json, weights_of
 
 _TOKENIZERS_OWN = "tokenizer_config.json"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import ModelError
-from alignment.weights import embedding_rows, read_json
+from alignment.checkpoints.weights import embedding_rows, read_json
 
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "spm.model", "tokenizer.model", "vocab.txt")
 _BESIDE = (
