@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from alignment.checkpoints import has_chat_template
 from alignment.errors import ModelError, ProfileError
 from alignment.hardware import versions
 from alignment.pipeline import Study
@@ -15,7 +16,6 @@ from alignment.serving import check_client, key_of
 from alignment.store import SETUP, Store, content_key
 from alignment.training import models
 from alignment.training.arguments import check_stage
-from alignment.checkpoints import has_chat_template
 
 
 def preflight(study: Study) -> None:

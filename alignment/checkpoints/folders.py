@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alignment.checkpoints.vocabulary import check_vocabulary, tokenizer_files
+from alignment.checkpoints.weights import (
+    HashFile,
+    adapter_weights,
+    are_safetensors,
+    read_json,
+    weights_of,
+)
 from alignment.errors import ModelError
 from alignment.recipes import Pickle, is_hub_id
 from alignment.store import content_key
-from alignment.checkpoints.vocabulary import check_vocabulary, tokenizer_files
-from alignment.checkpoints.weights import HashFile, adapter_weights, are_safetensors, read_json, weights_of
 
 _TOKENIZERS_OWN = "tokenizer_config.json"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import ModelError
 from alignment.checkpoints.weights import embedding_rows, read_json
+from alignment.errors import ModelError
 
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "spm.model", "tokenizer.model", "vocab.txt")
 _BESIDE = (
