@@ -7,6 +7,7 @@ evaluation: with the tokenizer's own (`</s>` for OPT, `<s>` for Llama), or with 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from alignment.errors import ModelError
@@ -47,6 +48,17 @@ def begins_with(tokenizer: Any, style: str) -> str | None:
     ids = prompt_ids(tokenizer, "Human: ?", style)
     special = ids and ids[0] in tokenizer.all_special_ids
     return str(tokenizer.convert_ids_to_tokens(ids[0])) if special else None
+
+
+def check_known(rows: Iterable[Sequence[int]], size: int, model: object) -> None:
+    """Refuse texts with tokens beyond a model's `size` embeddings. Raises ModelError."""
+    for row in rows:
+        if row and not 0 <= (token := max(row)) < size:
+            raise ModelError(
+                f"model {model}: a text has token {token}, and the embedding matrix {size} rows: "
+                f"the tokenizer has tokens that the model never learned; use the tokenizer that "
+                f"the model was trained with"
+            )
 
 
 def cut(tokenizer: Any, ids: list[int], limit: int) -> list[int]:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from alignment.checkpoints.adapters import check_mergeable
+from alignment.checkpoints.ids import check_ids
+from alignment.checkpoints.native import has_class
+from alignment.checkpoints.tensors import check_tensors, head_outputs, read_tensors
 from alignment.checkpoints.vocabulary import check_vocabulary, tokenizer_files
 from alignment.checkpoints.weights import (
     HashFile,
     adapter_weights,
     are_safetensors,
+    embedding_rows,
     read_json,
     weights_of,
 )
@@ -62,6 +67,8 @@ class _Terms:
     hash_file: HashFile
     outputs: int
     pickles: Mapping[str, Pickle]
+    head: int | None = None
+    """The outputs of a judge's head that an adapter above brings."""
 
 
 def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None = None) -> Path:
@@ -133,14 +140,21 @@ def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) ->
     config = read_json(folder / "config.json", "a model folder needs config.json")
     _check_kind(folder, config, terms)
     weights = weights_of(folder, spec, pin, hash_file)
+    outputs = _outputs(config) if terms.judge and terms.head is None else None
+    tensors = read_tensors(folder, weights)
+    check_tensors(folder, config, tensors, judge=terms.judge, outputs=outputs)
     check_vocabulary(folder, config, weights)
+    check_ids(folder, config, embedding_rows(folder, weights), judge=terms.judge)
     files = [folder / "config.json", *weights, *tokenizer_files(folder)]
     return Checkpoint(folder, _identity(files, hash_file), safetensors=are_safetensors(weights))
 
 
 def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) -> Checkpoint:
     config = read_json(folder / "adapter_config.json", "an adapter needs adapter_config.json")
+    check_mergeable(folder, config.get("peft_type"))
     weights = adapter_weights(folder, spec, terms.pickles.get(spec), terms.hash_file)
+    if terms.judge and terms.head is None:
+        terms = replace(terms, head=head_outputs(read_tensors(folder, [weights])))
     parent = config.get("base_model_name_or_path")
     if not isinstance(parent, str) or not parent:
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")
@@ -173,7 +187,8 @@ def _identity(files: list[Path], hash_file: HashFile) -> str:
 
 
 def _check_kind(folder: Path, config: dict[str, Any], terms: _Terms) -> None:
-    if "auto_map" in config:
+    model_type = config.get("model_type")
+    if "auto_map" in config and not has_class(model_type, judge=terms.judge):
         raise ModelError(
             f"model {folder}: needs code of its own (auto_map in config.json); remote code is "
             f"never run, whatever the profile says: convert it to a model that transformers has, "
@@ -181,14 +196,29 @@ def _check_kind(folder: Path, config: dict[str, Any], terms: _Terms) -> None:
         )
     stated = config.get("architectures")
     kinds = [str(kind) for kind in stated] if isinstance(stated, list) else []
-    wanted = "ForSequenceClassification" if terms.judge else ("ForCausalLM", "LMHeadModel")
-    if kinds and not any(kind.endswith(wanted) for kind in kinds):
+    if kinds and not any(_fits(kind, config, terms) for kind in kinds):
         required = "a sequence classifier" if terms.judge else "a causal language model"
         raise ModelError(f"model {folder}: is a {kinds[0]}; {required} is required")
-    if not config.get("model_type"):
+    if not model_type:
         raise ModelError(f"model {folder}: config.json has no model_type")
     if terms.judge:
-        check_outputs(f"model {folder}", _outputs(config), terms.outputs)
+        there = _outputs(config) if terms.head is None else terms.head
+        check_outputs(f"model {folder}", there, terms.outputs)
+
+
+def _fits(kind: str, config: dict[str, Any], terms: _Terms) -> bool:
+    """Whether a class can be loaded as what is required.
+
+    A language model may be a judge's body where an adapter brings the head, and a model that reads
+    images too can be asked with text alone.
+    """
+    if terms.judge and terms.head is None:
+        return kind.endswith("ForSequenceClassification")
+    language = kind.endswith(("ForCausalLM", "LMHeadModel"))
+    if terms.judge:
+        return language or kind.endswith("ForSequenceClassification")
+    more = kind.endswith("ForConditionalGeneration") and not config.get("is_encoder_decoder")
+    return language or (more and has_class(config.get("model_type"), judge=False))
 
 
 def check_outputs(what: str, there: int, named: int) -> None:

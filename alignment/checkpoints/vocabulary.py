@@ -56,19 +56,21 @@ def has_chat_template(folder: Path) -> bool:
 
 
 def _largest_token(folder: Path) -> int | None:
-    """The highest id in the files that are JSON; None where the vocabulary is in none of them."""
+    """The highest id in the files that are JSON; None where the vocabulary is in none of them.
+
+    Tokens that were added may lie beyond a model's embeddings: most are never used, and a text that
+    uses one is refused when it is read (`alignment.tokens.check_known`).
+    """
     try:
         if (folder / "tokenizer.json").is_file():
             name, tokenizer = "tokenizer.json", read_json(folder / "tokenizer.json", "")
             vocabulary = tokenizer["model"]["vocab"]
             known = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
-            added = [token["id"] for token in tokenizer.get("added_tokens") or []]
+            _ = [int(token["id"]) for token in tokenizer.get("added_tokens") or []]
         elif (folder / "vocab.json").is_file():
             name, known = "vocab.json", read_json(folder / "vocab.json", "").values()
-            more = folder / "added_tokens.json"
-            added = [*read_json(more, "").values()] if more.is_file() else []
         else:
             return None
-        return max((int(i) for i in (*known, *added)), default=None)
+        return max((int(i) for i in known), default=None)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"model {folder}: {name} is not a tokenizer's") from error

@@ -31,7 +31,8 @@ def test_weights_that_are_pickles(world_of_models, refused):
 
 
 def test_code_of_its_own(world_of_models, model_folder, refused):
-    model_folder(world_of_models.path / "model", auto_map={"AutoModel": "theirs.Model"})
+    own = {"model_type": "theirs", "auto_map": {"AutoModelForCausalLM": "theirs.Model"}}
+    model_folder(world_of_models.path / "model", **own)
     line = refused(profile="models.toml")
     assert line == (
         "ERROR: variants.candidate: model model: needs code of its own (auto_map in config.json); "

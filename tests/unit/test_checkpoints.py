@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from numpy import zeros
+from safetensors.numpy import save_file
 
 from alignment.checkpoints import examine, locate
 from alignment.errors import ModelError
@@ -36,7 +38,7 @@ def adapter(tmp_path, model):
         folder.mkdir()
         settings = {"peft_type": "LORA", "r": 8, "base_model_name_or_path": str(parent)}
         (folder / "adapter_config.json").write_text(json.dumps(settings | config))
-        (folder / "adapter_model.safetensors").write_bytes(name.encode())
+        save_file({name: zeros((2, 4), dtype="float32")}, folder / "adapter_model.safetensors")
         return folder
 
     return make
@@ -96,7 +98,7 @@ def test_an_adapter_is_known_by_its_base_and_not_by_where_that_lies(model, adapt
     before = look(adapter("one")).identity
     model.rename(tmp_path / "moved")
     again = adapter("two", tmp_path / "moved")
-    (again / "adapter_model.safetensors").write_bytes(b"one")
+    save_file({"one": zeros((2, 4), dtype="float32")}, again / "adapter_model.safetensors")
     assert look(again).identity == before
 
 
@@ -120,7 +122,7 @@ def test_an_adapter_without_weights_or_base(adapter):
     ("config", "reason"),
     [
         (
-            {"auto_map": {"AutoConfig": "a.B"}},
+            {"model_type": "theirs", "auto_map": {"AutoConfig": "a.B"}},
             (
                 "needs code of its own (auto_map in config.json); remote code is never run, "
                 "whatever the profile says: convert it to a model that transformers has, or serve "

@@ -153,6 +153,8 @@ def test_a_vocabulary_is_held_against_the_configuration_where_weights_are_not_re
     (model / "vocab.json").write_text(json.dumps({"a": 0, "b": 7}))
     assert look(model, pin=pin)
     (model / "added_tokens.json").write_text(json.dumps({"c": 8}))
+    assert look(model, pin=pin)  # what was added may never be used
+    (model / "vocab.json").write_text(json.dumps({"a": 0, "b": 8}))
     assert refusal(model, pin=pin).endswith("the tokenizer has token 8, config.json 8 rows")
     (model / "vocab.json").write_text(json.dumps({"a": "x"}))
     assert refusal(model, pin=pin).endswith("vocab.json is not a tokenizer's")
