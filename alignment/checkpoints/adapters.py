@@ -6,12 +6,13 @@ adapter whose names are those of another model is then no adapter, and its answe
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints.tensors import Tensor, counted, head_outputs, some
-from alignment.errors import ModelError
+from alignment.errors import AlignmentError, ModelError
 from alignment.hardware import loading
 
 _NAME = "default"
@@ -65,6 +66,27 @@ def merged(model: Any, adapters: Sequence[Path]) -> tuple[Any, set[str]]:
             brought |= names
             model = _merged(above, adapter)
     return model, brought
+
+
+def placed(model: Any, adapters: Sequence[Path]) -> set[str] | None:
+    """Hold adapters against a model on torch's `meta` device, which has names and no numbers.
+
+    Gives the names of the tensors that they bring whole; None where that cannot be known without
+    numbers, and is told where the adapters are loaded. Raises ModelError.
+    """
+    brought: set[str] = set()
+    for adapter in adapters:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                above, names = _applied(model, adapter)
+                model = above.merge_and_unload()
+        except AlignmentError:
+            raise
+        except Exception:  # noqa: BLE001 - an adapter may compute anything before it is in its place
+            return None
+        brought |= names
+    return brought
 
 
 def _applied(model: Any, adapter: Path) -> tuple[Any, set[str]]:

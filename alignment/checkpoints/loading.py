@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignment.checkpoints.adapters import head_of, merged
+from alignment.checkpoints.adapters import head_of, merged, placed
 from alignment.checkpoints.folders import Checkpoint
 from alignment.checkpoints.tensors import some
 from alignment.checkpoints.weights import read_json
@@ -38,6 +38,9 @@ _OTHER_TASKS = frozenset(
 )
 """What parts for another task than the loaded class's are called, beside a model's body."""
 
+
+_BOTH = "bitsandbytes"
+"""What files say for both of its widths, which transformers knows under a name each."""
 
 _TEXT = frozenset({"language_model", "text_model", "llm", "thinker"})
 """What the part for text is called in a model that reads more."""
@@ -69,6 +72,27 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def check_whole(checkpoint: Checkpoint, *, judge: bool, fresh: int | None = None) -> None:
+    """Find out whether a checkpoint would be loaded whole, without reading its numbers.
+
+    `judge` and `fresh` say as what, as for `load_classifier`. Raises ModelError.
+    """
+    if _check_quantized(checkpoint.folder):  # its tensors are made of others as they are read
+        return
+    if fresh and checkpoint.adapters:  # no reward model starts there, and training says so
+        return
+    nowhere = {"device_map": {"": "meta"}}
+    if judge or fresh:
+        model, found = _classifier(checkpoint, "auto", fresh, **nowhere)
+    else:
+        kind = _language_model(checkpoint.folder)
+        model, found = _from(kind, checkpoint, "auto", **nowhere)
+    _refuse_all_but_heads(model, checkpoint, found)
+    brought = placed(model, checkpoint.adapters)
+    if brought is not None:
+        refuse(checkpoint.outermost, type(model).__name__, found.but_for(brought))
+
+
 def load_causal(
     checkpoint: Checkpoint, dtype: str, *, device: str = "cpu", **settings: Any
 ) -> PreTrainedModel:
@@ -93,16 +117,22 @@ def load_classifier(
     another. `fresh` is for training: the outputs of a head that may begin at random, and nothing
     but the head. Raises ModelError where it cannot be loaded, or not whole.
     """
-    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
-
-    outputs = fresh or head_of(checkpoint.adapters)
-    more = {} if outputs is None else {"num_labels": outputs}
-    model, found = _from(AutoModelForSequenceClassification, checkpoint, dtype, **more)
-    if fresh is not None:
-        found = found.but_for(_head(model))
+    model, found = _classifier(checkpoint, dtype, fresh)
     with loading(checkpoint.folder):
         model = model.to(device)
     return _whole(model, checkpoint, found)
+
+
+def _classifier(
+    checkpoint: Checkpoint, dtype: str, fresh: int | None, **settings: Any
+) -> tuple[PreTrainedModel, Found]:
+    """The sequence classifier that a full model's folder makes, and what its loader says of it."""
+    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
+
+    outputs = fresh or head_of(checkpoint.adapters)
+    more = settings if outputs is None else settings | {"num_labels": outputs}
+    model, found = _from(AutoModelForSequenceClassification, checkpoint, dtype, **more)
+    return model, found if fresh is None else found.but_for(_head(model))
 
 
 def _language_model(folder: Path) -> Any:
@@ -123,6 +153,7 @@ def _from(
     kind: Any, checkpoint: Checkpoint, dtype: str, **settings: Any
 ) -> tuple[PreTrainedModel, Found]:
     """The full model of a checkpoint, and what its loader says of it."""
+    _check_quantized(checkpoint.folder)
     model, told = load_quietly(
         kind.from_pretrained,
         checkpoint.folder,
@@ -132,12 +163,11 @@ def _from(
         ignore_mismatched_sizes=True,  # told as the rest is, and refused here
         **settings,
     )
-    config = read_json(checkpoint.folder / "config.json", "a model folder needs config.json")
-    composite = isinstance(config.get("text_config"), dict)
+    composite = isinstance(_config(checkpoint.folder).get("text_config"), dict)
     left = {
         name
         for name, tensor in (*model.named_parameters(), *model.named_buffers())
-        if tensor.is_meta
+        if tensor.is_meta and model.device.type != "meta"
     }
     found = Found(
         tuple(sorted({*told["missing_keys"], *left})),
@@ -149,6 +179,29 @@ def _from(
         ),
     )
     return model, found
+
+
+def _check_quantized(folder: Path) -> bool:
+    """Whether a model's weights are quantized. Raises ModelError for a way nobody here knows.
+
+    Transformers passes over such a way, and reads numbers without their scales.
+    """
+    from transformers.quantizers.auto import (  # noqa: PLC0415
+        AUTO_QUANTIZATION_CONFIG_MAPPING as KINDS,
+    )
+
+    stated = _config(folder).get("quantization_config")
+    method = stated.get("quant_method") if isinstance(stated, dict) else stated
+    if stated is not None and (not isinstance(method, str) or method not in {_BOTH, *KINDS}):
+        raise ModelError(
+            f"model {folder}: config.json has a quantization_config with quant_method = "
+            f"{str(method)[:40]}, which transformers does not have; save it in another format"
+        )
+    return stated is not None
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    return read_json(folder / "config.json", "a model folder needs config.json")
 
 
 def _elsewhere(model: Any, name: str, *, composite: bool) -> bool:
@@ -177,15 +230,17 @@ def _head(model: Any) -> list[str]:
 
 
 def _whole(model: Any, checkpoint: Checkpoint, found: Found) -> PreTrainedModel:
-    """The model with its adapters merged in, ready to read. Raises ModelError if it is not whole.
-
-    What only an adapter can bring is left to it; all else is refused before one is looked at.
-    """
-    owed = _head(model) if checkpoint.adapters else []
-    refuse(checkpoint.folder, type(model).__name__, found.but_for(owed))
+    """The model with its adapters merged in, ready to read. Raises ModelError if it lacks any."""
+    _refuse_all_but_heads(model, checkpoint, found)
     model, brought = merged(model, checkpoint.adapters)
     refuse(checkpoint.outermost, type(model).__name__, found.but_for(brought))
     return model.eval()
+
+
+def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, found: Found) -> None:
+    """What an adapter may bring is left to it; all else is refused before one is looked at."""
+    owed = _head(model) if checkpoint.adapters else []
+    refuse(checkpoint.folder, type(model).__name__, found.but_for(owed))
 
 
 def refuse(folder: Path, kind: str, found: Found) -> None:

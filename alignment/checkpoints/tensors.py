@@ -115,13 +115,15 @@ def wrapper_of(name: str) -> str | None:
 
 
 def _check_layers(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Every layer that the configuration counts has a tensor, where layers are numbered at all."""
+    """Every layer that the configuration counts has a tensor, where layers are numbered at all.
+
+    Where most have none, the model may go through the same layers several times: its loader knows.
+    """
     stated = next((config[key] for key in _LAYERS if isinstance(config.get(key), int)), 0)
     there = {int(found[1]) for name in tensors if (found := _BLOCK.search(name))}
-    if not there or stated > 10 * (len(tensors) + 1):  # a number for another check
-        absent = []
-    else:
-        absent = [number for number in range(stated) if number not in there]
+    if stated > 2 * len(there):
+        return
+    absent = [number for number in range(stated) if number not in there]
     if absent:
         raise ModelError(
             f"model {folder}: its config.json has {counted(stated, 'layer')}, and its weights no "
@@ -150,7 +152,10 @@ def _check_types(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, 
 def _has_head(tensors: Mapping[str, Tensor], outputs: int) -> bool:
     """Whether any tensor outside the layers could be a classifier's last one."""
     return any(
-        tensor.shape[:1] == (outputs,) and len(tensor.shape) == 2 and not _NUMBERED.search(name)
+        tensor.shape[:1] == (outputs,)
+        and len(tensor.shape) == 2
+        and "F" in tensor.kind
+        and not _NUMBERED.search(name)
         for name, tensor in tensors.items()
     )
 
@@ -161,11 +166,16 @@ def _check_output_matrix(
     inner: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
 ) -> None:
-    """Untied embeddings are two matrices with a row per token, and not only one."""
+    """Untied embeddings are two matrices with a row per token at least, and not only one."""
     tied, size = config.get("tie_word_embeddings"), inner.get("vocab_size")
-    rows = [name for name, tensor in tensors.items() if size in tensor.shape[:1]]
-    matrices = [name for name in rows if len(tensors[name].shape) == 2]
-    if tied is False and isinstance(size, int) and len(matrices) == 1:
+    if tied is not False or not isinstance(size, int):
+        return
+    matrices = [
+        name
+        for name, tensor in tensors.items()
+        if len(tensor.shape) == 2 and tensor.shape[0] >= size and not _NUMBERED.search(name)
+    ]
+    if len(matrices) == 1:
         raise ModelError(
             f"model {folder}: its config.json has tie_word_embeddings = false, and only "
             f"{some(matrices)} has a row for each of {size} tokens: the other matrix of the "

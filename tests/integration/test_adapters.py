@@ -11,9 +11,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from alignment.checkpoints import examine
-from alignment.checkpoints.loading import load_causal, load_classifier
+from alignment.checkpoints.loading import check_whole, load_causal, load_classifier
 from alignment.errors import ModelError
 from alignment.judges import reward_model
+from alignment.policies.huggingface import HuggingFacePolicy, Settings
+from alignment.profile import Generation
 from alignment.recipes import Judge
 from alignment.store import hash_file
 
@@ -116,6 +118,7 @@ def test_every_kind_says_merged_what_it_says_over_its_base(bases, tmp_path, kind
     adapted = trained(bases[tied], tmp_path, KINDS[kind])
     expected, plain = logits(adapted), logits(load_causal(look(bases[tied]), "float32"))
     assert (expected - plain).abs().max() > 0.1
+    check_whole(look(tmp_path), judge=False)
     loaded = load_causal(look(tmp_path), "float32")
     torch.testing.assert_close(logits(loaded), expected, atol=1e-3, rtol=1e-3)
 
@@ -186,6 +189,10 @@ def test_an_adapter_is_never_applied_in_part(lora, tmp_path, name):
         load_causal(look(folder), "float32")
     text = str(caught.value)
     assert reason in text
+    if "would be applied in part" in text:
+        with pytest.raises(ModelError) as before:
+            check_whole(look(folder), judge=False)
+        assert str(before.value) == text
     assert text.startswith(f"model {folder}: ")
     assert "\n" not in text
     assert len(text.replace(str(folder), "")) <= 400
@@ -219,6 +226,7 @@ def test_a_reward_adapter_brings_its_head_to_a_language_model(bases, tmp_path, k
     auto = AutoModelForSequenceClassification
     settings = {"num_labels": outputs, "pad_token_id": 0}
     adapted = trained(bases[False], tmp_path, KINDS[kind], auto, "SEQ_CLS", **settings)
+    check_whole(look(tmp_path, judge=True, outputs=outputs), judge=True)
     loaded = load_classifier(look(tmp_path, judge=True, outputs=outputs), "float32")
     torch.testing.assert_close(logits(loaded), logits(adapted), atol=1e-3, rtol=1e-3)
     named = {"outputs": {"reward": {"index": outputs - 1}}} if outputs > 1 else {}
@@ -277,3 +285,27 @@ def test_an_adapters_head_is_no_policys(bases, tmp_path):
         ModelError, match=r"1 of its 9 tensors without .*\(base_model\.model\.score"
     ):
         load_causal(look(tmp_path), "float32")
+
+
+# -- an adapter's own tokenizer ------------------------------------------------------------------
+
+
+def test_an_adapters_tokenizer_may_know_a_token_that_no_text_has(bases, tokenizer, tmp_path):
+    trained(bases[False], tmp_path, KINDS["LoRA"])
+    plain = answers(tmp_path, "Human: rain?")
+    own = type(tokenizer).from_pretrained(bases[False])
+    own.add_tokens(["<unused>"])
+    own.save_pretrained(tmp_path)
+    assert answers(tmp_path, "Human: rain?") == plain
+    with pytest.raises(ModelError) as caught:
+        answers(tmp_path, "Human: <unused>?")
+    assert str(caught.value).startswith(
+        f"model {tmp_path}: a text has token {len(tokenizer)}, and the embedding matrix "
+        f"{len(tokenizer)} rows: "
+    )
+    assert "\n" not in str(caught.value)
+
+
+def answers(folder, text):
+    settings = Settings(Generation(max_new_tokens=4), device="cpu", threads=1)
+    return list(HuggingFacePolicy(look(folder), settings).respond([(text, 0)], [0]))

@@ -4,6 +4,8 @@ answer, and what is whole is loaded as transformers loads it."""
 import json
 import runpy
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from alignment.checkpoints import examine
-from alignment.checkpoints.loading import load_causal, load_classifier
+from alignment.checkpoints.loading import check_whole, load_causal, load_classifier
 from alignment.errors import AlignmentError, ModelError
 from alignment.judges import reward_model
 from alignment.policies.huggingface import HuggingFacePolicy, Settings
@@ -81,6 +83,10 @@ def refusal(folder, **settings):
     with pytest.raises(ModelError) as caught:
         opened(folder, **settings)
     text = str(caught.value)
+    judge = settings.get("judge", False)
+    with pytest.raises(ModelError) as before:  # and before any other model answers
+        check_whole(look(folder, judge=judge), judge=judge)
+    assert str(before.value) == text
     assert "\n" not in text
     assert len(text.replace(str(folder), "")) <= 400
     assert str(folder) in text
@@ -189,6 +195,11 @@ POLICIES = {
         {},
         "1 unknown",
     ),
+    "a quantization nobody knows": (
+        cast("q_proj", torch.int8),
+        {"quantization_config": {"quant_method": "theirs", "bits": 8}},
+        "quant_method = theirs",
+    ),
     "an end beyond the vocabulary": (same, {"eos_token_id": 99999}, "eos_token_id = 99999"),
     "a beginning of no number": (same, {"bos_token_id": "<s>"}, "bos_token_id = <s>"),
 }
@@ -241,6 +252,7 @@ def test_an_encoder_without_its_head_is_no_judge(tokenizer, tmp_path, kind):
 
 
 def test_the_parent_of_a_recipe_is_loaded_whole_but_for_a_fresh_head(llama, tmp_path):
+    check_whole(look(llama), judge=False, fresh=1)
     head = load_classifier(look(llama), "float32", fresh=1)
     assert head.config.num_labels == 1
     torch.testing.assert_close(
@@ -251,6 +263,8 @@ def test_the_parent_of_a_recipe_is_loaded_whole_but_for_a_fresh_head(llama, tmp_
     for load in (
         lambda: load_causal(look(folder), "float32"),
         lambda: load_classifier(look(folder), "float32", fresh=1),
+        lambda: check_whole(look(folder), judge=False),
+        lambda: check_whole(look(folder), judge=False, fresh=1),
     ):
         with pytest.raises(ModelError, match=r"\(model\.layers\.1\.mlp\.up_proj\.weight\)"):
             load()
@@ -274,6 +288,7 @@ def test_every_whole_model_is_loaded_as_it_was_saved(tokenizer, tmp_path, name):
     kind, fields = WHOLE[name]
     ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     model = saved(kind, tokenizer, tmp_path, **fields | ids)
+    check_whole(look(tmp_path), judge=False)
     loaded = opened(tmp_path)._model
     torch.testing.assert_close(loaded.state_dict(), model.state_dict())
 
@@ -294,6 +309,7 @@ def test_every_whole_judge_is_loaded_as_it_was_saved(tokenizer, tmp_path, kind, 
     auto = AutoModelForSequenceClassification
     model = saved(kind, tokenizer, tmp_path, auto, **fields | more, num_labels=outputs)
     named = {"outputs": {"reward": {"index": 0}}} if outputs > 1 else {}
+    check_whole(look(tmp_path, judge=True, outputs=len(named)), judge=True)
     judge = opened(tmp_path, judge=True, input="pair", **named)
     torch.testing.assert_close(judge._model.state_dict(), model.state_dict())
 
@@ -313,6 +329,7 @@ HARMLESS = {
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_a_language_model_does_not_use_may_lie_beside_it(llama, tmp_path, name):
     folder = damaged(llama, tmp_path / "model", HARMLESS[name], {})
+    check_whole(look(folder), judge=False)
     assert opened(folder)
 
 
@@ -359,6 +376,7 @@ def test_a_model_that_reads_images_too_is_asked_with_text(tokenizer, tmp_path, k
     model = seeded(lambda: getattr(transformers, auto)._from_config(config))
     model.save_pretrained(tmp_path / "whole")
     tokenizer.save_pretrained(tmp_path / "whole")
+    check_whole(look(tmp_path / "whole"), judge=False)
     policy = opened(tmp_path / "whole")
     rows = policy.rows(["Human: rain?", "Human: snow and ice, wind and sun?"])
     asked = list(policy.respond([("Human: rain?", 0), ("Human: snow?", 0)], [0, 1]))
@@ -425,3 +443,76 @@ def test_a_padding_token_beyond_the_embeddings_pads_nothing(tokenizer, tmp_path,
     texts = [("Human: rain?", 0), ("Human: rain and snow and wind?", 0)]
     answers = [list(opened(tmp_path / name).respond(texts, [0, 1])) for name in ("plain", "padded")]
     assert answers[0] == answers[1]
+
+
+# -- a run ---------------------------------------------------------------------------------------
+
+RUN = """
+name = "whole"
+device = "cpu"
+threads = 1
+
+[axes.harmlessness]
+rate = "HmR"
+threshold = 0.0
+comparison = ">="
+prompts = {{ origin = {{ source = "tiny" }}, sample = 2 }}
+
+[axes.helpfulness]
+rate = "HpR"
+threshold = 0.0
+comparison = ">"
+prompts = {{ origin = {{ source = "tiny" }}, sample = 2 }}
+
+[generation]
+max_new_tokens = 2
+
+[variants.base]
+model = "{base}"
+
+{more}
+"""
+JUDGED = '[judge]\nmodel = "{}"\nmax_length = 256\n'
+SECOND = (
+    '[judges.other]\nmodel = "{}"\nmax_length = 256\n'
+    'axes.harmlessness = {{ dimension = "reward", threshold = 0.0, comparison = ">=" }}\n'
+)
+TRAINED = (
+    '[variants.sft]\nparent = "{}"\n'
+    'stages = [{{ trainer = "sft", data = "chosen", rows = 4, args = {{ max_steps = 1 }} }}]\n'
+)
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        "judge",
+        *(
+            pytest.param(role, marks=pytest.mark.slow)
+            for role in ("judges.other", "variants.other", "variants.sft")
+        ),
+    ],
+)
+def test_a_run_finds_what_is_not_whole_before_the_first_answer(
+    llama, judge, tiny_world, tmp_path, role
+):
+    bad = renamed("score.", "head.") if role.startswith("judge") else without("mlp.up_proj")
+    whole = judge if role.startswith("judge") else llama
+    folder = damaged(whole, tmp_path / "bad", bad, {})
+    more = {
+        "judge": JUDGED.format(folder),
+        "judges.other": JUDGED.format(judge) + SECOND.format(folder),
+        "variants.other": JUDGED.format(judge) + f'[variants.other]\nmodel = "{folder}"\n',
+        "variants.sft": JUDGED.format(judge) + TRAINED.format(folder),
+    }[role]
+    (tmp_path / "whole.toml").write_text(RUN.format(base=llama, more=more))
+    world = tiny_world(tmp_path)
+    done, _ = world.run(
+        "eval_suites/test_harmlessness.py", "--alignment-profile", str(tmp_path / "whole.toml")
+    )
+    assert done.returncode == 1
+    assert f"{role}: model {folder}: its weights are not those of" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    with closing(sqlite3.connect(world.store / "store.sqlite")) as store:
+        kinds = {kind for (kind,) in store.execute("SELECT DISTINCT kind FROM entries")}
+    assert not {"response", "score"} & kinds
