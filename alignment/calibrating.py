@@ -9,6 +9,7 @@ from typing import Any
 
 from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
 from alignment.errors import JudgeError, ProfileError
+from alignment.files import SETTINGS, UnfitError, parse_toml, read_text
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -87,8 +88,7 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
 
     draft = path.with_name(f".{path.name}.draft")
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else f'extends = "{extends}"\n'
-        document = tomlkit.parse(text)
+        document = tomlkit.parse(_text(path, extends))
         axes = _table(document, "axes", path)
         for axis, proposal in found.items():
             own = _table(axes, axis, path)
@@ -96,10 +96,21 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
             own["comparison"] = ">="
         draft.write_text(tomlkit.dumps(document), encoding="utf-8")
         draft.replace(path)
-    except (TOMLKitError, UnicodeDecodeError) as error:
+    except UnfitError as error:
+        raise ProfileError(f"profile {path}: {error}") from error
+    except TOMLKitError as error:
         raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
     except OSError as error:
         raise ProfileError(f"profile {path}: cannot be written: {error.strerror}") from error
+
+
+def _text(path: Path, extends: str) -> str:
+    """The TOML in a file, or of the one that is to be there."""
+    if not path.exists():
+        return f'extends = "{extends}"\n'
+    text = read_text(path, SETTINGS)
+    parse_toml(text)
+    return text
 
 
 def _table(parent: Any, key: str, path: Path) -> Any:

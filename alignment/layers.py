@@ -15,7 +15,6 @@ naming a built-in profile does the same, and a profile FILE without `extends` st
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -23,6 +22,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from alignment.errors import ProfileError
+from alignment.files import DEPTH, UnfitError, is_there, parse_toml, read_toml
 from alignment.profile import Profile
 from alignment.recipes import is_path_or_hub_id
 
@@ -67,7 +67,7 @@ def _base(root: Path, selected: str | None) -> Values:
     project = root / "alignment.toml"
     for origin, layer in (
         ("pyproject.toml, [tool.alignment]", _from_pyproject(root)),
-        ("alignment.toml", _read(project) if project.is_file() else {}),
+        ("alignment.toml", _read(project) if is_there(project) else {}),
     ):
         if not layer:
             continue
@@ -85,17 +85,19 @@ def _named(name: str, line: tuple[str, ...]) -> Values:
     path = BUILT_IN / f"{name}.toml"
     if not (name in built_in() and path.is_file()):
         path = Path(name)
-        if not _is_file(path):
+        if not is_there(path) or path.is_dir():
             raise ProfileError(
                 f"unknown profile {name!r}: neither a file nor one of {', '.join(built_in())}"
             )
-    if str(path.resolve()) in line:
+    values, own = _read(path), str(path.resolve())
+    if own in line:
         circle = " -> ".join(Path(each).name for each in (*line, name))
         raise ProfileError(f"profiles extend each other in a circle: {circle}")
-    values = _read(path)
+    if len(line) >= DEPTH:
+        raise ProfileError(f"profile {path}: more than {DEPTH} profiles extend each other")
     values.setdefault("name", path.stem)
     _anchor(values, path.parent)
-    values = _extended(values, str(path), path.parent, (*line, str(path.resolve())))
+    values = _extended(values, str(path), path.parent, (*line, own))
     if path.parent != BUILT_IN:
         values.setdefault("data", _from_here(path.parent))
     return values
@@ -108,14 +110,7 @@ def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -
     if not isinstance(parent, str):
         raise ProfileError(f"{origin}: extends: must be the name or file of a profile")
     beside = folder / parent
-    return _merged(_named(str(beside) if _is_file(beside) else parent, line), layer)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False
+    return _merged(_named(str(beside) if is_there(beside) else parent, line), layer)
 
 
 def _from_here(folder: Path) -> str:
@@ -134,21 +129,21 @@ def _anchor(layer: Values, folder: Path) -> None:
 
 def _from_pyproject(root: Path) -> Values:
     path = root / "pyproject.toml"
-    if not path.is_file():
+    if not is_there(path):
         return {}
-    table = _read(path).get("tool", {}).get("alignment", {})
-    if not isinstance(table, dict):
-        raise ProfileError("pyproject.toml: tool.alignment: must be a table")
-    return table
+    table: Any = _read(path)
+    for key in ("tool", "tool.alignment"):
+        table = table.get(key.rpartition(".")[2], {})
+        if not isinstance(table, dict):
+            raise ProfileError(f"pyproject.toml: {key}: must be a table")
+    return dict(table)
 
 
 def _read(path: Path) -> Values:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProfileError(f"profile {path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
+        return read_toml(path)
+    except UnfitError as error:
+        raise ProfileError(f"profile {path}: {error}") from error
 
 
 def _merged(below: Values, above: Values) -> Values:
@@ -169,6 +164,8 @@ def _assign_variant(values: Values, text: str) -> None:
             f"--alignment-variant {text!r}: needs NAME=SPEC, for example candidate=./my-checkpoint"
         )
     variants = values.setdefault("variants", {})
+    if not isinstance(variants, dict):
+        raise ProfileError(f"--alignment-variant {text!r}: the profile's `variants` are no table")
     if spec.startswith(("http://", "https://")):
         url, sharp, model = spec.partition("#")
         if not (sharp and model):
@@ -189,9 +186,11 @@ def _assign(values: Values, text: str) -> None:
     keys = _keys(path)
     if not equals or not all(keys):
         raise ProfileError(f"--alignment-set {text!r}: needs key.path=value")
+    if len(keys) > DEPTH:
+        raise ProfileError(f"--alignment-set {text!r}: more than {DEPTH} keys within each other")
     try:
-        value = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {raw}")["value"]
+    except UnfitError:
         value = raw.strip()
     target: Any = values
     for depth, key in enumerate(keys[:-1]):
@@ -212,11 +211,13 @@ def _assign(values: Values, text: str) -> None:
 def _keys(path: str) -> list[str]:
     """The keys of a dotted path, quoted as in TOML where one holds a dot or a slash itself."""
     try:
-        found: Any = tomllib.loads(f"{path} = 0")
-    except tomllib.TOMLDecodeError:
+        found: Any = parse_toml(f"{path} = 0")
+    except UnfitError:
         return path.strip().split(".")
     keys: list[str] = []
     while isinstance(found, dict):
+        if len(found) != 1:  # lines of their own in what should be one key
+            return [""]
         ((key, found),) = found.items()
         keys.append(key)
     return keys
@@ -224,7 +225,7 @@ def _keys(path: str) -> list[str]:
 
 def _index(target: list[Any], keys: list[str], depth: int) -> int:
     key = keys[depth]
-    if not key.isdecimal() or int(key) >= len(target):
+    if not (key.isdecimal() and len(key) < 10 and int(key) < len(target)):
         raise ProfileError(
             f"--alignment-set {'.'.join(keys)}: {key!r} is not an index below {len(target)}"
         )

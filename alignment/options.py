@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from alignment.files import UnfitError, is_there, read_toml
 from alignment.location import ENVIRONMENT
 from alignment.outputs import DEFAULT, FORMATS
 
@@ -127,11 +127,11 @@ def _places(config: pytest.Config) -> tuple[Path, ...]:
 
 def _is_configured(root: Path) -> bool:
     """Whether a project has settings of ours; they are read and judged elsewhere."""
-    if (root / "alignment.toml").is_file():
+    if is_there(root / "alignment.toml"):
         return True
     try:
-        tables = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        tables = read_toml(root / "pyproject.toml")
+    except UnfitError:
         return False
     tool = tables.get("tool")
     return isinstance(tool, dict) and "alignment" in tool
