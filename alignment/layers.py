@@ -21,7 +21,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from alignment.errors import ProfileError
+from alignment.errors import ProfileError, quoted
 from alignment.files import DEPTH, UnfitError, is_there, parse_toml, read_toml
 from alignment.profile import Profile
 from alignment.recipes import is_path_or_hub_id
@@ -87,7 +87,7 @@ def _named(name: str, line: tuple[str, ...]) -> Values:
         path = Path(name)
         if not is_there(path) or path.is_dir():
             raise ProfileError(
-                f"unknown profile {name!r}: neither a file nor one of {', '.join(built_in())}"
+                f"unknown profile {quoted(name)}: neither a file nor one of {', '.join(built_in())}"
             )
     values, own = _read(path), str(path.resolve())
     if own in line:
@@ -161,16 +161,18 @@ def _assign_variant(values: Values, text: str) -> None:
     name, equals, spec = text.partition("=")
     if not (name and equals and spec):
         raise ProfileError(
-            f"--alignment-variant {text!r}: needs NAME=SPEC, for example candidate=./my-checkpoint"
+            f"--alignment-variant {quoted(text)}: needs NAME=SPEC, for example candidate=./my-checkpoint"
         )
     variants = values.setdefault("variants", {})
     if not isinstance(variants, dict):
-        raise ProfileError(f"--alignment-variant {text!r}: the profile's `variants` are no table")
+        raise ProfileError(
+            f"--alignment-variant {quoted(text)}: the profile's `variants` are no table"
+        )
     if spec.startswith(("http://", "https://")):
         url, sharp, model = spec.partition("#")
         if not (sharp and model):
             raise ProfileError(
-                f"--alignment-variant {text!r}: a served model needs NAME=URL#MODEL, for example "
+                f"--alignment-variant {quoted(text)}: a served model needs NAME=URL#MODEL, for example "
                 f"candidate=http://127.0.0.1:8000/v1#my-model"
             )
         variants[name] = {"endpoint": {"url": url, "model": model}}
@@ -185,9 +187,11 @@ def _assign(values: Values, text: str) -> None:
     path, equals, raw = text.partition("=")
     keys = _keys(path)
     if not equals or not all(keys):
-        raise ProfileError(f"--alignment-set {text!r}: needs key.path=value")
+        raise ProfileError(f"--alignment-set {quoted(text)}: needs key.path=value")
     if len(keys) > DEPTH:
-        raise ProfileError(f"--alignment-set {text!r}: more than {DEPTH} keys within each other")
+        raise ProfileError(
+            f"--alignment-set {quoted(text)}: more than {DEPTH} keys within each other"
+        )
     try:
         value = parse_toml(f"value = {raw}")["value"]
     except UnfitError:
@@ -200,7 +204,7 @@ def _assign(values: Values, text: str) -> None:
             target = target.setdefault(key, {})
         if not isinstance(target, dict | list):
             raise ProfileError(
-                f"--alignment-set {text!r}: {'.'.join(keys[: depth + 1])} is a value"
+                f"--alignment-set {quoted(text)}: {'.'.join(keys[: depth + 1])} is a value"
             )
     if isinstance(target, list):
         target[_index(target, keys, len(keys) - 1)] = value
@@ -227,7 +231,7 @@ def _index(target: list[Any], keys: list[str], depth: int) -> int:
     key = keys[depth]
     if not (key.isdecimal() and len(key) < 10 and int(key) < len(target)):
         raise ProfileError(
-            f"--alignment-set {'.'.join(keys)}: {key!r} is not an index below {len(target)}"
+            f"--alignment-set {'.'.join(keys)}: {quoted(key)} is not an index below {len(target)}"
         )
     return int(key)
 
@@ -263,7 +267,7 @@ def _explain(error: ValidationError, values: Values) -> str:
     path, found = _walk(first["loc"], values)
     key = ".".join(path) or "profile"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    name = values.get("name", "?")
+    name = quoted(values.get("name", "?"))
     if first["type"] == "extra_forbidden":
         accepted = _fields_at(first["loc"][:-1])
         near = difflib.get_close_matches(path[-1], accepted, n=1)
@@ -275,11 +279,11 @@ def _explain(error: ValidationError, values: Values) -> str:
         text = first["msg"].removeprefix("Value error, ")
         text = text[0].lower() + text[1:]
         if not isinstance(found, dict | list):
-            text += f", found {found!r}"
+            text += f", found {quoted(found)}"
     return (
-        f"profile {name!r}: {key}: {text}{more}"
+        f"profile {name}: {key}: {text}{more}"
         if key != "profile"
-        else (f"profile {name!r}: {text}{more}")
+        else (f"profile {name}: {text}{more}")
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from alignment.commands import gating, judges, models, reports, starting, storage
 from alignment.errors import AlignmentError, Elsewhere
-from alignment.reporting.text import inert, safe
+from alignment.reporting.text import inert, one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Elsewhere:
         return 2
     except (AlignmentError, ValueError) as error:
-        print(f"error: {inert(safe(str(error)))}", file=sys.stderr)  # noqa: T201 - a command line
+        print(f"error: {one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
     if text:
         print(inert(text))  # noqa: T201

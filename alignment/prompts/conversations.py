@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.errors import PromptError
+from alignment.errors import PromptError, quoted
 from alignment.prompts.jsonfiles import text_field
 from alignment.prompts.transcripts import render
 from alignment.records import ASSISTANT, HUMAN, Turn
@@ -55,7 +55,7 @@ def _message(message: Any, where: str) -> tuple[str, str]:
     role = message.get("role")
     if role not in (*_SPEAKERS, _SYSTEM):
         raise PromptError(
-            f"{where}: role {role!a} has no place in a dialogue of text; "
+            f"{where}: role {quoted(role)} has no place in a dialogue of text; "
             f"{_SYSTEM}, {' and '.join(_SPEAKERS)} have"
         )
     text = text_field(message, "content", where)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import PromptError
+from alignment.errors import PromptError, quoted
 from alignment.prompts.harness import as_recorded, is_sample
 from alignment.prompts.jsonfiles import entries, text_field
 from alignment.prompts.transcripts import content_id, shown
@@ -70,7 +70,7 @@ def _row(
         raise PromptError(f"{place}: `response` or `score` is required")
     own = text_field(value, "axis", place)
     if axis is not None and own not in (None, axis):
-        raise PromptError(f"{place}: `axis` is {own!a}, in the file of axis {axis!r}")
+        raise PromptError(f"{place}: `axis` is {quoted(own)}, in the file of axis {axis!r}")
     return RecordedRow(axis or own, prompt, id_, response, score, number, source)
 
 
