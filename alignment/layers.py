@@ -161,7 +161,8 @@ def _assign_variant(values: Values, text: str) -> None:
     name, equals, spec = text.partition("=")
     if not (name and equals and spec):
         raise ProfileError(
-            f"--alignment-variant {quoted(text)}: needs NAME=SPEC, for example candidate=./my-checkpoint"
+            f"--alignment-variant {quoted(text)}: needs NAME=SPEC, for example "
+            f"candidate=./my-checkpoint"
         )
     variants = values.setdefault("variants", {})
     if not isinstance(variants, dict):
@@ -172,8 +173,8 @@ def _assign_variant(values: Values, text: str) -> None:
         url, sharp, model = spec.partition("#")
         if not (sharp and model):
             raise ProfileError(
-                f"--alignment-variant {quoted(text)}: a served model needs NAME=URL#MODEL, for example "
-                f"candidate=http://127.0.0.1:8000/v1#my-model"
+                f"--alignment-variant {quoted(text)}: a served model needs NAME=URL#MODEL, for "
+                f"example candidate=http://127.0.0.1:8000/v1#my-model"
             )
         variants[name] = {"endpoint": {"url": url, "model": model}}
         return
@@ -277,7 +278,7 @@ def _explain(error: ValidationError, values: Values) -> str:
         text = "required key is missing"
     else:
         text = first["msg"].removeprefix("Value error, ")
-        text = text[0].lower() + text[1:]
+        text = text[:1].lower() + text[1:] if text[1:2].islower() else text
         if not isinstance(found, dict | list):
             text += f", found {quoted(found)}"
     return (
