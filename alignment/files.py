@@ -7,6 +7,7 @@ FIFO, a device or a socket is refused before it is opened.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import stat
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 MIB = 2**20
 DOCUMENT = 256 * MIB
@@ -46,12 +47,17 @@ class MissingError(UnfitError):
     """There is no such file."""
 
 
+def expanded(text: str) -> Path:
+    """A path whose `~` is the user's home; one whose home nobody knows stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises
+
+
 def is_there(path: Path) -> bool:
     """Whether there is anything of that name, a link that leads nowhere included."""
     return os.path.lexists(path)
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> io.BufferedReader:
     """A regular file, open for reading. Raises UnfitError for anything else."""
     try:
         _require_regular(path.stat().st_mode)

@@ -22,7 +22,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from alignment.errors import ProfileError, quoted
-from alignment.files import DEPTH, UnfitError, is_there, parse_toml, read_toml
+from alignment.files import DEPTH, UnfitError, expanded, is_there, parse_toml, read_toml
 from alignment.profile import Profile
 from alignment.recipes import is_path_or_hub_id
 
@@ -124,7 +124,7 @@ def _from_here(folder: Path) -> str:
 def _anchor(layer: Values, folder: Path) -> None:
     """A `data` folder is relative to the file that states it."""
     if isinstance(layer.get("data"), str):
-        layer["data"] = str(folder / Path(layer["data"]).expanduser())
+        layer["data"] = str(folder / expanded(layer["data"]))
 
 
 def _from_pyproject(root: Path) -> Values:
@@ -180,7 +180,7 @@ def _assign_variant(values: Values, text: str) -> None:
         return
     recorded = spec.endswith((".json", ".jsonl", ".json.gz", ".jsonl.gz"))
     if recorded:
-        spec = str(Path(spec).expanduser().absolute())  # not relative to the profile's data
+        spec = str(expanded(spec).absolute())  # not relative to the profile's data
     variants[name] = {"recorded" if recorded else "model": spec}
 
 

@@ -268,7 +268,7 @@ class Session:
 
 def case_id(variant: str, prompt: Prompt) -> str:
     """A readable id of a case: variant, the first words of the last turn, the prompt's id."""
-    last = prompt.text.rsplit("Human:", 1)[-1]
+    last = prompt.text.rsplit("Human:", 1)[-1][:1000]
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z0-9]+", plain[:80])[:6]
     return "-".join([variant, *words, prompt.id])

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = "\n".join(command(options))
     except Elsewhere:
         return 2
-    except (AlignmentError, ValueError) as error:
+    except (AlignmentError, ValueError, OSError) as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
     if text:

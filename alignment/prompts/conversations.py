@@ -18,7 +18,8 @@ from alignment.records import ASSISTANT, HUMAN, Turn
 
 _SPEAKERS = {"user": HUMAN, "assistant": ASSISTANT}
 _SYSTEM = "system"
-_LABELLED = re.compile(rf"(?:\n[^\S\n]*)+\n(?=(?:{HUMAN}|{ASSISTANT}):)")
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*+\n)++")
+_LABELS = (f"{HUMAN}:", f"{ASSISTANT}:")
 
 
 def dialogue_field(value: Mapping[str, Any], key: str, place: str) -> str | None:
@@ -61,4 +62,9 @@ def _message(message: Any, where: str) -> tuple[str, str]:
     text = text_field(message, "content", where)
     if text is None:
         raise PromptError(f"{where}: `content` must be a string; calls of tools are not supported")
-    return str(role), _LABELLED.sub("\n", text.replace("\r\n", "\n").strip())
+    return str(role), _BLANK_LINES.sub(_unlabelled, text.replace("\r\n", "\n").strip())
+
+
+def _unlabelled(lines: re.Match[str]) -> str:
+    """Blank lines as they are, but before what would be a speaker's label after them."""
+    return "\n" if lines.string.startswith(_LABELS, lines.end()) else lines.group()

@@ -17,7 +17,7 @@ _UNSAFE = re.compile(
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 # What a CI's log obeys: GitHub's `::error::` at the start of a line, and anywhere the older form
 # `##[error]`, which Azure writes `##vso[...]` and TeamCity `##teamcity[...]`.
-_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_COMMAND = re.compile(r"^([^\S\n]*+):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 _LINE, _END = 480, 200
 _SCANNED = 10_000
 _NEW_LINE = re.compile(r"\r\n?")
