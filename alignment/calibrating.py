@@ -9,7 +9,7 @@ from typing import Any
 
 from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
 from alignment.errors import JudgeError, ProfileError
-from alignment.files import SETTINGS, UnfitError, parse_toml, read_text
+from alignment.files import SETTINGS, UnfitError, is_there, parse_toml, read_text, require_folder
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -77,6 +77,15 @@ def remark(proposal: Proposal) -> str:
     )
 
 
+def check_target(path: Path) -> None:
+    """See before anything is scored that thresholds can be written there. Raises ProfileError."""
+    try:
+        require_folder(path.parent)
+        _text(path, "")
+    except UnfitError as error:
+        raise ProfileError(f"--write {path}: {error}") from None
+
+
 def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> None:
     """Set the thresholds in a profile's file; everything else in it stays, comments too.
 
@@ -106,7 +115,7 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
 
 def _text(path: Path, extends: str) -> str:
     """The TOML in a file, or of the one that is to be there."""
-    if not path.exists():
+    if not is_there(path):
         return f'extends = "{extends}"\n'
     text = read_text(path, SETTINGS)
     parse_toml(text)

@@ -47,11 +47,6 @@ class MissingError(UnfitError):
     """There is no such file."""
 
 
-def expanded(text: str) -> Path:
-    """A path whose `~` is the user's home; one whose home nobody knows stays as it is."""
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises
-
-
 def is_there(path: Path) -> bool:
     """Whether there is anything of that name, a link that leads nowhere included."""
     return os.path.lexists(path)
@@ -132,6 +127,15 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise UnfitError(f"not valid TOML: {_number(error)}") from None
     _require_shallow(found)
     return found
+
+
+def require_folder(path: Path) -> None:
+    """Raise UnfitError unless `path` is a folder, or can become one: what is above it is."""
+    for each in (path, *path.parents):
+        if is_there(each):
+            if not each.is_dir():
+                raise UnfitError(f"{each} is there and is no folder")
+            return
 
 
 def in_words(size: int) -> str:

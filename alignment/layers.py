@@ -22,7 +22,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from alignment.errors import ProfileError, quoted
-from alignment.files import DEPTH, UnfitError, expanded, is_there, parse_toml, read_toml
+from alignment.files import DEPTH, UnfitError, is_there, parse_toml, read_toml
+from alignment.location import expand
 from alignment.profile import Profile
 from alignment.recipes import is_path_or_hub_id
 
@@ -33,6 +34,9 @@ REAL_CHECKPOINT = (
 )
 
 Values = dict[str, Any]
+
+_LONGEST_STEP = 64
+"""Characters of one key in a message."""
 
 
 def built_in() -> tuple[str, ...]:
@@ -124,7 +128,7 @@ def _from_here(folder: Path) -> str:
 def _anchor(layer: Values, folder: Path) -> None:
     """A `data` folder is relative to the file that states it."""
     if isinstance(layer.get("data"), str):
-        layer["data"] = str(folder / expanded(layer["data"]))
+        layer["data"] = str(folder / expand(layer["data"]))
 
 
 def _from_pyproject(root: Path) -> Values:
@@ -180,7 +184,7 @@ def _assign_variant(values: Values, text: str) -> None:
         return
     recorded = spec.endswith((".json", ".jsonl", ".json.gz", ".jsonl.gz"))
     if recorded:
-        spec = str(expanded(spec).absolute())  # not relative to the profile's data
+        spec = str(expand(spec).absolute())  # not relative to the profile's data
     variants[name] = {"recorded" if recorded else "model": spec}
 
 
@@ -266,7 +270,7 @@ def _explain(error: ValidationError, values: Values) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
     path, found = _walk(first["loc"], values)
-    key = ".".join(path) or "profile"
+    key = ".".join(map(_step_in_words, path)) or "profile"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     name = quoted(values.get("name", "?"))
     if first["type"] == "extra_forbidden":
@@ -286,6 +290,10 @@ def _explain(error: ValidationError, values: Values) -> str:
         if key != "profile"
         else (f"profile {name}: {text}{more}")
     )
+
+
+def _step_in_words(step: str) -> str:
+    return step if len(step) <= _LONGEST_STEP else f"{step[:_LONGEST_STEP]}..."
 
 
 def _walk(loc: Sequence[str | int], values: Any) -> tuple[list[str], Any]:

@@ -14,6 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 LONGEST_NAME = 64
 """Characters of a name: with what is put around it, it fits the name of a file."""
 
+HIGHEST = 1e12
+"""Of scores that somebody states: sums and squares of many are still numbers."""
+
 _LONGEST_TEXT = 65_536
 _LARGEST = 2**63
 _DEVICES = frozenset(
@@ -63,8 +66,8 @@ Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_spe
 """A file, a folder, or a name on the hub."""
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
-Number = Annotated[float, Field(ge=-1e12, le=1e12)]
-"""A score, or what one is held against: sums and squares of many are still numbers."""
+Number = Annotated[float, Field(ge=-HIGHEST, le=HIGHEST)]
+"""A score, or what one is held against."""
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
 """The arguments of somebody else's configuration."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 from alignment.commands import gating, judges, models, reports, starting, storage
 from alignment.errors import AlignmentError, Elsewhere
@@ -19,10 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     `compare` gives 1 for a fail or what cannot be compared, and 3 where the data do not decide.
     """
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], Iterator[str]] = options.command
-    options.exit = 0
     try:
+        options = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], Iterator[str]] = options.command
+        options.exit = 0
         text = "\n".join(command(options))
     except Elsewhere:
         return 2
@@ -34,8 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(options.exit)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what it does not understand, as the commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise AlignmentError(f"{message}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alignment", description=__doc__)
+    parser = _Parser(prog="python -m alignment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (starting, gating, judges, models, reports, storage):
         module.declare(commands)

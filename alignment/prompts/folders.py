@@ -8,7 +8,8 @@ from pathlib import Path
 
 from alignment.axes import DatasetSource
 from alignment.errors import PromptError
-from alignment.files import expanded, is_there
+from alignment.files import is_there
+from alignment.location import expand
 from alignment.prompts.jsonfiles import require_file
 
 MOST = 10_000
@@ -23,7 +24,7 @@ def local_folder(source: DatasetSource, data: Path) -> Path | None:
     A name is a folder when there is one (relative names start at `data`). Raises PromptError when
     the name is spelled like a path and there is none, or when it is a file.
     """
-    path = data / expanded(source.dataset)
+    path = data / expand(source.dataset)
     if path.is_dir():
         return path
     if path.exists():

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from alignment.axes import DatasetSource
-from alignment.files import MIB, UnfitError, expanded, read_text
+from alignment.files import MIB, UnfitError, read_text
+from alignment.location import expand
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -39,9 +40,9 @@ def _repository(source: DatasetSource) -> Path:
 def _root() -> Path:
     environment = os.environ
     if cache := environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE"):
-        return expanded(cache)
+        return expand(cache)
     home = environment.get("HF_HOME")
     if not home:
         xdg = environment.get("XDG_CACHE_HOME") or "~/.cache"
         home = str(Path(xdg) / "huggingface")
-    return expanded(home) / "hub"
+    return expand(home) / "hub"

@@ -13,6 +13,7 @@ from alignment.errors import PromptError, quoted
 from alignment.prompts.harness import as_recorded, is_sample
 from alignment.prompts.jsonfiles import entries, text_field
 from alignment.prompts.transcripts import content_id, shown
+from alignment.tables import HIGHEST
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
@@ -109,4 +110,8 @@ def _score(value: Mapping[str, Any], place: str) -> float | None:
         score = math.inf
     if not math.isfinite(score):
         raise PromptError(f"{place}: `{key}` is {score}, not a finite number")
+    if abs(score) > HIGHEST:
+        raise PromptError(
+            f"{place}: `{key}` is {score:g}; scores lie between {-HIGHEST:g} and {HIGHEST:g}"
+        )
     return score
