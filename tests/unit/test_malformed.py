@@ -96,9 +96,11 @@ def test_a_profile(project, refusal, given, said):
     assert said in refusal(profile="p.toml")
 
 
-@pytest.mark.parametrize(("given", "said"), by("FILES"))
+@pytest.mark.parametrize(
+    ("given", "said"), [each for each in by("FILES") if b"judge" not in each.values[0]]
+)
 def test_settings_of_the_project(project, refusal, given, said):
-    if b"p.toml" in given or "told.jsonl" in said or b"other" in given or not given:
+    if b"p.toml" in given or not given:
         pytest.skip("means something else there")
     (project / "alignment.toml").write_bytes(given)
     assert said in refusal(profile=None)
