@@ -62,7 +62,8 @@ def test_a_vocabulary_that_does_not_fit(world_of_models, model_folder, refused):
     line = refused(profile="models.toml")
     assert line == (
         "ERROR: variants.candidate: model model: vocabulary and weights do not fit: "
-        "the tokenizer has token 11, the embedding matrix 8 rows"
+        "the tokenizer has token 11, the embedding matrix 8 rows; save the model after "
+        "resize_token_embeddings, or the tokenizer that it was trained with"
     )
 
 
