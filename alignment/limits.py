@@ -28,7 +28,7 @@ def limited(seconds: float, megabytes: int) -> Iterator[None]:
     latest = time.monotonic() + seconds
     before = sys.gettrace()
 
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+    def trace(frame: FrameType, _event: str, _argument: Any) -> Any:
         if time.monotonic() > latest:
             raise OverLimitError(f"more than {seconds:g} s")
         return trace if frame.f_code.co_filename.startswith("<") else None

@@ -18,6 +18,8 @@ RENDERING = 10.0
 """Seconds that a chat template may take for one dialogue; they take thousandths of one."""
 MEMORY = 512
 """Megabytes that it may take meanwhile."""
+_PANIC = "PanicException"
+"""What a library in Rust raises over what it did not foresee; its class cannot be imported."""
 GROWTH, SPARE = 16, 1_000_000
 """It may make this many characters of one, and this many of its own."""
 
@@ -26,7 +28,7 @@ def prompt_ids(tokenizer: Any, prompt: str, style: str) -> list[int]:
     """What a policy continues. Raises ModelError where the chat template refuses the dialogue."""
     if style == "chat":
         return chat_ids(tokenizer, messages(prompt), answer=True)
-    return list(tokenizer(opened(prompt, style))["input_ids"])
+    return text_ids(tokenizer, opened(prompt, style))
 
 
 def chat_ids(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> list[int]:
@@ -35,7 +37,29 @@ def chat_ids(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> li
     No special token is added to those that the template writes. Raises ModelError.
     """
     text = _rendered(tokenizer, turns, answer=answer)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return text_ids(tokenizer, text, add_special_tokens=False)
+
+
+def text_ids(tokenizer: Any, text: str, **settings: Any) -> list[int]:
+    """The ids of a text, as `encoded`."""
+    return encoded(tokenizer, text, **settings)["input_ids"]
+
+
+def encoded(tokenizer: Any, *texts: str, **settings: Any) -> dict[str, list[int]]:
+    """What a tokenizer makes of a text, or of a pair. Raises ModelError where it fails.
+
+    Tokenizers raise bare exceptions where a text is not in their vocabulary, and panic where a
+    pattern of theirs finds no end.
+    """
+    try:
+        return dict(tokenizer(*texts, **settings))
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"model {tokenizer.name_or_path}: its tokenizer fails on a text: {reason}"
+        ) from error
 
 
 def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> str:
@@ -51,7 +75,9 @@ def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> s
             )
     except (OverLimitError, MemoryError) as error:
         spent = str(error) or f"more than {MEMORY} MB"
-        raise ModelError(f"{where} takes {spent} for one dialogue; mend it, or take it away") from None
+        raise ModelError(
+            f"{where} takes {spent} for one dialogue; mend it, or take it away"
+        ) from None
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         roles = [turn["role"] for turn in turns]

@@ -166,8 +166,8 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")
     if revision is not None and not isinstance(revision, str):
         raise ModelError(
-            f"model {folder}: adapter_config.json has revision = {shown(repr(revision))}; a text is "
-            f"required"
+            f"model {folder}: adapter_config.json has revision = {shown(repr(revision))}; a text "
+            f"is required"
         )
     try:
         below = locate(

@@ -38,7 +38,10 @@ _WEIGHTS = (
     ("*.onnx", _FILES[".onnx"]),
     ("consolidated.*", "weights in the format of their makers; convert them to transformers'"),
     ("*.distcp", "the shares of several processes; merge them (accelerate merge-weights)"),
-    ("pytorch_model_fsdp*", "the shares of several processes; merge them (accelerate merge-weights)"),
+    (
+        "pytorch_model_fsdp*",
+        "the shares of several processes; merge them (accelerate merge-weights)",
+    ),
     ("global_step*", "the shares of several processes; merge them (zero_to_fp32.py)"),
     ("adapter_model.*", "an adapter's weights; its adapter_config.json is missing"),
 )

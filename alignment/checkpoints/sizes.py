@@ -24,14 +24,15 @@ _SIZES = re.compile(
     r"vocab_size|r)$"
 )
 _POSITIONS = "max_position_embeddings"
-_HEADS = frozenset(
+_NEEDED = frozenset(
     {"num_attention_heads", "n_head", "n_heads", "encoder_attention_heads", "hidden_size", "n_embd"}
+    | {"num_hidden_layers", "n_layer", "n_layers", "num_key_value_heads", "head_dim"}
 )
 """What is divided by, or holds everything: 0 of them is no model."""
 _FARTHEST = 2**28
 """Positions; the longest context of a model that is published is 10 million."""
-_FEW = 1000
-"""Layers, heads or experts that a model may have whatever its weights seem to say."""
+_FEW = {True: 100, False: 1000}
+"""Layers, and heads or experts, that a model may have whatever its weights seem to say."""
 _BEYOND = 64
 """How many times the largest dimension of its weights a size may be: what is packed or fused."""
 _DTYPE = re.compile(
@@ -51,14 +52,14 @@ def check_sizes(
     largest = max((side for shape in shapes.values() for side in shape), default=0)
     for key, value in _numbers(config):
         where = f"model {folder}: {name} has {key} = {shown(repr(value))}"
-        least = 1 if key in _HEADS else 0
+        least = 1 if key in _NEEDED else 0
         if not isinstance(value, int) or isinstance(value, bool):
             raise ModelError(f"{where}; a whole number is required")
         if value < least:
             raise ModelError(f"{where}; at least {least} is required")
         if _LAYERS.match(key) or _COUNTS.match(key):
-            limit = len(shapes) if _LAYERS.match(key) else largest
-            if value > max(limit, _FEW):
+            layers = _LAYERS.match(key) is not None
+            if value > max(len(shapes) if layers else largest, _FEW[layers]):
                 of = f"{len(shapes)} tensors, the largest of {largest}" if shapes else "a pickle"
                 raise ModelError(f"{where}, far beyond its weights ({of})")
         elif key == _POSITIONS:
@@ -75,8 +76,8 @@ def check_dtype(folder: Path, config: Mapping[str, Any]) -> None:
         value = config.get(key)
         if value is not None and not (isinstance(value, str) and _DTYPE.match(value)):
             raise ModelError(
-                f"model {folder}: config.json has {key} = {shown(repr(value))}; a dtype of torch is "
-                f"required, such as 'bfloat16'"
+                f"model {folder}: config.json has {key} = {shown(repr(value))}; a dtype of torch "
+                f"is required, such as 'bfloat16'"
             )
 
 
@@ -86,8 +87,8 @@ def check_ends(folder: Path, name: str, config: Mapping[str, Any]) -> None:
     ids = value if isinstance(value, list) else [value]
     if value is not None and not all(type(each) is int for each in ids):
         raise ModelError(
-            f"model {folder}: {name} has eos_token_id = {shown(repr(value))}; a token's number or a "
-            f"list of them is required"
+            f"model {folder}: {name} has eos_token_id = {shown(repr(value))}; a token's number or "
+            f"a list of them is required"
         )
 
 

@@ -49,6 +49,7 @@ _BESIDE = (
 """Every name under which a tokenizer of transformers looks for its vocabulary."""
 _READS_ONE = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 """The classes that read nothing but tokenizer.json where there is one."""
+_CLASS = re.compile(r"^\w*(?:Tokenizer(?:Fast|Legacy)?|Backend)$")
 _GROWTH = 64
 """How many times longer than itself a normalizer or a decoder may make a text."""
 
@@ -77,7 +78,9 @@ class Tokenizer:
             [None if self.complete is None else digest(self.complete)],
             [(path.name, digest(read_json(path))) for path in (*read, *filter(is_there, model))],
             sorted(
-                (path.name, hash_file(path)) for path in self.vocabularies if path.name != _TOKENIZER
+                (path.name, hash_file(path))
+                for path in self.vocabularies
+                if path.name != _TOKENIZER
             ),
         )
 
@@ -101,7 +104,7 @@ def tokenizer_of(folder: Path) -> Tokenizer:
     _check_types(folder, config)
     if complete is not None:
         _check_growth(folder, complete)
-    names = _VOCABULARIES + _BESIDE
+    names: tuple[str, ...] = _VOCABULARIES + _BESIDE
     if complete is not None and config.get("tokenizer_class") in _READS_ONE:
         names = (_TOKENIZER,)
     vocabularies = tuple(folder / name for name in names if is_there(folder / name))
@@ -168,10 +171,14 @@ def _check_types(folder: Path, config: dict[str, Any]) -> None:
     """What transformers takes for granted in a tokenizer's configuration. Raises ModelError."""
     where = f"model {folder}: {_CONFIG} has"
     kind = config.get("tokenizer_class")
-    if kind is not None and not (isinstance(kind, str) and kind.isidentifier()):
+    if kind is not None and not (isinstance(kind, str) and _CLASS.match(kind)):
         raise ModelError(
-            f"{where} tokenizer_class = {shown(repr(kind))}; the name of a class is required"
+            f"{where} tokenizer_class = {shown(repr(kind))}; the name of a tokenizer's class is "
+            f"required"
         )
+    longest = config.get("model_max_length")
+    if longest is not None and type(longest) not in (int, float):
+        raise ModelError(f"{where} model_max_length = {shown(repr(longest))}; a number is required")
     ids = config.get("added_tokens_decoder")
     if ids is not None and not (
         isinstance(ids, dict)

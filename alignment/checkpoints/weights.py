@@ -161,7 +161,7 @@ def _check_place(folder: Path, name: str, where: str) -> None:
 
 
 def _check_distributed(folder: Path) -> None:
-    """transformers would load every safetensors of the folder, by another way than from others."""
+    """A loader would take every safetensors of the folder, by another way than from others."""
     parts = [path.name for path in folder.iterdir() if _DISTRIBUTED.match(path.name)]
     if parts:
         raise ModelError(
@@ -201,8 +201,8 @@ def _none(folder: Path, spec: str, hash_file: HashFile, required: str) -> str:
     revision = f'revision = "{folder.name}", ' if _is_snapshot(folder) else ""
     return (
         f"model {folder}: weights only as pickle ({first.name}), which can run code when loaded; "
-        f"save it with model.save_pretrained(..., safe_serialization=True), or allow this very "
-        f'file in the profile: pickles."{spec}" = {{ {revision}sha256 = {{ "{first.name}" = '
+        f"save safetensors (model.save_pretrained), or allow this very file in the profile: "
+        f'pickles."{spec}" = {{ {revision}sha256 = {{ "{first.name}" = '
         f'"{hash_file(first)}" }} }}'
     )
 

@@ -5,9 +5,9 @@ without, which may have a tokenizer of its own; to each of them things are done 
 not, or that matter only where nothing else comes first. Two identities are equal if and only if the
 tensors, tokens and templates are that are in memory after loading.
 
-What counts although nothing that is loaded may change by it: every value in config.json,
-generation_config.json and adapter_config.json, and the bytes of the files of weights, so that a model
-in other parts is another one.
+What counts although nothing that is loaded may change by it: every value in the JSON files that are
+read, and in which of them it stands; and the bytes of the files of weights, so that a model that is
+cut into other parts is another one.
 """
 
 import json
@@ -116,10 +116,12 @@ EDITS = {
     "template": write("chat_template.jinja"),
     "further-template": write("additional_chat_templates/tools.jinja"),
     "said-template": say("tokenizer_config.json", "chat_template", ["c", "d"]),
-    "said-end": say("tokenizer_config.json", "eos_token", ["t5", "t6"]),
+    "said-padding": say("tokenizer_config.json", "pad_token", ["t5", "t6"]),
     "special": write("special_tokens_map.json", [json.dumps(each) for each in EOS]),
     "added": write("added_tokens.json", ['{"new": 20}', '{"newer": 20}']),
-    "decoder": say("tokenizer_config.json", "added_tokens_decoder", [{"20": {"content": "new"}}]),
+    "decoder": say(
+        "tokenizer_config.json", "added_tokens_decoder", [{"20": {"content": "newest"}}]
+    ),
     "end": say("generation_config.json", "eos_token_id", [7, [7, 8]]),
     # never read
     "readme": write("README.md"),
@@ -137,8 +139,19 @@ EDITS = {
     "set": set_otherwise,
 }
 OF_TOKENIZERS = frozenset(
-    "tokens normalizer template further-template said-template said-end special added decoder "
-    "pieces vocabulary".split()
+    {
+        "tokens",
+        "normalizer",
+        "template",
+        "further-template",
+        "said-template",
+        "said-padding",
+        "special",
+        "added",
+        "decoder",
+        "pieces",
+        "vocabulary",
+    }
 )
 CHANGES = st.lists(
     st.tuples(st.sampled_from(list(EDITS)), st.booleans(), st.integers(0, 2)), max_size=3
@@ -160,7 +173,9 @@ def made(tmp_path_factory):
             model = loader.from_config(config)
             model.save_pretrained(root / kind)
             task = "CAUSAL_LM" if kind == "policy" else "SEQ_CLS"
-            adapter = get_peft_model(model, LoraConfig(task_type=task, r=2, init_lora_weights=False))
+            adapter = get_peft_model(
+                model, LoraConfig(task_type=task, r=2, init_lora_weights=False)
+            )
             adapter.save_pretrained(root / f"{kind}-adapter")
             shutil.copytree(root / kind, root / f"{kind}-parts")
             _cut(root / f"{kind}-parts")
@@ -196,8 +211,8 @@ def build(root, made, kind, *, parts, adapter, own, changes):
         if own:
             _put_tokenizer(made, above)
     for name, up, number in changes:
-        up = up and adapter and (own or name not in OF_TOKENIZERS)
-        EDITS[name](above if up else base, number)
+        above_it = up and adapter and (own or name not in OF_TOKENIZERS)
+        EDITS[name](above if above_it else base, number)
     return above if adapter else base
 
 

@@ -145,9 +145,9 @@ def test_an_adapter_without_weights_or_base(adapter):
         (
             {"tokens": 9},
             (
-                "vocabulary and weights do not fit: the tokenizer has token 8, the embedding matrix "
-                "8 rows; save the model after resize_token_embeddings, or the tokenizer that it was "
-                "trained with"
+                "vocabulary and weights do not fit: the tokenizer has token 8, the embedding "
+                "matrix 8 rows; save the model after resize_token_embeddings, or the tokenizer "
+                "that it was trained with"
             ),
         ),
     ],

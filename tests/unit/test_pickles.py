@@ -62,8 +62,8 @@ def test_a_refusal_says_how_to_allow_this_very_file(model):
     text = refusal(model)
     assert text == (
         f"model {model}: weights only as pickle (pytorch_model.bin), which can run code when "
-        f"loaded; save it with model.save_pretrained(..., safe_serialization=True), or allow this "
-        f'very file in the profile: pickles."{model}" = {{ sha256 = {{ "pytorch_model.bin" = '
+        f"loaded; save safetensors (model.save_pretrained), or allow this very file in the "
+        f'profile: pickles."{model}" = {{ sha256 = {{ "pytorch_model.bin" = '
         f'"{sha256(model / "pytorch_model.bin")}" }} }}'
     )
     pasted = f'{text.partition("profile: ")[2]}\nextends = "hh-rlhf"\nvariants.x.model = "{model}"'
