@@ -32,7 +32,7 @@ _NEEDED = frozenset(
 _FARTHEST = 2**28
 """Positions; the longest context of a model that is published is 10 million."""
 _FEW = {True: 100, False: 1000}
-"""Layers, and heads or experts, that a model may have whatever its weights seem to say."""
+"""How many layers of known weights, or whatever else, there may be whatever the weights say."""
 _BEYOND = 64
 """How many times the largest dimension of its weights a size may be: what is packed or fused."""
 _DTYPE = re.compile(
@@ -59,7 +59,7 @@ def check_sizes(
             raise ModelError(f"{where}; at least {least} is required")
         if _LAYERS.match(key) or _COUNTS.match(key):
             layers = _LAYERS.match(key) is not None
-            if value > max(len(shapes) if layers else largest, _FEW[layers]):
+            if value > max(len(shapes) if layers else largest, _FEW[layers and bool(shapes)]):
                 of = f"{len(shapes)} tensors, the largest of {largest}" if shapes else "a pickle"
                 raise ModelError(f"{where}, far beyond its weights ({of})")
         elif key == _POSITIONS:

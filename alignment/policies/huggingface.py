@@ -179,7 +179,8 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint: the adapter's own where it has one, with a padding token."""
     from transformers import AutoTokenizer  # noqa: PLC0415
 
-    tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.tokenizer)
+    # By its whole path: transformers takes a relative one for a hub id, some of which it corrects.
+    tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.tokenizer.absolute())
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -12,7 +12,10 @@ cut into other parts is another one.
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -278,3 +281,65 @@ def test_identities_are_equal_if_and_only_if_what_is_loaded_is_in_many_folders(
 @pytest.mark.parametrize("name", EDITS)
 def test_every_change_alone(made, name, up):
     check(made, "policy", True, up, up, [], [(name, up, 1)])
+
+
+LOADS = """
+import sys
+from pathlib import Path
+from alignment.checkpoints import Checkpoint
+from alignment.policies.huggingface import load_model, load_tokenizer
+checkpoint = Checkpoint(Path(sys.argv[1]), "")
+load_tokenizer(checkpoint)
+load_model(checkpoint, "float32")
+"""
+READ = {
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "additional_chat_templates/tools.jinja",
+}
+UNREAD = [
+    "README.md",
+    "adapter_model.safetensors",
+    "consolidated.safetensors",
+    "head.safetensors",
+    "merges.txt",
+    "model-00001-of-00001.safetensors",
+    "model.safetensors.index.json",
+    "modelcard.json",
+    "optimizer.pt",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "tekken.json",
+    "tokenizer.model",
+    "training_args.bin",
+    "vocab.json",
+    "config.4.0.0.json",
+    "tokenizer.4.0.0.json",
+    "custom_generate/generate.py",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace tells which files are opened")
+def test_no_other_file_is_opened(made, tmp_path):
+    folder = build(tmp_path, made, "policy", parts=False, adapter=False, own=False, changes=[])
+    for name in ("template", "further-template", "special", "added", "end"):
+        EDITS[name](folder, 0)
+    for name in UNREAD:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    trace = tmp_path / "trace"
+    command = ["strace", "-f", "-qq", "-e", "trace=open,openat", "-o", str(trace)]
+    command += [sys.executable, "-c", LOADS, str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    opened = re.findall(rf'"{re.escape(str(folder))}/([^"]+)"', trace.read_text(errors="replace"))
+    assert {name for name in opened if (folder / name).is_file()} == READ
