@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints.documents import shown
+from alignment.checkpoints.patterns import check_patterns
 from alignment.errors import ModelError
 
 _NEVER = (
@@ -85,6 +86,7 @@ def check_adapter_config(folder: Path, config: dict[str, Any]) -> None:
                 f"model {folder}: {key} in adapter_config.json {what}; only an adapter's own files "
                 f"are loaded"
             )
+    check_patterns(folder, config)
     if config.get("peft_type") == "XLORA":
         raise ModelError(
             f"model {folder}: an X-LoRA loads further adapters from elsewhere; only an adapter's "

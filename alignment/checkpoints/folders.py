@@ -78,7 +78,10 @@ def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None
     `pin` allows pickled weights: they are fetched too, and its revision is taken. Raises ModelError
     when there is none.
     """
-    path = Path(spec).expanduser()
+    try:
+        path = Path(spec).expanduser()
+    except RuntimeError as error:
+        raise ModelError(f"model {shown(spec)}: nobody here has that home folder") from error
     if path.is_dir():
         return path
     if path.exists():
