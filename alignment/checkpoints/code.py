@@ -8,7 +8,7 @@ from typing import Any
 
 from alignment.checkpoints.documents import shown
 from alignment.checkpoints.patterns import check_patterns
-from alignment.errors import ModelError
+from alignment.errors import ModelError, quoted
 
 _NEVER = (
     "remote code is never run, whatever the profile says: convert it to a model that transformers "
@@ -73,7 +73,7 @@ def check_tokenizer_config(folder: Path, config: dict[str, Any], *, complete: bo
     for key in _ELSEWHERE:
         if _has_text(config.get(key)):
             raise ModelError(
-                f"{where} reads a file that it names ({key} = {shown(config[key])!r}); only the "
+                f"{where} reads a file that it names ({key} = {quoted(config[key])}); only the "
                 f"files of a tokenizer's own folder are read"
             )
 

@@ -26,7 +26,7 @@ from alignment.checkpoints.vocabulary import (
     tokenizer_of,
 )
 from alignment.checkpoints.weights import HashFile, Weights, adapter_weights, weights_of
-from alignment.errors import ModelError
+from alignment.errors import ModelError, quoted
 from alignment.recipes import Pickle, is_hub_id
 from alignment.store import content_key
 
@@ -137,7 +137,7 @@ def examine(
     try:
         return _examine(folder, spec or str(folder), terms, above=())
     except RecursionError as error:
-        raise ModelError(f"model {folder}: one of its JSON files is nested too deeply") from error
+        raise ModelError(f"model {folder}: too many adapters over each other") from error
 
 
 def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) -> Checkpoint:
@@ -169,7 +169,7 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")
     if revision is not None and not isinstance(revision, str):
         raise ModelError(
-            f"model {folder}: adapter_config.json has revision = {shown(repr(revision))}; a text "
+            f"model {folder}: adapter_config.json has revision = {quoted(revision)}; a text "
             f"is required"
         )
     try:

@@ -9,7 +9,7 @@ from re import _parser  # type: ignore[attr-defined] # what the standard library
 from typing import Any
 
 from alignment.checkpoints.documents import shown
-from alignment.errors import ModelError
+from alignment.errors import ModelError, quoted
 
 _PATTERNS = ("target_modules", "exclude_modules", "layers_pattern", "rank_pattern", "alpha_pattern")
 _REPEATED = (_parser.MAX_REPEAT, _parser.MIN_REPEAT)
@@ -30,7 +30,7 @@ def check_patterns(folder: Path, config: dict[str, Any]) -> None:
                 reason = "repeats what repeats itself" if endless else ""
             if reason:
                 raise ModelError(
-                    f"model {folder}: adapter_config.json has {key} = {shown(repr(pattern))}, "
+                    f"model {folder}: adapter_config.json has {key} = {quoted(pattern)}, "
                     f"which {reason}; list the names of the modules"
                 )
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from alignment.checkpoints.documents import shown
-from alignment.errors import ModelError
+from alignment.errors import ModelError, quoted
 
 _LAYERS = re.compile(
     r"^(?:num_(?:hidden_|decoder_|encoder_)?layers|n_layers?|(?:en|de)coder_layers|"
@@ -51,7 +50,7 @@ def check_sizes(
     """
     largest = max((side for shape in shapes.values() for side in shape), default=0)
     for key, value in _numbers(config):
-        where = f"model {folder}: {name} has {key} = {shown(repr(value))}"
+        where = f"model {folder}: {name} has {key} = {quoted(value)}"
         least = 1 if key in _NEEDED else 0
         if not isinstance(value, int) or isinstance(value, bool):
             raise ModelError(f"{where}; a whole number is required")
@@ -76,7 +75,7 @@ def check_dtype(folder: Path, config: Mapping[str, Any]) -> None:
         value = config.get(key)
         if value is not None and not (isinstance(value, str) and _DTYPE.match(value)):
             raise ModelError(
-                f"model {folder}: config.json has {key} = {shown(repr(value))}; a dtype of torch "
+                f"model {folder}: config.json has {key} = {quoted(value)}; a dtype of torch "
                 f"is required, such as 'bfloat16'"
             )
 
@@ -87,7 +86,7 @@ def check_ends(folder: Path, name: str, config: Mapping[str, Any]) -> None:
     ids = value if isinstance(value, list) else [value]
     if value is not None and not all(type(each) is int for each in ids):
         raise ModelError(
-            f"model {folder}: {name} has eos_token_id = {shown(repr(value))}; a token's number or "
+            f"model {folder}: {name} has eos_token_id = {quoted(value)}; a token's number or "
             f"a list of them is required"
         )
 

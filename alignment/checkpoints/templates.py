@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints.documents import is_there, read_json, read_text, shown
-from alignment.errors import ModelError
+from alignment.errors import ModelError, quoted
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -47,13 +47,13 @@ def templates_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
         return {_DEFAULT: said}
     where = f"model {folder}: chat_template in {_CONFIG}"
     if not isinstance(said, list):
-        raise ModelError(f"{where} is {shown(repr(said))}; a text is required")
+        raise ModelError(f"{where} is {quoted(said)}; a text is required")
     found: dict[str, str] = {}
     for each in said:
         name, text = (each.get(key) if isinstance(each, dict) else None for key in _NAMED)
         if not isinstance(name, str) or not isinstance(text, str):
             raise ModelError(
-                f"{where} has {shown(repr(each))}; every template needs a `name` and a `template`"
+                f"{where} has {quoted(each)}; every template needs a `name` and a `template`"
             )
         found[name] = text
     return found

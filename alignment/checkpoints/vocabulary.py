@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints.code import check_tokenizer_config
-from alignment.checkpoints.documents import digest, is_there, read_json, shown
+from alignment.checkpoints.documents import digest, is_there, read_json
 from alignment.checkpoints.templates import template_files, templates_of
 from alignment.checkpoints.weights import HashFile
-from alignment.errors import ModelError
+from alignment.errors import ModelError, quoted
 from alignment.store import content_key
 
 _TOKENIZER, _CONFIG = "tokenizer.json", "tokenizer_config.json"
@@ -173,12 +173,11 @@ def _check_types(folder: Path, config: dict[str, Any]) -> None:
     kind = config.get("tokenizer_class")
     if kind is not None and not (isinstance(kind, str) and _CLASS.match(kind)):
         raise ModelError(
-            f"{where} tokenizer_class = {shown(repr(kind))}; the name of a tokenizer's class is "
-            f"required"
+            f"{where} tokenizer_class = {quoted(kind)}; the name of a tokenizer's class is required"
         )
     longest = config.get("model_max_length")
     if longest is not None and type(longest) not in (int, float):
-        raise ModelError(f"{where} model_max_length = {shown(repr(longest))}; a number is required")
+        raise ModelError(f"{where} model_max_length = {quoted(longest)}; a number is required")
     ids = config.get("added_tokens_decoder")
     if ids is not None and not (
         isinstance(ids, dict)

@@ -14,7 +14,7 @@ from typing import Any
 
 from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.instead import without_weights
-from alignment.errors import ModelError
+from alignment.errors import ModelError, quoted
 from alignment.recipes import Pickle
 
 HashFile = Callable[[Path], str]
@@ -114,7 +114,7 @@ def _named(folder: Path, name: Any) -> Weights:
     index = ".safetensors.index.json"
     if not isinstance(name, str) or not name.endswith((".safetensors", index)):
         raise ModelError(
-            f"model {folder}: config.json names {shown(name)!r} as {NAMED}; safetensors or their "
+            f"model {folder}: config.json names {quoted(name)} as {NAMED}; safetensors or their "
             f"index are required"
         )
     _check_place(folder, name, "config.json")
@@ -138,7 +138,7 @@ def _indexed(folder: Path, index: str, suffix: str) -> list[Path]:
     for name in parts.values():
         if not isinstance(name, str) or not name.endswith(suffix):
             raise ModelError(
-                f"model {folder}: {index} names {shown(name)!r}; only files that end in {suffix} "
+                f"model {folder}: {index} names {quoted(name)}; only files that end in {suffix} "
                 f"are loaded by it"
             )
         _check_place(folder, name, index)
@@ -155,7 +155,7 @@ def _indexed(folder: Path, index: str, suffix: str) -> list[Path]:
 def _check_place(folder: Path, name: str, where: str) -> None:
     if Path(name).name != name or "\0" in name:
         raise ModelError(
-            f"model {folder}: {where} names {shown(name)!r}; only files of the folder itself are "
+            f"model {folder}: {where} names {quoted(name)}; only files of the folder itself are "
             f"loaded"
         )
 

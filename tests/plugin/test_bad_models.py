@@ -83,7 +83,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
-        ("config.json", DEEP, "config.json cannot be read: nested too deeply"),
+        ("config.json", DEEP, "config.json is no JSON that can be read: nested deeper than 100"),
         (
             "model.safetensors.index.json",
             '{"weight_map": {"a": "pytorch_model.bin"}}',
@@ -115,8 +115,8 @@ def test_a_pipe_does_not_stop_a_run(world_of_models):
     result = world_of_models.run(profile="models.toml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert (
-        "ERROR: variants.candidate: model model: config.json is a pipe; a regular file is required"
-        in result.stderr.str()
+        "ERROR: variants.candidate: model model: config.json cannot be read: it is a FIFO, and a "
+        "regular file is required" in result.stderr.str()
     )
 
 

@@ -182,7 +182,7 @@ def test_a_judge_with_two_outputs(tmp_path, model_folder, labels):
     ("file", "content", "reason"),
     [
         ("config.json", None, "a model folder needs config.json"),
-        ("config.json", "{", "config.json cannot be read: "),
+        ("config.json", "{", "config.json is no JSON ("),
         ("config.json", "[]", "config.json is not a JSON object"),
         ("tokenizer.json", None, "no tokenizer; "),
         ("tokenizer.json", '{"model": null}', "tokenizer.json is not a tokenizer's"),
