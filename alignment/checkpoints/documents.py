@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from alignment import files
 from alignment.errors import ModelError, quoted
+from alignment.files import foreign
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -19,11 +19,11 @@ _SHOWN = 60
 
 def is_there(path: Path) -> bool:
     """Whether there is anything under this name; ModelError where it is no file to be read."""
-    if not files.is_there(path):
+    if not foreign.is_there(path):
         return False
     try:
-        files.opened(path).close()
-    except files.UnfitError as error:
+        foreign.opened(path).close()
+    except foreign.UnfitError as error:
         raise ModelError(f"model {path.parent}: {shown(path.name)} {error}") from error
     return True
 
@@ -36,14 +36,14 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     text = read_text(path)
     try:
-        value = files.parse_json(text, constant=_finite, pairs=_once)
+        value = foreign.parse_json(text, constant=_finite, pairs=_once)
         if _SURROGATE.search(text):  # else there can be none, and encoding is dear
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ModelError(
             f"model {path.parent}: {path.name} holds half of a surrogate pair, which is no text"
         ) from error
-    except files.UnfitError as error:
+    except foreign.UnfitError as error:
         raise ModelError(f"model {path.parent}: {path.name} {error}") from error
     if not isinstance(value, dict):
         raise ModelError(f"model {path.parent}: {path.name} is not a JSON object")
@@ -54,10 +54,10 @@ def read_text(path: Path) -> str:
     """The text of a file of a model. Raises ModelError where it is none."""
     where = f"model {path.parent}: {path.name}"
     try:
-        with files.opened(path) as file:
+        with foreign.opened(path) as file:
             marked = file.read(len(_BOM)) == _BOM
-        text = files.read_text(path)
-    except files.UnfitError as error:
+        text = foreign.read_text(path)
+    except foreign.UnfitError as error:
         raise ModelError(f"{where} {error}") from error
     if marked:
         raise ModelError(
