@@ -19,7 +19,7 @@ from alignment.errors import AlignmentError, ModelError
 _GPUS = Path("/proc/driver/nvidia/gpus")
 """The driver has a folder for every GPU there."""
 
-_PANIC = "PanicException"
+PANIC = "PanicException"
 """What a library that is written in Rust (tokenizers) raises over what it did not foresee; it is
 no `Exception`, and its class cannot be imported."""
 
@@ -153,7 +153,7 @@ def loading(model: Any) -> Iterator[None]:
             ) from error
         raise ModelError(f"model {model}: cannot be loaded: {_told(error)}") from error
     except BaseException as error:
-        if type(error).__name__ != _PANIC:
+        if type(error).__name__ != PANIC:
             raise
         raise ModelError(f"model {model}: cannot be loaded: {_told(error)}") from error
 

@@ -6,25 +6,31 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from alignment.checkpoints.weights import read_json
 from alignment.errors import ModelError
 
 _PAD = "pad_token_id"
 _IDS = ("bos_token_id", "eos_token_id", _PAD)
 
 
-def check_ids(folder: Path, config: Mapping[str, Any], rows: int | None, *, judge: bool) -> None:
+def check_ids(
+    folder: Path,
+    config: Mapping[str, Any],
+    answering: Mapping[str, Any],
+    rows: int | None,
+    *,
+    judge: bool,
+) -> None:
     """Refuse ids that are no tokens of a model's vocabulary.
 
-    `rows` are those of the embedding matrix; None: config.json says how many there are. Older
-    language models write -1 for no padding token, which nobody pads with; a judge finds the last
-    token of a text by it. Raises ModelError.
+    `answering` is what generation_config.json says. `rows` are those of the embedding matrix;
+    None: config.json says how many there are. Older language models write -1 for no padding token,
+    which nobody pads with; a judge finds the last token of a text by it. Raises ModelError.
     """
     text = config.get("text_config")
     size = rows or (text if isinstance(text, dict) else config).get("vocab_size")
     if not isinstance(size, int):
         return
-    for file, name, token in _stated(folder, config):
+    for file, name, token in _stated(config, answering):
         if token == -1 and name == _PAD and not judge:
             continue
         if type(token) is not int or not 0 <= token < size:
@@ -34,14 +40,15 @@ def check_ids(folder: Path, config: Mapping[str, Any], rows: int | None, *, judg
             )
 
 
-def _stated(folder: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+def _stated(
+    config: Mapping[str, Any], answering: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Any]]:
     """(file, key, id) of every special token that a configuration names."""
-    path = folder / "generation_config.json"
     text = config.get("text_config")
     files = (
         ("config.json", config),
         ("config.json (text_config)", text if isinstance(text, dict) else {}),
-        (path.name, read_json(path, "") if path.is_file() else {}),
+        ("generation_config.json", answering),
     )
     for file, settings in files:
         for name in _IDS:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints.adapters import head_of, merged, placed
+from alignment.checkpoints.documents import read_json
 from alignment.checkpoints.folders import Checkpoint
 from alignment.checkpoints.tensors import some
-from alignment.checkpoints.weights import read_json
 from alignment.errors import ModelError
 from alignment.hardware import load_quietly, loading
 
@@ -66,7 +66,8 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint: the adapter's own where it has one, with a padding token."""
     from transformers import AutoTokenizer  # noqa: PLC0415
 
-    tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.tokenizer)
+    # By its whole path: transformers takes a relative one for a hub id, some of which it corrects.
+    tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.tokenizer.absolute())
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -201,7 +202,7 @@ def _check_quantized(folder: Path) -> bool:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    return read_json(folder / "config.json", "a model folder needs config.json")
+    return read_json(folder / "config.json")
 
 
 def _elsewhere(model: Any, name: str, *, composite: bool) -> bool:

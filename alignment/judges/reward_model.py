@@ -17,7 +17,7 @@ from alignment.prompts.transcripts import messages
 from alignment.recipes import Judge
 from alignment.records import Score
 from alignment.store import content_key
-from alignment.tokens import chat_ids, check_known, cut
+from alignment.tokens import chat_ids, check_known, cut, encoded, text_ids
 
 VERSION = 3
 """Raise it when the same weights and texts could give another score."""
@@ -124,13 +124,13 @@ class RewardModelJudge:
         """Token ids, cut at the start of the text: the answer is what is judged."""
         limit = self._settings.max_length
         if self._settings.input == "pair":
-            encoded = self._tokenizer(prompt, answer, truncation="longest_first", max_length=limit)
-            return dict(encoded)
+            how = {"truncation": "longest_first", "max_length": limit}
+            return encoded(self._tokenizer, prompt, answer, **how)
         if self._settings.input == "chat":
             turns = [*messages(prompt), {"role": "assistant", "content": answer}]
             ids = chat_ids(self._tokenizer, turns, answer=False)
         else:
-            ids = self._tokenizer(dialogue(prompt, judged(answer)))["input_ids"]
+            ids = text_ids(self._tokenizer, dialogue(prompt, judged(answer)))
             end = self._tokenizer.eos_token_id
             # TRL's RewardTrainer ends every training text with the end token; so do we.
             if end is not None and (not ids or ids[-1] != end):

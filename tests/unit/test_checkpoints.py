@@ -63,7 +63,10 @@ def test_every_file_that_matters_is_in_the_identity(model, file):
         raw[-1] ^= 1
         path.write_bytes(raw)
     else:
-        path.write_text(path.read_text() + "\n")
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps(told, indent=1))
+        assert look(model).identity == before  # how it is set says nothing
+        path.write_text(json.dumps(told | {"new": 1}))
     assert look(model).identity != before
 
 
@@ -135,14 +138,16 @@ def test_an_adapter_without_weights_or_base(adapter):
             {"vocab_size": 9},
             (
                 "vocabulary and weights do not fit: config.json has vocab_size 9, "
-                "the embedding matrix 8 rows"
+                "the embedding matrix 8 rows; after resize_token_embeddings save model and config "
+                "together (model.save_pretrained)"
             ),
         ),
         (
             {"tokens": 9},
             (
-                "vocabulary and weights do not fit: the tokenizer has token 8, "
-                "the embedding matrix 8 rows"
+                "vocabulary and weights do not fit: the tokenizer has token 8, the embedding "
+                "matrix 8 rows; save the model after resize_token_embeddings, or the tokenizer "
+                "that it was trained with"
             ),
         ),
     ],
@@ -177,7 +182,7 @@ def test_a_judge_with_two_outputs(tmp_path, model_folder, labels):
     ("file", "content", "reason"),
     [
         ("config.json", None, "a model folder needs config.json"),
-        ("config.json", "{", "config.json cannot be read: "),
+        ("config.json", "{", "config.json is no JSON ("),
         ("config.json", "[]", "config.json is not a JSON object"),
         ("tokenizer.json", None, "no tokenizer; "),
         ("tokenizer.json", '{"model": null}', "tokenizer.json is not a tokenizer's"),
@@ -206,7 +211,7 @@ def test_where_a_model_is(model, tmp_path):
         (str(tmp_path / "none"), "no such folder"),
         ("./none", "no such folder"),
         ("none", "no such folder"),
-        (str(model / "config.json"), "is a file; a folder with config.json is required"),
+        (str(model / "config.json"), "is a JSON file; name the folder that it lies in"),
         ("nobody/nothing", "neither a folder nor in the hub's cache; "),
     ):
         with pytest.raises(ModelError, match=reason):
