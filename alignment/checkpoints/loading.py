@@ -137,7 +137,7 @@ def _classifier(
 
 
 def _language_model(folder: Path) -> Any:
-    """The class of transformers' auto classes that has a language model of this type."""
+    """The auto class of transformers that has a language model of this type. Raises ModelError."""
     from transformers import (  # noqa: PLC0415
         MODEL_FOR_CAUSAL_LM_MAPPING,
         AutoConfig,
@@ -146,6 +146,10 @@ def _language_model(folder: Path) -> Any:
     )
 
     config = load_quietly(AutoConfig.from_pretrained, folder)
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"model {folder}: is an encoder and a decoder; a causal language model is required"
+        )
     causal = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
     return AutoModelForCausalLM if causal else AutoModelForImageTextToText
 
@@ -192,7 +196,10 @@ def _check_quantized(folder: Path) -> bool:
     )
 
     stated = _config(folder).get("quantization_config")
-    method = stated.get("quant_method") if isinstance(stated, dict) else stated
+    method = stated
+    if isinstance(stated, dict):
+        older = stated.get("load_in_4bit") or stated.get("load_in_8bit")
+        method = _BOTH if older else stated.get("quant_method")
     if stated is not None and (not isinstance(method, str) or method not in {_BOTH, *KINDS}):
         raise ModelError(
             f"model {folder}: config.json has a quantization_config with quant_method = "

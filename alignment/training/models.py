@@ -43,7 +43,8 @@ class Workshop:
     """What models are made with: the profile, the store, the lessons (read when needed).
 
     `found` remembers by name what was found, `failed` by key what could not be trained, so that it
-    is tried once, not again for every variant that starts from it. `team` trains together.
+    is tried once, not again for every variant that starts from it; `whole` the names of what was
+    found whole. `team` trains together.
     """
 
     profile: Profile
@@ -54,6 +55,7 @@ class Workshop:
     team: Team = ALONE
     found: dict[str, Checkpoint] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
 
 
 def find(shop: Workshop, name: str) -> Checkpoint | None:
@@ -242,20 +244,26 @@ def check(shop: Workshop) -> None:
         raise shop.failed[_WHOLE]
     share_cores()
     for name in names(shop.profile):
-        found = _loaded_as(shop, name)
-        if found is None:
-            continue
-        checkpoint, judge, fresh = found
-        libraries = versions("transformers", "peft")
-        key = content_key(_WHOLE, VERSION, checkpoint.identity, judge, fresh, libraries)
-        if shop.store.get(_WHOLE, [key]):
+        if name in shop.whole:
             continue
         try:
-            check_whole(checkpoint, judge=judge, fresh=fresh)
+            _check(shop, name)
         except ModelError as error:
             where = name if is_judge(name) else f"variants.{name}"
             shop.failed[_WHOLE] = ModelError(f"{where}: {error}")
             raise shop.failed[_WHOLE] from error
+        shop.whole.add(name)
+
+
+def _check(shop: Workshop, name: str) -> None:
+    found = _loaded_as(shop, name)
+    if found is None:
+        return
+    checkpoint, judge, fresh = found
+    libraries = versions("transformers", "peft")
+    key = content_key(_WHOLE, VERSION, checkpoint.identity, judge, fresh, libraries)
+    if not shop.store.get(_WHOLE, [key]):
+        check_whole(checkpoint, judge=judge, fresh=fresh)
         shop.store.put(_WHOLE, {key: True})
 
 
