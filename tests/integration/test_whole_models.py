@@ -168,7 +168,7 @@ POLICIES = {
     "the embeddings gone": (without("embed_tokens"), {}, "only lm_head.weight has a row"),
     "a matrix under another name": (renamed("down_proj", "w2"), {}, ".mlp.w2.weight"),
     "the half of a file": (first_half, {}, "no tensor of 1 of them (1)"),
-    "nothing at all": (lambda _: {"x": torch.ones(1)}, {}, "21 missing, which would be random"),
+    "nothing at all": (lambda _: {"x": torch.ones(300, 64)}, {}, "only x has a row for each"),
     "fewer layers than weights": (same, {"num_hidden_layers": 1}, "would be dropped"),
     "more layers than weights": (same, {"num_hidden_layers": 4}, "no tensor of 2 of them (2, 3)"),
     "biases that the configuration denies": (
