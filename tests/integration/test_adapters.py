@@ -70,6 +70,16 @@ KINDS = {
     "OFT": peft.OFTConfig(r=0, oft_block_size=4, **HALF),
     "layer norms": peft.LNTuningConfig(),
 }
+RARE = {
+    "PiSSA",
+    "all linear",
+    "one layer",
+    "a matrix by its name",
+    "AdaLoRA",
+    "LoHa",
+    "LoKr",
+    "OFT",
+}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +123,10 @@ def logits(model):
 
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow) if kind in RARE else kind for kind in KINDS],
+)
 def test_every_kind_says_merged_what_it_says_over_its_base(bases, tmp_path, kind, tied):
     adapted = trained(bases[tied], tmp_path, KINDS[kind])
     expected, plain = logits(adapted), logits(load_causal(look(bases[tied]), "float32"))
