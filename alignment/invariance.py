@@ -61,11 +61,12 @@ def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[st
 
     shop = study.shop
     known = spec in study.profile.variants
-    checkpoint = models.make(shop, spec) if known else models.loaded(shop, spec, None)
     settings = opening.policy_settings(shop, spec if known else None)
     if settings.generation.temperature > 0:
         raise ProfileError(f"{spec}: is sampled; greedy answers (temperature = 0) are compared")
-    policy = HuggingFacePolicy(checkpoint, settings, note=study.progress.note)
+    opened = models.opened(shop, spec) if known else models.opened_folder(shop, spec)
+    with opened as checkpoint:
+        policy = HuggingFacePolicy(checkpoint, settings, note=study.progress.note)
     size = study.profile.generation.block
     pairs = [
         pair
@@ -127,10 +128,9 @@ def _judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str
 
     shop, settings = study.shop, opening.judge_settings(study.shop, JUDGE)
     own = spec == JUDGE
-    checkpoint = (
-        models.make(shop, JUDGE) if own else models.loaded(shop, spec, None, settings.judge)
-    )
-    judge = RewardModelJudge(checkpoint, settings)
+    asked = models.opened(shop, JUDGE) if own else models.opened_folder(shop, spec, settings.judge)
+    with asked as checkpoint:
+        judge = RewardModelJudge(checkpoint, settings)
     # Another prompt's words are an answer as good as any, for a difference in the last digits.
     pairs = list(zip(texts, [*texts[1:], texts[0]], strict=True))
     return judge.identity, {

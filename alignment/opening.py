@@ -39,8 +39,8 @@ def open_policy(shop: Workshop, variant: str) -> Policy:
     if served is not None:
         return endpoint.EndpointPolicy(served, shop.store)
     settings = policy_settings(shop, variant)
-    checkpoint = models.make(shop, variant)
-    policy = huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
+    with models.opened(shop, variant) as checkpoint:
+        policy = huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
     shop.store.put(BEGINS_WITH, {policy.identity: policy.begins_with})
     return policy
 
@@ -86,7 +86,8 @@ def open_judge(shop: Workshop, name: str) -> Judge:
         return keywords.KeywordFilter(judge.keywords, judge.dimension)
     if judge.endpoint is not None:
         return llm.LLMJudge(judge.endpoint, judge.revision, shop.store)
-    return reward_model.RewardModelJudge(models.make(shop, name), judge_settings(shop, name))
+    with models.opened(shop, name) as checkpoint:
+        return reward_model.RewardModelJudge(checkpoint, judge_settings(shop, name))
 
 
 def served_settings(shop: Workshop, variant: str) -> endpoint.Settings | None:

@@ -17,12 +17,17 @@ def revision(source: DatasetSource) -> str:
     Where the cache has none, the branch or tag itself, or `unpinned`.
     """
     wanted = source.revision or "main"
-    if _COMMIT.fullmatch(wanted):
+    if is_commit(wanted):
         return wanted
     try:
         return (_repository(source) / "refs" / wanted).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return source.revision or "unpinned"
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a commit: branches and tags move."""
+    return _COMMIT.fullmatch(revision) is not None
 
 
 def snapshot(source: DatasetSource) -> Path | None:

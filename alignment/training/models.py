@@ -12,18 +12,18 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, locate, over
-from alignment.errors import TrainingError
+from alignment.errors import ModelError, TrainingError
 from alignment.hardware import device_of, kind_of, ready, versions
 from alignment.judges import degenerate
 from alignment.profile import Profile
 from alignment.progress import Progress
 from alignment.recipes import Judge, Recipe, Stage, Variant, is_path_or_hub_id
-from alignment.store import Store, content_key
+from alignment.store import Reading, Store, content_key
 from alignment.training.lessons import Lessons, rows_for
 from alignment.training.team import ALONE, Team, divided
 
@@ -41,6 +41,7 @@ class Workshop:
 
     `found` remembers by name what was found, `failed` by key what could not be trained, so that it
     is tried once, not again for every variant that starts from it. `team` trains together.
+    `reading`, where there is one, reads every file whole instead of trusting the store's memory.
     """
 
     profile: Profile
@@ -51,6 +52,16 @@ class Workshop:
     team: Team = ALONE
     found: dict[str, Checkpoint] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
+    reading: Reading | None = None
+
+    @property
+    def hash_file(self) -> Callable[[Path], str]:
+        """What gives a file's hash."""
+        return self.reading or self.store.file_hash
+
+    def anew(self) -> Workshop:
+        """The same, remembering nothing of what models were."""
+        return replace(self, found={}, reading=Reading(self.store))
 
 
 def find(shop: Workshop, name: str) -> Checkpoint | None:
@@ -73,14 +84,14 @@ def _find(shop: Workshop, name: str) -> Checkpoint | None:
         judge = recipe if isinstance(recipe, Judge) else None
         return loaded(shop, recipe.model, recipe.revision, judge)
     key = recipe_key(shop, name)
-    manifest = shop.store.manifest(key)
+    manifest = shop.store.manifest(key, shop.hash_file)
     if manifest is None:
         return None
     folder = shop.store.models / key
     if not manifest["adapter"]:
         return Checkpoint(folder, manifest["identity"])
     below = _parent(shop, recipe)
-    return None if below is None else over(below, folder, shop.store.file_hash)
+    return None if below is None else over(below, folder, shop.hash_file)
 
 
 def make(shop: Workshop, name: str) -> Checkpoint:
@@ -90,7 +101,7 @@ def make(shop: Workshop, name: str) -> Checkpoint:
         return found
     recipe = recipe_of(shop.profile, name)
     if recipe.parent is not None and not is_path_or_hub_id(recipe.parent):
-        make(shop, recipe.parent)
+        sound(shop, recipe.parent)
     key = shop.team.lead(lambda: recipe_key(shop, name))
     if key in shop.failed:
         raise shop.failed[key]
@@ -106,6 +117,62 @@ def make(shop: Workshop, name: str) -> Checkpoint:
     if made is None:
         raise TrainingError(f"model {name!r} vanished from the store while it was being made")
     return made
+
+
+def sound(shop: Workshop, name: str) -> Checkpoint:
+    """`make` a model that is about to be opened: all its files are read, none of them trusted.
+
+    Where a trained model turns out to be damaged, it is made anew.
+    """
+    made = make(shop, name)
+    if look(shop.anew(), name) is not None:
+        return made
+    shop.found.clear()
+    return make(shop, name)
+
+
+@contextlib.contextmanager
+def opened(shop: Workshop, name: str) -> Iterator[Checkpoint]:
+    """The model of a variant (or the judge) while it is loaded: made if need be, and read anew.
+
+    Raises ModelError where its files are not those that its answers would be kept under.
+    """
+    known, again = make(shop, name), shop.anew()
+    found = find(again, name)
+    if found is None:  # a trained model is damaged, which only reading all of it has shown
+        shop.found.clear()
+        found = make(shop, name)
+    with _steady(known, found, again):
+        yield found
+
+
+@contextlib.contextmanager
+def opened_folder(shop: Workshop, spec: str, judge: Judge | None = None) -> Iterator[Checkpoint]:
+    """A checkpoint that the profile does not name, while it is loaded. Raises ModelError."""
+    again = shop.anew()
+    found = loaded(again, spec, None, judge)
+    with _steady(found, found, again):
+        yield found
+
+
+@contextlib.contextmanager
+def _steady(known: Checkpoint, found: Checkpoint, shop: Workshop) -> Iterator[None]:
+    """Nothing of a model changes: neither since it was known, nor while it is loaded inside.
+
+    It was `found` by what `shop.reading` read. Raises ModelError.
+    """
+    if found.identity != known.identity:
+        raise ModelError(_changed(known, "its content is another"))
+    yield
+    if shop.reading is not None and (path := shop.reading.changed()):
+        raise ModelError(_changed(known, f"{path.name} was written meanwhile"))
+
+
+def _changed(known: Checkpoint, how: str) -> str:
+    return (
+        f"model {known.outermost}: is not what it was when this run looked at it: {how}; run again "
+        f"when nobody writes to it"
+    )
 
 
 def look(shop: Workshop, name: str) -> Checkpoint | None:
@@ -186,7 +253,7 @@ def _degenerate_code(shop: Workshop, recipe: Recipe) -> str | None:
     """Degenerate answers are made by code of ours: the one lesson that no digest of data covers."""
     if not any(stage.degenerate for stage in recipe.stages):
         return None
-    return shop.store.file_hash(Path(degenerate.__file__))
+    return shop.hash_file(Path(degenerate.__file__))
 
 
 def _length(profile: Profile, name: str) -> int:
@@ -222,7 +289,7 @@ def loaded(
         folder,
         judge=judge is not None,
         network=network,
-        hash_file=shop.store.file_hash,
+        hash_file=shop.hash_file,
         outputs=0 if judge is None else judge.named,
         spec=spec,
         pickles=pickles,
@@ -234,8 +301,11 @@ def _train(shop: Workshop, name: str, key: str) -> None:
     recipe, profile, team = recipe_of(shop.profile, name), shop.profile, shop.team
     ready(device_of(profile.device), profile.threads)
     started, logs = time.perf_counter(), []
+    again = shop.anew()
     with team.led(lambda: _folders(shop.store, key)) as (folder, scratch):
-        state = team.lead(lambda: _parent(shop, recipe))
+        if team.lead(lambda: recipe_key(again, name)) != key:
+            raise TrainingError(_moved(name))
+        state = team.lead(lambda: _parent(again, recipe))
         for number, stage in enumerate(recipe.stages):
             last = number == len(recipe.stages) - 1
             out = folder if last else scratch / str(number)
@@ -244,8 +314,9 @@ def _train(shop: Workshop, name: str, key: str) -> None:
             logs.append(_run(shop, name, number, stage, state, out, merge=not adapter))
             state = _saved(shop, out, state if adapter else None, stage)
         assert state is not None  # noqa: S101 - a recipe has at least one stage
+        if team.lead(lambda: again.reading and again.reading.changed()):
+            raise TrainingError(_moved(name))
         manifest = {
-            "schema": 1,
             "name": name,
             "identity": state.identity,
             "adapter": state.outermost != state.folder,
@@ -261,6 +332,13 @@ def _train(shop: Workshop, name: str, key: str) -> None:
         team.lead(lambda: (folder / "manifest.json").write_text(text + "\n", encoding="utf-8"))
 
 
+def _moved(name: str) -> str:
+    return (
+        f"model {name!r}: what it is trained from was changed meanwhile; run again when nobody "
+        f"writes to its parent"
+    )
+
+
 @contextlib.contextmanager
 def _folders(store: Store, key: str) -> Iterator[tuple[Path, Path]]:
     """The folder of a model to be, and one for what lies between stages, gone with it if killed."""
@@ -270,7 +348,7 @@ def _folders(store: Store, key: str) -> Iterator[tuple[Path, Path]]:
 
 def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
     """What a stage wrote: an adapter over what was `before`, or a full model."""
-    hash_file, reward = shop.store.file_hash, stage.trainer == "reward"
+    hash_file, reward = shop.hash_file, stage.trainer == "reward"
     if before is not None:
         return shop.team.lead(lambda: over(before, out, hash_file))
     return shop.team.lead(lambda: examine(out, judge=reward, network=False, hash_file=hash_file))
