@@ -135,7 +135,7 @@ def _sample(file: FileIO, size: int) -> str:
     """A hash of the beginning, the end, and pages at equal distances."""
     digest = hashlib.sha256(os.pread(file.fileno(), _HEAD, 0))
     for number in range(1, _PAGES + 1):
-        digest.update(os.pread(file.fileno(), _PAGE, (size - _PAGE) * number // _PAGES))
+        digest.update(os.pread(file.fileno(), _PAGE, max(0, size - _PAGE) * number // _PAGES))
     return digest.hexdigest()
 
 

@@ -13,26 +13,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, locate, over
 from alignment.errors import ModelError, TrainingError
-from alignment.hardware import device_of, kind_of, ready, versions
+from alignment.hardware import device_of, kind_of, versions
 from alignment.judges import degenerate
 from alignment.profile import Profile
 from alignment.progress import Progress
-from alignment.recipes import Judge, Recipe, Stage, Variant, is_path_or_hub_id
+from alignment.recipes import Judge, Recipe, Variant, is_path_or_hub_id
 from alignment.store import Reading, Store, content_key
-from alignment.training.lessons import Lessons, rows_for
-from alignment.training.team import ALONE, Team, divided
+from alignment.training.lessons import Lessons
+from alignment.training.stages import LIBRARIES, Job, carry_out
+from alignment.training.team import ALONE, Team
 
 VERSION = 1
 """Raise it when the same recipe could give another model."""
 
 JUDGE = "judge"
 _SECOND = "judges."
-_LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,8 @@ def opened(shop: Workshop, name: str) -> Iterator[Checkpoint]:
     found = find(again, name)
     if found is None:  # a trained model is damaged, which only reading all of it has shown
         shop.found.clear()
-        found = make(shop, name)
+        made, again = make(shop, name), shop.anew()
+        found = find(again, name) or made
     with _steady(known, found, again):
         yield found
 
@@ -217,7 +219,7 @@ def recipe_key(shop: Workshop, name: str) -> str:
         *_made_of(shop, name, _parent_key(shop, recipe, recipe_key)),
         profile.threads,
         kind_of(device_of(profile.device)),
-        versions(*_LIBRARIES),
+        versions(*LIBRARIES),
     )
 
 
@@ -299,31 +301,23 @@ def loaded(
 def _train(shop: Workshop, name: str, key: str) -> None:
     """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
     recipe, profile, team = recipe_of(shop.profile, name), shop.profile, shop.team
-    ready(device_of(profile.device), profile.threads)
-    started, logs = time.perf_counter(), []
-    again = shop.anew()
+    started, again = time.perf_counter(), shop.anew()
     with team.led(lambda: _folders(shop.store, key)) as (folder, scratch):
         if team.lead(lambda: recipe_key(again, name)) != key:
             raise TrainingError(_moved(name))
-        state = team.lead(lambda: _parent(again, recipe))
-        for number, stage in enumerate(recipe.stages):
-            last = number == len(recipe.stages) - 1
-            out = folder if last else scratch / str(number)
-            # An adapter alone is kept where it sits on the parent, which is in the store as well.
-            adapter = stage.lora is not None and state is not None and number == 0
-            logs.append(_run(shop, name, number, stage, state, out, merge=not adapter))
-            state = _saved(shop, out, state if adapter else None, stage)
-        assert state is not None  # noqa: S101 - a recipe has at least one stage
+        start = team.lead(lambda: _parent(again, recipe))
+        job = Job(name, recipe, start, _length(profile, name), partial(seed_of, profile), folder)
+        made, logs = carry_out(shop, job, scratch)
         if team.lead(lambda: again.reading and again.reading.changed()):
             raise TrainingError(_moved(name))
         manifest = {
             "name": name,
-            "identity": state.identity,
-            "adapter": state.outermost != state.folder,
+            "identity": made.identity,
+            "adapter": made.outermost != made.folder,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed_of(profile, name),
             "lessons": team.lead(shop.digest),
-            "versions": versions(*_LIBRARIES),
+            "versions": versions(*LIBRARIES),
             "processes": team.size,
             "stages": logs,
             "seconds": round(time.perf_counter() - started, 2),
@@ -344,48 +338,3 @@ def _folders(store: Store, key: str) -> Iterator[tuple[Path, Path]]:
     """The folder of a model to be, and one for what lies between stages, gone with it if killed."""
     with store.new_folder(key) as folder, tempfile.TemporaryDirectory(dir=folder) as scratch:
         yield folder, Path(scratch)
-
-
-def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
-    """What a stage wrote: an adapter over what was `before`, or a full model."""
-    hash_file, reward = shop.hash_file, stage.trainer == "reward"
-    if before is not None:
-        return shop.team.lead(lambda: over(before, out, hash_file))
-    return shop.team.lead(lambda: examine(out, judge=reward, network=False, hash_file=hash_file))
-
-
-def _run(
-    shop: Workshop,
-    name: str,
-    number: int,
-    stage: Stage,
-    start: Checkpoint | None,
-    out: Path,
-    *,
-    merge: bool,
-) -> dict[str, Any]:
-    """One stage: rows, model, training, files. Gives its log for the manifest."""
-    from alignment.training import start as starting  # noqa: PLC0415 - imports torch
-    from alignment.training.trainers import run_stage  # noqa: PLC0415 - imports trl
-
-    profile, seed = shop.profile, seed_of(shop.profile, f"{name}/{number}")
-    args = divided(stage.args, shop.team.size)
-    lessons = shop.lessons()
-    rows = rows_for(stage, lessons, seed)
-    recipe = recipe_of(profile, name)
-    model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
-    several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
-    with shop.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
-        model, weights, log = run_stage(
-            stage.model_copy(update={"args": args}),
-            model,
-            tokenizer,
-            rows,
-            seed=seed,
-            device=device_of(profile.device),
-            max_length=_length(profile, name),
-            report=advance,
-        )
-    merge = merge and stage.lora is not None
-    shop.team.lead(lambda: starting.save(model, tokenizer, out, weights, merge=merge))
-    return {"rows": len(rows), "log": log}
