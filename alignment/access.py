@@ -45,6 +45,17 @@ def follow(folder: Path, path: Path) -> None:
         _change(path, wanted)
 
 
+def share(folder: Path, path: Path) -> None:
+    """Give something in a folder the folder's own access, whoever made it and however.
+
+    Raises OSError.
+    """
+    above, own = folder.stat().st_mode, path.stat().st_mode
+    bits = 0o2777 if stat.S_ISDIR(own) else 0o666
+    if stat.S_IMODE(own) != above & bits:
+        _change(path, above & bits)
+
+
 def _change(path: Path, mode: int) -> None:
     with suppress(PermissionError):  # a file system that keeps no access rights
         path.chmod(mode)

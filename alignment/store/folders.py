@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from alignment.access import follow, private_folder
+from alignment.access import follow, share
 from alignment.store.content import content_key, hash_file
 from alignment.store.shapes import is_manifest
 
@@ -103,7 +103,7 @@ def draft_of(final: Path) -> Iterator[Path]:
             seal(draft)
         follow(final.parent, draft)
         for path in draft.rglob("*"):
-            follow(final.parent, path)
+            share(draft, path)
             if path.is_file():
                 _flush(path)
         draft.replace(final)
@@ -113,7 +113,6 @@ def draft_of(final: Path) -> Iterator[Path]:
 
 def set_aside(path: Path, folder: Path) -> Path:
     """Move something that is no model into `folder`; where it is now."""
-    private_folder(folder)
     numbered = (folder / f"{path.name}.{number}" for number in range(1, 10**9))
     there = next(each for each in numbered if not os.path.lexists(each))
     path.replace(there)

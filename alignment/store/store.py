@@ -129,7 +129,7 @@ class Store(Files):
         final = self.models / key
         with self._plainly("written"):
             if final.exists() or final.is_symlink():
-                there = folders.set_aside(final, self._damaged)
+                there = folders.set_aside(final, self._begin(self._damaged.name))
                 self._named.discard(key)
                 self.note(f"store {self.root}: set aside as damaged/{there.name}")
             with folders.draft_of(final) as draft:
