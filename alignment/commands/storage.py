@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import AlignmentError, StoreError
+from alignment.errors import AlignmentError, StoreError, quoted
+from alignment.files.foreign import is_there
 from alignment.location import ENVIRONMENT, location
 from alignment.store import FILE, Store, folders
 
@@ -68,9 +69,9 @@ def _prune(options: argparse.Namespace) -> Iterator[str]:
 
 def opened(root: Path) -> Store | None:
     """The store at `root`, or None when there is none: looking at it must not make one."""
-    if root.exists() and not root.is_dir():
+    if is_there(root) and not root.is_dir():
         raise StoreError(f"store {root}: is a file; name a folder with --alignment-store")
-    if not (root / FILE).exists():
+    if not is_there(root / FILE):
         return None
     store = Store(root)
     store.note = lambda text: print(text, file=sys.stderr)  # noqa: T201 - a command line
@@ -78,9 +79,11 @@ def opened(root: Path) -> Store | None:
 
 
 def _duration(text: str) -> float:
-    found = re.fullmatch(r"(\d+)([mhdw])", text)
+    found = re.fullmatch(r"([0-9]{1,9})([mhdw])", text)
     if found is None:
-        raise AlignmentError(f"--older-than {text!r}: needs a number and m, h, d or w, as in 30d")
+        raise AlignmentError(
+            f"--older-than {quoted(text)}: needs a number and m, h, d or w, as in 30d"
+        )
     return float(found[1]) * _SECONDS[found[2]]
 
 

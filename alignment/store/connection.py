@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from alignment.access import follow
 from alignment.errors import StoreError
+from alignment.files.access import follow
 
 FILE = "store.sqlite"
 SCHEMA = 2

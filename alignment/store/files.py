@@ -19,14 +19,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Iterator
-from io import FileIO
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
 from alignment.errors import AlignmentError
+from alignment.files.foreign import UnfitError, opened
 from alignment.store.connection import transaction
 from alignment.store.database import Records
 
@@ -63,7 +63,7 @@ class Files(Records):
         with _told(path):
             for _ in range(2):  # a new link or mode is a change too, of nothing that counts
                 real = path.resolve()
-                with _opened(real) as file:
+                with opened(real) as file:
                     state = _state(os.fstat(file.fileno()))
                     known = None if anew or state.size <= SMALL else self._known(real, state, file)
                     digest = known or hashlib.file_digest(file, "sha256").hexdigest()
@@ -76,7 +76,7 @@ class Files(Records):
             f"{path}: changed while it was read; run again when it is written completely"
         )
 
-    def _known(self, path: Path, state: State, file: FileIO) -> str | None:
+    def _known(self, path: Path, state: State, file: BufferedReader) -> str | None:
         with self._plainly("read"):
             row = self._db.execute(
                 "SELECT state, sample, sha256 FROM hashes WHERE path = ?", (_name(path),)
@@ -85,7 +85,7 @@ class Files(Records):
             return None
         return str(row[2])
 
-    def _remember(self, path: Path, state: State, file: FileIO, digest: str) -> None:
+    def _remember(self, path: Path, state: State, file: BufferedReader, digest: str) -> None:
         row = (_name(path), _text(state), _sample(file, state.size), digest)
         # A time to come says that a clock was set back: then no time of this file says anything.
         settled = time.time_ns() - max(state.modified, state.changed) > SETTLED
@@ -131,7 +131,7 @@ def _name(path: Path) -> str:
     return ascii(str(path))  # a path need not be Unicode, and SQLite's text must
 
 
-def _sample(file: FileIO, size: int) -> str:
+def _sample(file: BufferedReader, size: int) -> str:
     """A hash of the beginning, the end, and pages at equal distances."""
     digest = hashlib.sha256(os.pread(file.fileno(), _HEAD, 0))
     for number in range(1, _PAGES + 1):
@@ -140,18 +140,11 @@ def _sample(file: FileIO, size: int) -> str:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[FileIO]:
-    """A regular file; of anything else opening alone may wait for ever."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise AlignmentError(f"{path}: is not a regular file; a file is required")
-    with path.open("rb", buffering=0) as file:
-        yield file
-
-
-@contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
+    except UnfitError as error:
+        raise AlignmentError(f"{path}: {error}") from error
     except (OSError, RuntimeError) as error:  # of a circle of links, RuntimeError
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise AlignmentError(f"{path}: cannot be read: {reason}") from error

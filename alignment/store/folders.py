@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from alignment.access import follow, share
+from alignment.files.access import follow, share
+from alignment.files.foreign import UnfitError, is_there, read_json
 from alignment.store.content import content_key, hash_file
 from alignment.store.shapes import is_manifest
 
@@ -41,11 +42,11 @@ def read(folder: Path, hash_file: HashFile | None = None) -> dict[str, Any]:
     if not folder.is_dir():
         raise DamagedError("no folder")
     path = folder / MANIFEST
-    if not path.is_file():
+    if not is_there(path):
         raise DamagedError(f"without {MANIFEST}")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
+        manifest = read_json(path)
+    except UnfitError:
         raise DamagedError(f"{MANIFEST} is no JSON") from None
     if not isinstance(manifest, dict):
         raise DamagedError(f"{MANIFEST} is no object")

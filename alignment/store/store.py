@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from alignment.access import follow, private_folder
+from alignment.files.access import follow, private_folder
+from alignment.files.foreign import is_there
 from alignment.store import folders
 from alignment.store.connection import connect, require_writable, transaction
 from alignment.store.files import Files
@@ -113,7 +114,7 @@ class Store(Files):
             try:
                 return folders.read(folder, hash_file)
             except folders.DamagedError as error:
-                if (folder.exists() or folder.is_symlink()) and key not in self._named:
+                if is_there(folder) and key not in self._named:
                     self._named.add(key)
                     self.note(f"store {self.root}: models/{key} is damaged: {error}; made anew")
                 return None
@@ -128,7 +129,7 @@ class Store(Files):
         """
         final = self.models / key
         with self._plainly("written"):
-            if final.exists() or final.is_symlink():
+            if is_there(final):
                 there = folders.set_aside(final, self._begin(self._damaged.name))
                 self._named.discard(key)
                 self.note(f"store {self.root}: set aside as damaged/{there.name}")

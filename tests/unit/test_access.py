@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.access import follow, private_folder
+from alignment.files.access import follow, private_folder
 from alignment.store import FILE, Store
 
 OWN, SHARED = 0o700, 0o2770

@@ -249,27 +249,27 @@ def test_what_changed_after_it_was_read_is_known(store, tmp_path):
 
 
 def _missing(path):
-    return "No such file or directory"
+    return "there is no such file"
 
 
 def _folder(path):
     path.mkdir()
-    return "is not a regular file"
+    return "it is a folder, and a regular file is required"
 
 
 def _pipe(path):
     os.mkfifo(path)
-    return "is not a regular file"
+    return "it is a FIFO, and a regular file is required"
 
 
 def _device(path):
     path.symlink_to("/dev/zero")
-    return "is not a regular file"
+    return "it is a device, and a regular file is required"
 
 
 def _circle(path):
     path.symlink_to(path)
-    return "cannot be read: "
+    return ""
 
 
 @pytest.mark.parametrize("spoil", [_missing, _folder, _pipe, _device, _circle])
@@ -278,6 +278,6 @@ def test_what_cannot_be_read_is_one_line(store, tmp_path, spoil):
     reason = spoil(path)
     with pytest.raises(AlignmentError) as raised:
         store.file_hash(path)
+    assert str(raised.value).startswith(f"{path}: cannot be read: ")
     assert reason in str(raised.value)
-    assert "weights: " in str(raised.value) or reason == "is not a regular file"
     assert "\n" not in str(raised.value)
