@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alignment.axes import RecordedSource
 from alignment.errors import PromptError, TrainingError
@@ -28,9 +28,12 @@ Prompts = Mapping[str, tuple[Prompt, ...]]
 Trials = Mapping[str, tuple[PreferencePair, ...]]
 
 
+T = TypeVar("T")
+
 _PATIENCE = 3
 _CHANGED = (
-    "prompts or lessons were changed while they were read; run again when nobody writes to them"
+    "prompts, lessons or recorded answers were changed while they were read; run again when nobody "
+    "writes to them"
 )
 
 
@@ -46,6 +49,7 @@ class Questions:
         self.data = Path(profile.data)
         self._lessons: Lessons | None = None
         self._digest: str | None = None
+        self._recorded: list[str] | None = None
         self.key, kept = self._kept("questions", self._key, self._select)
         self.prompts: Prompts = {
             axis: tuple(Prompt(**row) for row in rows) for axis, rows in kept["prompts"].items()
@@ -132,8 +136,17 @@ class Questions:
                 if origin is not None and not isinstance(origin, RecordedSource)
             ]
         if any(isinstance(a.prompts.origin, RecordedSource) for a in self._profile.axes.values()):
-            parts += self._recorded_files()
+            self._recorded = self._recorded_files()
+            parts += self._recorded
         return parts
+
+    def steadily(self, read: Callable[[], T]) -> T:
+        """What is read of recorded files, which are then what they were when they were hashed."""
+        before = self._recorded_files()
+        found = read()
+        if not before == self._recorded_files() == (self._recorded or before):
+            raise PromptError(_CHANGED)
+        return found
 
     def _recorded_files(self) -> list[str]:
         files: list[str] = []

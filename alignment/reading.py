@@ -124,7 +124,7 @@ class Reader:
     @cached_property
     def recorded(self) -> dict[str, dict[tuple[str, str], RecordedRow]]:
         """Variant -> (axis, prompt id) -> recorded row, for the variants that are recorded."""
-        return recorded_rows(self.profile, self.questions.prompts)
+        return self.questions.steadily(lambda: recorded_rows(self.profile, self.questions.prompts))
 
     @cached_property
     def nulls(self) -> dict[str, dict[tuple[str, str], Response]]:

@@ -6,11 +6,15 @@ import subprocess
 
 import pytest
 
+from alignment import reading
 from alignment.errors import PromptError, TrainingError
 from alignment.profile import Profile
+from alignment.progress import Progress
 from alignment.prompts import selection, training
 from alignment.questions import Questions
+from alignment.reading import Reader
 from alignment.store import Store
+from alignment.training.models import Workshop
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LONG_AGO = 10**18
@@ -189,3 +193,19 @@ def test_damaged_questions_are_selected_anew(tmp_path, store, asked):
     store._db.execute("UPDATE entries SET value = replace(value, 'one', 'two')")
     again = Questions(mine, store)
     assert (again.key, again.prompts) == (first.key, first.prompts)
+
+
+def test_recorded_answers_are_those_of_the_file_whose_prompts_are_asked(
+    tmp_path, store, monkeypatch
+):
+    mine = profile(tmp_path, {"source": "recorded"}, recorded="asked/test.jsonl")
+    path = written(tmp_path / "asked" / "test.jsonl", recorded("one"))
+    questions = Questions(mine, store)
+    shop = Workshop(mine, store, questions.lessons, questions.digest, Progress())
+    assert len(Reader(shop, questions).recorded["base"]) == 3
+    written(path, [row | {"score": 9.0} for row in recorded("one")])
+    with pytest.raises(PromptError, match="recorded answers were changed while they were read"):
+        _ = Reader(shop, questions).recorded
+    _interrupting(monkeypatch, reading, "recorded_rows", lambda _: written(path, []), 1)
+    with pytest.raises(PromptError, match="recorded answers were changed while they were read"):
+        _ = Reader(shop, Questions(mine, store)).recorded
