@@ -132,9 +132,8 @@ def sound(shop: Workshop, name: str) -> Checkpoint:
     return make(shop, name)
 
 
-@contextlib.contextmanager
-def opened(shop: Workshop, name: str) -> Iterator[Checkpoint]:
-    """The model of a variant (or the judge) while it is loaded: made if need be, and read anew.
+def opened(shop: Workshop, name: str) -> Opened:
+    """The model of a variant (or the judge), to be loaded: made if need be, and read anew.
 
     Raises ModelError where its files are not those that its answers would be kept under.
     """
@@ -144,30 +143,32 @@ def opened(shop: Workshop, name: str) -> Iterator[Checkpoint]:
         shop.found.clear()
         made, again = make(shop, name), shop.anew()
         found = find(again, name) or made
-    with _steady(known, found, again):
-        yield found
-
-
-@contextlib.contextmanager
-def opened_folder(shop: Workshop, spec: str, judge: Judge | None = None) -> Iterator[Checkpoint]:
-    """A checkpoint that the profile does not name, while it is loaded. Raises ModelError."""
-    again = shop.anew()
-    found = loaded(again, spec, None, judge)
-    with _steady(found, found, again):
-        yield found
-
-
-@contextlib.contextmanager
-def _steady(known: Checkpoint, found: Checkpoint, shop: Workshop) -> Iterator[None]:
-    """Nothing of a model changes: neither since it was known, nor while it is loaded inside.
-
-    It was `found` by what `shop.reading` read. Raises ModelError.
-    """
     if found.identity != known.identity:
         raise ModelError(_changed(known, "its content is another"))
-    yield
-    if shop.reading is not None and (path := shop.reading.changed()):
-        raise ModelError(_changed(known, f"{path.name} was written meanwhile"))
+    return Opened(found, again)
+
+
+def opened_folder(shop: Workshop, spec: str, judge: Judge | None = None) -> Opened:
+    """A checkpoint that the profile does not name, to be loaded. Raises ModelError."""
+    again = shop.anew()
+    return Opened(loaded(again, spec, None, judge), again)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A checkpoint whose files were all read, by `shop.reading`.
+
+    What is loaded from them may stay bound to them: a file that is overwritten in place changes the
+    weights of a model in memory.
+    """
+
+    checkpoint: Checkpoint
+    shop: Workshop
+
+    def require_unchanged(self) -> None:
+        """Raise ModelError where a file is no longer the one that was read."""
+        if self.shop.reading is not None and (path := self.shop.reading.changed()):
+            raise ModelError(_changed(self.checkpoint, f"{path.name} was written meanwhile"))
 
 
 def _changed(known: Checkpoint, how: str) -> str:

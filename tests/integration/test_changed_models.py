@@ -91,14 +91,20 @@ def test_a_model_that_changes_under_way_is_an_error(small, micro, tokenizer, tmp
 
 
 @pytest.mark.parametrize("name", ["candidate", models.JUDGE])
-def test_a_model_that_changes_while_it_is_loaded_is_an_error(small, tmp_path, folder, name):
+def test_a_model_that_changes_while_it_is_asked_is_an_error(small, tmp_path, folder, name):
+    """Weights in memory may be those in the file: overwritten in place, they change."""
     study = small(tmp_path / "store", folder)
-    path = folder / ("policy" if name == "candidate" else "judge") / "config.json"
-    with (
-        pytest.raises(ModelError, match=r"config\.json was written meanwhile; run again"),
-        models.opened(study.shop, name),
-    ):
-        path.write_bytes(path.read_bytes())
+    if name == "candidate":
+        worker = opening.open_policy(study.shop, name)
+        batches = worker.respond([("Human: a?", 0)], {0})
+        path = folder / "policy" / "model.safetensors"
+    else:
+        worker = opening.open_judge(study.shop, name)
+        batches = worker.score([("Human: a?", "b")], {0})
+        path = folder / "judge" / "model.safetensors"
+    flipped(path, -9000)
+    with pytest.raises(ModelError, match=r"model\.safetensors was written meanwhile; run again"):
+        next(batches)
 
 
 # -- trained models ----------------------------------------------------------------------------
