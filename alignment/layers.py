@@ -23,6 +23,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from alignment.errors import ProfileError
+from alignment.location import expand
 from alignment.profile import Profile
 from alignment.recipes import is_path_or_hub_id
 
@@ -129,7 +130,7 @@ def _from_here(folder: Path) -> str:
 def _anchor(layer: Values, folder: Path) -> None:
     """A `data` folder is relative to the file that states it."""
     if isinstance(layer.get("data"), str):
-        layer["data"] = str(folder / Path(layer["data"]).expanduser())
+        layer["data"] = str(folder / expand(layer["data"]))
 
 
 def _from_pyproject(root: Path) -> Values:
@@ -180,7 +181,7 @@ def _assign_variant(values: Values, text: str) -> None:
         return
     recorded = spec.endswith((".json", ".jsonl", ".json.gz", ".jsonl.gz"))
     if recorded:
-        spec = str(Path(spec).expanduser().absolute())  # not relative to the profile's data
+        spec = str(expand(spec).absolute())  # not relative to the profile's data
     variants[name] = {"recorded" if recorded else "model": spec}
 
 

@@ -99,7 +99,10 @@ def _positive(text: str) -> int:
 
 
 def asked_for(config: pytest.Config) -> bool:
-    """Whether an option or a setting says that alignment tests will run."""
+    """Whether an option says that alignment tests will run.
+
+    Settings in a file say no such thing: other tests of the repository are run beside them.
+    """
     option = config.option
     given = (
         option.alignment_profile is not None,
@@ -108,7 +111,18 @@ def asked_for(config: pytest.Config) -> bool:
         option.alignment_store is not None,
         option.alignment_limit,
     )
-    return any(given) or any(map(_is_configured, _places(config)))
+    return any(given)
+
+
+def found_beside_settings(config: pytest.Config, name: str | None) -> str | None:
+    """A file that an option names: below the current folder, else beside pytest's own settings.
+
+    `addopts` holds for whatever folder pytest is called in.
+    """
+    if name is None or config.inipath is None or Path(name).exists():
+        return name
+    beside = config.inipath.parent / name
+    return str(beside) if beside.is_file() else name
 
 
 def root_of(config: pytest.Config) -> Path:

@@ -21,6 +21,7 @@ from alignment.checkpoints.weights import (
     weights_of,
 )
 from alignment.errors import ModelError
+from alignment.location import expand
 from alignment.recipes import Pickle, is_hub_id
 from alignment.store import content_key
 
@@ -70,7 +71,7 @@ def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None
     `pin` allows pickled weights: they are fetched too, and its revision is taken. Raises ModelError
     when there is none.
     """
-    path = Path(spec).expanduser()
+    path = expand(spec)
     if path.is_dir():
         return path
     if path.exists():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alignment.axes import DatasetSource
 from alignment.errors import PromptError
+from alignment.location import expand
 
 _ENDINGS = (".jsonl.gz", ".jsonl", ".json", ".json.gz")
 
@@ -16,7 +17,7 @@ def local_folder(source: DatasetSource, data: Path) -> Path | None:
     A name is a folder when there is one (relative names start at `data`). Raises PromptError when
     the name is spelled like a path and there is none, or when it is a file.
     """
-    path = data / Path(source.dataset).expanduser()
+    path = data / expand(source.dataset)
     if path.is_dir():
         return path
     if path.exists():

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from alignment.axes import DatasetSource
+from alignment.location import expand
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -38,9 +39,9 @@ def _repository(source: DatasetSource) -> Path:
 def _root() -> Path:
     environment = os.environ
     if cache := environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(cache).expanduser()
+        return expand(cache)
     home = environment.get("HF_HOME")
     if not home:
         xdg = environment.get("XDG_CACHE_HOME") or "~/.cache"
         home = str(Path(xdg) / "huggingface")
-    return Path(home).expanduser() / "hub"
+    return expand(home) / "hub"
