@@ -48,10 +48,11 @@ class Listener:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._collected = False
         self.uncollected = 0
         """Modules and the like that could not be collected."""
         self.awaited: set[str] = set()
-        """Tests that workers collected and have not reported, where a run is to be accepted."""
+        """Tests that were selected and have not reported, where a run is to be accepted."""
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Count what could not be collected; one of them may be our refusal in a worker."""
@@ -59,11 +60,17 @@ class Listener:
         if getattr(report, _REFUSED, False) and REFUSED not in self._config.stash:
             self._config.stash[REFUSED] = "a worker refused its input"
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What was selected is to report."""
+        if updating(self._config):
+            self.awaited |= {item.nodeid for item in session.items}
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: Sequence[str]) -> None:  # noqa: ARG002
         """All workers collect the same."""
-        if updating(self._config) and not self.awaited:
-            self.awaited = set(ids)
+        if updating(self._config) and not self._collected:
+            self.awaited |= set(ids)
+            self._collected = True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take over what a test of ours did."""

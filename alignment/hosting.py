@@ -11,7 +11,7 @@ import pytest
 
 from alignment.errors import AlignmentError
 from alignment.namesake import conflict
-from alignment.options import found_beside_settings, root_of
+from alignment.options import Places, root_of
 from alignment.outputs import DEFAULT
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def require(config: pytest.Config) -> None:
     Call it from a suite's `conftest.py` (in `pytest_configure`) so that bad input is a usage error
     even where no option and no `alignment.toml` says that alignment tests will run.
     """
-    if is_worker(config) or _nothing_runs(config):
+    if is_worker(config) or nothing_runs(config):
         return  # the controller looks
     if not hasattr(config.option, "alignment_profile"):
         raise refused(config, "the plugin is not loaded; add -p alignment.plugin")
@@ -65,7 +65,7 @@ def validate(config: pytest.Config) -> None:
     config.stash[CHECKED] = True
 
 
-def _nothing_runs(config: pytest.Config) -> bool:
+def nothing_runs(config: pytest.Config) -> bool:
     """Whether pytest is to say something about itself and to run no test."""
     names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
     return any(getattr(config.option, name, None) for name in names)
@@ -120,16 +120,16 @@ def session_of(config: pytest.Config) -> Session:
 
             pin(int(config.workerinput["workerid"].removeprefix("gw")), os.environ)  # type: ignore[attr-defined]
         stream = _live_stream(config)
-        report = Path(option.alignment_report)
+        report, places = Path(option.alignment_report), Places.of(config)
         config.stash[SESSION] = Session(
             Options(
                 root=root_of(config),
                 report=report if report.is_absolute() else config.invocation_params.dir / report,
                 formats=tuple(option.alignment_format) or DEFAULT,
-                profile=found_beside_settings(config, option.alignment_profile),
+                profile=places.profile,
                 assignments=option.alignment_set,
-                variants=option.alignment_variant,
-                store=option.alignment_store,
+                variants=places.variants,
+                store=places.store,
                 limit=option.alignment_limit,
                 cases=option.alignment_cases,
                 strict=option.alignment_strict,

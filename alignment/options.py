@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from alignment.location import ENVIRONMENT
+from alignment.location import ENVIRONMENT, expand
 from alignment.outputs import DEFAULT, FORMATS
 
 
@@ -114,15 +116,46 @@ def asked_for(config: pytest.Config) -> bool:
     return any(given)
 
 
-def found_beside_settings(config: pytest.Config, name: str | None) -> str | None:
-    """A file that an option names: below the current folder, else beside pytest's own settings.
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the options for profile, store and variants name, wherever pytest is called.
 
-    `addopts` holds for whatever folder pytest is called in.
+    What is typed starts at the current folder; what `addopts` says starts beside pytest's settings.
     """
-    if name is None or config.inipath is None or Path(name).exists():
-        return name
-    beside = config.inipath.parent / name
-    return str(beside) if beside.is_file() else name
+
+    profile: str | None
+    store: str | None
+    variants: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Places:
+        """As the options say, with paths from `addopts` made whole."""
+        option = config.option
+        store = option.alignment_store
+        if store and (beside := _settings_folder(config, "--alignment-store")):
+            store = str(beside / expand(store))
+        profile = _beside(config, "--alignment-profile", option.alignment_profile)
+        variants = []
+        for each in option.alignment_variant:
+            name, equals, spec = each.partition("=")
+            variants.append(f"{name}{equals}{_beside(config, '--alignment-variant', spec)}")
+        return cls(profile, store, tuple(variants))
+
+
+def _beside(config: pytest.Config, flag: str, named: str | None) -> str | None:
+    """A file or folder beside the settings that name it; other names are as they were."""
+    folder = _settings_folder(config, flag)
+    if not named or folder is None or not (folder / named).exists():
+        return named
+    return str(folder / named)
+
+
+def _settings_folder(config: pytest.Config, flag: str) -> Path | None:
+    """The folder of pytest's settings, where they hold an option and nobody has typed it."""
+    typed = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
+    if config.inipath is None or any(each.partition("=")[0] == flag for each in typed):
+        return None
+    return config.inipath.parent
 
 
 def root_of(config: pytest.Config) -> Path:

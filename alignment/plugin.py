@@ -20,6 +20,7 @@ from alignment.hosting import (
     REFUSED,
     SESSION,
     STARTED,
+    nothing_runs,
     refused,
     require,
     session_of,
@@ -72,7 +73,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize marked tests over variants and prompts, over variants, or over axes."""
     mark = metafunc.definition.get_closest_marker(MARK)
-    if mark is None:
+    if mark is None or nothing_runs(metafunc.config):
         return
     try:
         validate(metafunc.config)

@@ -26,7 +26,7 @@ def pairs(draw):
 
 @composite
 def documents(draw):
-    """A report with a gate of two axes, perhaps with an anchor; what is let through, how it ended."""
+    """A report with a gate of two axes: what is let through, how the run ended."""
     margins = {axis: draw(st.sampled_from([2.0, 10.0, 30.0])) for axis in AXES}
     rules = {axis: Rule(axis[:3], margin) for axis, margin in margins.items()}
     informative = {axis: draw(st.sampled_from([True, True, True, False])) for axis in AXES}

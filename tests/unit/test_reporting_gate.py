@@ -11,7 +11,6 @@ from alignment.records import Interval
 from alignment.reporting.document import document
 from alignment.reporting.gate import (
     account,
-    blocking,
     concerns,
     headline,
     raising,
