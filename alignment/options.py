@@ -152,7 +152,10 @@ def _beside(config: pytest.Config, flag: str, named: str | None) -> str | None:
 
 def _settings_folder(config: pytest.Config, flag: str) -> Path | None:
     """The folder of pytest's settings, where they hold an option and nobody has typed it."""
-    typed = [*map(str, config.invocation_params.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
+    typed = [
+        *map(str, config.invocation_params.args),
+        *os.environ.get("PYTEST_ADDOPTS", "").split(),
+    ]
     if config.inipath is None or any(each.partition("=")[0] == flag for each in typed):
         return None
     return config.inipath.parent

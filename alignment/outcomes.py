@@ -75,7 +75,8 @@ def _hold(
     if not own:
         # No section of the report: `--show-capture` leaves those out.
         report.longrepr = inert("\n".join([headline(decision), *flips(decision)]))
-    if let_through and own and not isinstance(error, AssertionError):
+    asserted = isinstance(error, AssertionError) and not isinstance(error, NegativeVerdict)
+    if let_through and own and not asserted:
         return
     report.outcome = "failed"
     report.__dict__.pop("wasxfail", None)
