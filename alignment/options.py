@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import tomllib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from alignment.errors import quoted
 from alignment.location import ENVIRONMENT, expand
 from alignment.outputs import DEFAULT, FORMATS
+
+_DIGITS = 9
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -59,7 +61,7 @@ def declare(parser: pytest.Parser) -> None:
         metavar="FORMAT",
         action="append",
         default=[],
-        choices=FORMATS,
+        type=_one_of("--alignment-format", FORMATS),
         help=f"what the report is written in, one of {', '.join(FORMATS)}; may be repeated; "
         f"default: {', '.join(DEFAULT)}",
     )
@@ -71,9 +73,11 @@ def declare(parser: pytest.Parser) -> None:
     )
     add(
         "--alignment-cases",
-        choices=("auto", "prompt", "axis"),
+        metavar="KIND",
+        type=_one_of("--alignment-cases", ("auto", "prompt", "axis")),
         default="auto",
-        help="one case per variant and prompt, or per variant and axis; auto: per axis above 5,000",
+        help="one case per variant and `prompt`, or per variant and `axis`; `auto`: per axis above "
+        "5,000",
     )
     add(
         "--alignment-reason",
@@ -94,10 +98,26 @@ def declare(parser: pytest.Parser) -> None:
 
 
 def _positive(text: str) -> int:
-    """A count for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"needs a whole number above 0, not {text!r}")
+    """A count; what is none is a usage error of one line, which argparse's own are not."""
+    if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
+        raise _unusable(f"--alignment-limit: needs a whole number above 0, not {quoted(text)}")
     return int(text)
+
+
+def _one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in known:
+            accepted = ", ".join(known)
+            raise _unusable(f"{option}: {quoted(text)} is none of {accepted}")
+        return text
+
+    return chosen
+
+
+def _unusable(said: str) -> pytest.UsageError:
+    from alignment.reporting.text import one_line  # noqa: PLC0415 - a guest loads none of it
+
+    return pytest.UsageError(one_line(said))
 
 
 def asked_for(config: pytest.Config) -> bool:
@@ -145,7 +165,7 @@ class Places:
 def _beside(config: pytest.Config, flag: str, named: str | None) -> str | None:
     """A file or folder beside the settings that name it; other names are as they were."""
     folder = _settings_folder(config, flag)
-    if not named or folder is None or not (folder / named).exists():
+    if not named or folder is None or not os.path.lexists(folder / named):
         return named
     return str(folder / named)
 
@@ -177,11 +197,13 @@ def _places(config: pytest.Config) -> tuple[Path, ...]:
 
 def _is_configured(root: Path) -> bool:
     """Whether a project has settings of ours; they are read and judged elsewhere."""
-    if (root / "alignment.toml").is_file():
+    from alignment.files.foreign import UnfitError, is_there, read_toml  # noqa: PLC0415 - as above
+
+    if is_there(root / "alignment.toml"):
         return True
     try:
-        tables = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        tables = read_toml(root / "pyproject.toml")
+    except UnfitError:
         return False
     tool = tables.get("tool")
     return isinstance(tool, dict) and "alignment" in tool

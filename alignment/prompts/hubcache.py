@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from alignment.axes import DatasetSource
+from alignment.files.foreign import MIB, UnfitError, read_text
 from alignment.location import expand
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -21,8 +22,8 @@ def revision(source: DatasetSource) -> str:
     if _COMMIT.fullmatch(wanted):
         return wanted
     try:
-        return (_repository(source) / "refs" / wanted).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
+        return read_text(_repository(source) / "refs" / wanted, MIB).strip()
+    except UnfitError:
         return source.revision or "unpinned"
 
 
