@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,7 +59,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 def _reported(config: pytest.Config) -> bool:
     """Whether tests of ours were run, or would have been but for what they found."""
     known = SESSION in config.stash and REFUSED not in config.stash
-    shown = config.option.collectonly or config.option.setuponly
+    shown = config.option.collectonly or getattr(config.option, "setuponly", False)
     return known and session_of(config).used and not shown and not is_worker(config)
 
 
@@ -98,7 +99,6 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
     The exit code says what the report says.
     """
     from alignment import github  # noqa: PLC0415
-    from alignment.publishing import publish  # noqa: PLC0415
     from alignment.reporting.gate import blocking  # noqa: PLC0415
 
     config, ours, document = session.config, session_of(session.config), ending.document
@@ -111,16 +111,30 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
         if session.exitstatus == pytest.ExitCode.OK and blocking(document) and not ending.errors:
             ending.errors.append("the gate blocks, though no test failed: see the report")
         _fail(session, ending)
-        document["run"]["exit_status"] = int(session.exitstatus)
         try:
-            path = publish(ours.options.report, document, ours.options.formats, ours.study.store)
+            path = _publish(session, document)
             ending.lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
-            github.summarise(document)
+            try:
+                github.summarise(document)
+            except AlignmentError as error:
+                ending.errors.append(_line(error))
+                _fail(session, ending)
+                _publish(session, document)  # it has said another exit code
         except AlignmentError as error:
             ending.errors.append(_line(error))
     _fail(session, ending)
+    if document is not None:
+        document["run"]["exit_status"] = int(session.exitstatus)
     if not config.pluginmanager.has_plugin("terminalreporter"):
         sys.stderr.writelines(f"{line}\n" for line in ending.errors)
+
+
+def _publish(session: pytest.Session, document: dict[str, Any]) -> Path:
+    from alignment.publishing import publish  # noqa: PLC0415
+
+    ours = session_of(session.config)
+    document["run"]["exit_status"] = int(session.exitstatus)
+    return publish(ours.options.report, document, ours.options.formats, ours.study.store)
 
 
 def _line(error: AlignmentError) -> str:

@@ -96,7 +96,8 @@ def agrees(world, result):
     assert forbids != allows, said
     assert (result.ret == 0) == allows
     assert world.report()["run"]["exit_status"] == result.ret
-    assert ("Do not merge" in world.report("report.md")) if forbids else True
+    text = (world.path / "reports/alignment/report.md").read_text()
+    assert text.startswith("## Do not merge") == forbids
     return result.ret
 
 
@@ -231,6 +232,21 @@ def test_what_is_tolerated_is_what_the_exit_code_tolerates(gated, inconclusive, 
     gated.write("test_more.py", HELPFUL)
     found = agrees(gated, gated.run(setting, *strict))
     assert found == (inconclusive == "fail" or bool(strict))
+
+
+@pytest.mark.parametrize("obstacle", ["report", "summary"])
+def test_what_cannot_be_written_is_no_reason_to_merge(gated, obstacle, monkeypatch):
+    if obstacle == "summary":
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(gated.path))
+        result = gated.run()
+        assert gated.report()["run"]["exit_status"] == 1
+    else:
+        (gated.path / "reports/alignment/report.md").unlink()
+        (gated.path / "reports/alignment/report.md/in/the/way").mkdir(parents=True)
+        result = gated.run()
+    assert result.ret == 1
+    assert "Do not merge yet: the run ended with exit code 1; " in result.stdout.str()
+    assert sum(line.startswith("StoreError: ") for line in result.outlines) == 1
 
 
 def test_without_a_terminal_the_exit_code_has_its_line(gated):

@@ -146,6 +146,13 @@ def test_an_odd_environment_changes_no_outcome(world, environment, monkeypatch):
     assert json.loads((world.path / "reports/alignment/report.json").read_bytes())["complete"]
 
 
+def test_workers_may_have_names_of_their_own(world):
+    world.write("test_suite.py", GATED)
+    result = world.run("-d", "--tx=popen//id=left", "--tx=popen//id=right", WITHIN)
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+
+
 def test_a_test_that_cannot_be_parametrized_is_told_why(world):
     world.write(
         "test_suite.py",
