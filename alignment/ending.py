@@ -101,7 +101,7 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
     from alignment import github  # noqa: PLC0415
     from alignment.reporting.gate import blocking  # noqa: PLC0415
 
-    config, ours, document = session.config, session_of(session.config), ending.document
+    config, document = session.config, ending.document
     if document is not None:
         document["run"].pop("accepted", None)
         try:

@@ -118,8 +118,8 @@ def session_of(config: pytest.Config) -> Session:
         if worker:
             from alignment.hardware import pin  # noqa: PLC0415 - a guest loads as little as it can
 
-            # `gw0`, or what `--tx popen//id=NAME` calls it
-            digits = "".join(filter(str.isdecimal, config.workerinput["workerid"]))  # type: ignore[attr-defined]
+            name: str = config.workerinput["workerid"]  # type: ignore[attr-defined]
+            digits = "".join(filter(str.isdecimal, name))  # none in `--tx popen//id=left`
             pin(int(digits or 0), os.environ)
         stream = _live_stream(config)
         report, places = Path(option.alignment_report), Places.of(config)
