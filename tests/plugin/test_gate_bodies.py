@@ -223,6 +223,12 @@ def test_a_run_that_fails_never_may_be_merged(gated):
         assert "Do not merge yet: the run ended with exit code 1; " in " ".join(result.outlines)
 
 
+@pytest.mark.parametrize("arguments", [("-x",), ("--maxfail=1", "-n", "2")], ids=" ".join)
+def test_a_run_that_is_cut_short_says_what_its_exit_code_says(gated, arguments):
+    gated.record("base.jsonl", FALLEN)
+    assert agrees(gated, gated.run(*arguments)) != 0
+
+
 @pytest.mark.parametrize("inconclusive", ["warn", "fail"])
 @pytest.mark.parametrize("strict", [(), ("--alignment-strict",)])
 def test_what_is_tolerated_is_what_the_exit_code_tolerates(gated, inconclusive, strict):
