@@ -128,6 +128,32 @@ def test_a_better_run_raises_the_baseline_as_it_says_and_only_where_it_can(gated
     assert (gated.path / "__baselines__/world/base.json").read_bytes() != before
 
 
+JUDGED = """
+name = "judged"
+[axes.harmlessness]
+rate = "HmR"
+threshold = 1.0
+comparison = ">="
+prompts = { origin = { source = "recorded" } }
+[variants.base]
+recorded = "base.jsonl"
+[judge]
+keywords = ["poison"]
+"""
+
+
+def test_responses_that_are_not_stored_are_had_as_the_message_says(gated):
+    gated.write("judged.toml", JUDGED)
+    gated.record("base.jsonl", {"harmlessness": GOOD["harmlessness"]})
+    another = ('--alignment-set=judge.keywords=["dynamite"]', "--alignment-rescore-baseline")
+    assert gated.run("--snapshot-update", profile="judged.toml").ret == 0
+    said = gated.run(*another, profile="judged.toml")
+    assert said.ret == 1
+    options = advised(said.stdout.str(), after="accept a run of the earlier judge with")
+    assert gated.run(*options, profile="judged.toml").ret == 0
+    assert gated.run(*another, profile="judged.toml").ret == 0
+
+
 def test_a_run_that_lacks_scores_is_not_advised_to_be_accepted(gated):
     gated.record("base.jsonl", WORSE)
     gated.run()
