@@ -6,7 +6,6 @@ import datetime
 import os
 import platform
 import re
-import sys
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -61,6 +60,8 @@ class Options:
     stream: TextIO | None = None
     live: bool = False
     who: str = ""
+    command: Sequence[str] = ()
+    """As it can be typed again."""
 
 
 @dataclass
@@ -69,14 +70,14 @@ class Session:
 
     options: Options
     used: bool = False
-    """Whether a test of ours was collected."""
+    """Whether a test of ours was run."""
     started: float = field(default_factory=time.time)
-    elsewhere: dict[str, float] = field(default_factory=dict)
-    """Stage -> seconds that other workers spent in it."""
+    elsewhere: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    """Worker -> stage -> seconds that it spent in it."""
     baselines: Path | None = None
     """Where the baselines lie: beside the gated test."""
     accepted: set[str] = field(default_factory=set)
-    """The variants whose baselines are to be replaced by this run's."""
+    """The variants whose baselines are to be this run's."""
     _texts: dict[str, str] = field(default_factory=dict)
     gated: bool = False
     """Whether a gated test was collected."""
@@ -247,9 +248,10 @@ class Session:
 
     def _run(self, exit_status: int) -> Mapping[str, Any]:
         """Everything that may differ between two equal runs."""
-        seconds = dict(self.elsewhere)
-        for stage, spent in self.progress.seconds.items():
-            seconds[stage] = seconds.get(stage, 0.0) + spent
+        seconds: dict[str, float] = {}
+        for stages in (self.progress.seconds, *self.elsewhere.values()):
+            for stage, spent in stages.items():
+                seconds[stage] = seconds.get(stage, 0.0) + spent
         started = datetime.datetime.fromtimestamp(self.started, tz=datetime.UTC)
         return {
             "started": started.isoformat(timespec="seconds"),
@@ -257,7 +259,7 @@ class Session:
             "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
             "memory": peak_memory() | {"stages": dict(self.progress.peaks)},
             "exit_status": exit_status,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "command": list(self.options.command),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),

@@ -9,6 +9,7 @@ from typing import Any
 
 from alignment import opening
 from alignment.baseline import Baseline, Probe, Row, dumps, path_of
+from alignment.decisions import ACCEPT
 from alignment.errors import BaselineError
 from alignment.gating.coverage import lacking
 from alignment.gating.keeper import Found, Gatekeeper
@@ -23,7 +24,7 @@ from alignment.training import models
 PROBES = 5
 """Prompts per axis whose null answers every judge of a baseline must score alike."""
 
-_REMEDY = "say why it is accepted with --alignment-reason"
+_REMEDY = f"where that is meant, say why: {ACCEPT}"
 
 
 def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
