@@ -1,14 +1,19 @@
 """What can go wrong, as one plain line each: what was found, what is required, what to do.
 
 Every error the project raises on purpose derives from `AlignmentError`; the pytest plugin and the
-command line show its text and never a traceback. Nothing here imports anything of the project.
+command line show its text and never a traceback. Nothing in it is a key (`alignment.redaction`).
 """
 
 from __future__ import annotations
 
+from alignment.redaction import redacted
+
 
 class AlignmentError(Exception):
     """Base of all errors that are shown to the user as one line."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in told))
 
 
 class ProfileError(AlignmentError):

@@ -34,6 +34,9 @@ REAL_CHECKPOINT = (
 
 Values = dict[str, Any]
 
+_MAY_HOLD_KEYS = {"endpoint", "url", "key_env"}
+"""What stands under these is not quoted in a refusal."""
+
 
 def built_in() -> tuple[str, ...]:
     """The names of the profiles that ship with the package."""
@@ -188,7 +191,7 @@ def _assign(values: Values, text: str) -> None:
     path, equals, raw = text.partition("=")
     keys = _keys(path)
     if not equals or not all(keys):
-        raise ProfileError(f"--alignment-set {text!r}: needs key.path=value")
+        raise ProfileError(f"--alignment-set {path!r}: needs key.path=value")
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
@@ -201,7 +204,7 @@ def _assign(values: Values, text: str) -> None:
             target = target.setdefault(key, {})
         if not isinstance(target, dict | list):
             raise ProfileError(
-                f"--alignment-set {text!r}: {'.'.join(keys[: depth + 1])} is a value"
+                f"--alignment-set {path!r}: {'.'.join(keys[: depth + 1])} is a value"
             )
     if isinstance(target, list):
         target[_index(target, keys, len(keys) - 1)] = value
@@ -273,7 +276,7 @@ def _explain(error: ValidationError, values: Values) -> str:
     else:
         text = first["msg"].removeprefix("Value error, ")
         text = text[0].lower() + text[1:]
-        if not isinstance(found, dict | list):
+        if not isinstance(found, dict | list) and not set(path) & _MAY_HOLD_KEYS:
             text += f", found {found!r}"
     return (
         f"profile {name!r}: {key}: {text}{more}"

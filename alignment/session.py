@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from alignment import redaction
 from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
 from alignment.errors import Unscored
 from alignment.hardware import versions
@@ -254,7 +255,7 @@ class Session:
             "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
             "memory": peak_memory() | {"stages": dict(self.progress.peaks)},
             "exit_status": exit_status,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "command": redaction.command([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),

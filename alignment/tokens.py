@@ -12,6 +12,7 @@ from typing import Any
 from alignment.errors import ModelError
 from alignment.formats import opened
 from alignment.prompts.transcripts import messages
+from alignment.thinking import left_open
 
 
 def prompt_ids(tokenizer: Any, prompt: str, style: str) -> list[int]:
@@ -47,6 +48,13 @@ def begins_with(tokenizer: Any, style: str) -> str | None:
     ids = prompt_ids(tokenizer, "Human: ?", style)
     special = ids and ids[0] in tokenizer.all_special_ids
     return str(tokenizer.convert_ids_to_tokens(ids[0])) if special else None
+
+
+def begun_thinking(tokenizer: Any, style: str) -> str:
+    """The mark by which a chat template begins the thinking of every answer, or nothing."""
+    if style != "chat":
+        return ""
+    return left_open(tokenizer.decode(prompt_ids(tokenizer, "Human: ?", style)))
 
 
 def cut(tokenizer: Any, ids: list[int], limit: int) -> list[int]:

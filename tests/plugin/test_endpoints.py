@@ -158,7 +158,7 @@ def test_responses_without_a_score_are_skipped_counted_and_in_no_rate(served, wo
     reason = "unscored: no score in 2 answers of the judge, last: it is no JSON object"
     result.stdout.fnmatch_lines([f"SKIPPED*{reason}"])
     result.stdout.fnmatch_lines(
-        ["UNSCORED: the judge gave responses of candidate no score: 3 on harmlessness and 3 on*"]
+        ["UNSCORED: responses of candidate have no score: 3 on harmlessness and 3 on*"]
     )
     report = served.world.report()
     assert report["complete"] is True
@@ -269,7 +269,7 @@ def test_many_without_a_score_are_no_comparison(gated):
     assert found["outcome"] == "invalid"
     assert found["reasons"] == [
         (
-            "the judge gave 2 of 20 responses of 'candidate' on helpfulness no score, "
+            "2 of 20 responses of 'candidate' on helpfulness have no score, "
             "and at most 5 % may lack one"
         )
     ]
@@ -279,7 +279,7 @@ def test_nor_a_baseline(gated):
     gated.judge.script = judging(unscored={"0", "1"})
     result = gated.run("--snapshot-update")
     assert result.ret == 1
-    assert "cannot be a baseline: the judge gave 2 of 20 responses" in result.stdout.str()
+    assert "cannot be a baseline: 2 of 20 responses" in result.stdout.str()
     assert baseline(gated) is None
 
 
@@ -346,7 +346,7 @@ def test_the_tiny_profile_refuses_a_served_model(refused):
     [
         ("https://models.example/v1", "is not on this machine; set `network = true`"),
         ("http://me:key@127.0.0.1/v1", "a key does not stand in a url"),
-        ("http://127.0.0.1:99999/v1", "port out of range 0-65535"),
+        ("http://127.0.0.1:99999/v1", "this one has no such host or port"),
         ("http://127.0.0.1/v1?key=1", "a url is http://HOST:PORT/v1, and nothing after that"),
     ],
 )
