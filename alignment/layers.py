@@ -176,7 +176,7 @@ def _assign_variant(values: Values, text: str) -> None:
         url, sharp, model = spec.partition("#")
         if not (sharp and model):
             raise ProfileError(
-                f"--alignment-variant {text!r}: a served model needs NAME=URL#MODEL, for example "
+                f"--alignment-variant {name!r}: a served model needs NAME=URL#MODEL, for example "
                 f"candidate=http://127.0.0.1:8000/v1#my-model"
             )
         variants[name] = {"endpoint": {"url": url, "model": model}}

@@ -116,7 +116,9 @@ class Endpoint(Table):
             parts = urlsplit(value)
             whole = bool(parts.hostname) and parts.port != 0
         except ValueError:
-            raise ValueError("a url is http://HOST:PORT/v1, and this one has no such host or port") from None
+            raise ValueError(
+                "a url is http://HOST:PORT/v1, and this one has no such host or port"
+            ) from None
         if parts.username is not None or parts.password is not None or "@" in value:
             raise ValueError("a key does not stand in a url: reports have it; use `key_env`")
         if parts.scheme not in {"http", "https"} or not whole or not _PLAIN.fullmatch(value):

@@ -7,13 +7,12 @@ ourselves (errors, the command line in a report) passes `redacted`. Imports noth
 from __future__ import annotations
 
 import base64
-import json
+import html
 import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
@@ -25,6 +24,8 @@ _SHORT, _WORD = 6, 12
 or `password` must not be blacked out in every answer that has the word."""
 
 _USER = re.compile(r"(?<=://)\S*@")
+_ALL_USER = re.compile(r"(?s)(?<=://).*@")
+"""The same in a text that is one address at most: a password may hold spaces."""
 _QUERY = re.compile(r"(://[^\s?]*\?)[^\s'\"]+")
 _OPTION = re.compile(
     r"(?is)(--?(?:[\w.]+[-_])*(?:api)?(?:key|token|secret|pass|passwd|password|credentials?|auth))"
@@ -64,7 +65,7 @@ def command(arguments: Sequence[str]) -> list[str]:
         elif option is not None and option[2]:
             found.append(f"{option[1]}={HIDDEN}")
         else:
-            found.append(redacted(argument))
+            found.append(redacted(_ALL_USER.sub(f"{HIDDEN}@", argument)))
         hide = option is not None and not option[2]
     return found
 
@@ -102,22 +103,30 @@ def _is_secret(key: str) -> bool:
 @cache
 def _pattern(keys: frozenset[str]) -> re.Pattern[str] | None:
     spellings = {each for key in keys for each in _spellings(key)}
-    if not spellings:
-        return None
-    return re.compile("|".join(map(re.escape, sorted(spellings, key=len, reverse=True))))
+    longest = sorted(spellings, key=len, reverse=True)
+    return re.compile("|".join(longest)) if longest else None
 
 
 def _spellings(key: str) -> Iterator[str]:
-    """A key as it may stand in a text: plain, escaped, percent-encoded, in hex, in base64."""
+    """Patterns of a key as it may stand in a text: plain or escaped, in hex, in base64."""
     raw = key.encode("utf-8", "surrogatepass")
-    escaped = json.dumps(key)[1:-1]
-    yield from (key, escaped, escaped.replace("/", r"\/"), ascii(key)[1:-1])
-    yield from (quote(key), quote(key, safe=""), quote_plus(key))
-    yield from ("".join(f"%{byte:02X}" for byte in raw), "".join(f"%{byte:02x}" for byte in raw))
-    yield "".join(f"\\u{ord(character):04x}" for character in key)
-    yield from (raw.hex(), raw.hex().upper())
+    yield _escaped(key)
+    yield f"(?i:{raw.hex()})"
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for before in range(3):  # `user:KEY` begins a key at any of three places of a group
             code = encode(b"\0" * before + raw).decode()
             known = code.rstrip("=")[:-1] if code.endswith("=") else code
-            yield known[(0, 2, 3)[before] :]
+            yield _escaped(known[(0, 2, 3)[before] :])
+
+
+def _escaped(text: str) -> str:
+    r"""A pattern of a text in which any character may be escaped, as often as it was quoted.
+
+    By JSON, Python and shells (`\"`, `\u0022`, `\x22`), in an address (`%22`), in HTML.
+    """
+    return "".join(
+        rf"(?:\\*{re.escape(character)}|\\+u00(?i:{ord(character):02x})|\\+x(?i:{ord(character):02x})"
+        rf"|%(?:25)*(?i:{ord(character):02x})|&#0*{ord(character)};|&#x0*(?i:{ord(character):x});"
+        rf"|{re.escape(html.escape(character))})"
+        for character in text
+    )

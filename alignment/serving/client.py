@@ -127,9 +127,9 @@ class Server:
                         yield good
             except BaseException:  # Ctrl-C, or nobody wants the rest: what is under way stops too
                 pool.shutdown(wait=False, cancel_futures=True)
-                while wait(everything, timeout=0).not_done:
+                while left := [future for future in everything if not future.done()]:
                     self._loop.stop()
-                    wait(everything, timeout=_AGAIN)
+                    wait(left, timeout=_AGAIN)
                 raise
         if error is not None:
             raise error

@@ -331,7 +331,7 @@ def test_a_served_variant_on_the_command_line(served):
 def test_a_url_without_a_model_is_refused(refused):
     line = refused("--alignment-variant", "candidate=http://127.0.0.1:8000/v1")
     assert line == (
-        "ERROR: --alignment-variant 'candidate=http://127.0.0.1:8000/v1': a served model needs "
+        "ERROR: --alignment-variant 'candidate': a served model needs "
         "NAME=URL#MODEL, for example candidate=http://127.0.0.1:8000/v1#my-model"
     )
 
@@ -346,7 +346,7 @@ def test_the_tiny_profile_refuses_a_served_model(refused):
     [
         ("https://models.example/v1", "is not on this machine; set `network = true`"),
         ("http://me:key@127.0.0.1/v1", "a key does not stand in a url"),
-        ("http://127.0.0.1:99999/v1", "this one has no such host or port"),
+        ("http://127.0.0.1:99999/v1", "this has no such host or port"),
         ("http://127.0.0.1/v1?key=1", "a url is http://HOST:PORT/v1, and nothing after that"),
     ],
 )
