@@ -131,7 +131,7 @@ class LLMJudge:
     def _said(self, reply: Reply) -> str:
         """The judgement in a reply, never in its thinking. Raises Malformed and NoAnswer."""
         if reply.missing is not None:
-            raise Malformed(reply.missing)
+            raise Malformed(f"no answer: {reply.missing}")
         return answer_of(reply.text, self._endpoint.thinking, "judge.endpoint.thinking")
 
     def _reply(self, question: list[Message], schema: Mapping[str, Any], seed: int) -> Reply:

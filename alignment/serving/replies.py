@@ -84,8 +84,7 @@ def read(found: object, *, ends: str = "") -> Reply:
             unseen = None if shown_all else tokens
             _nothing(said, ended=ended, stop=stop, thought=thought, unseen=unseen)
     except _Missing as missing:
-        reason = f"the server gave no answer: {missing}"
-        return Reply("", stop or "eos", tokens, **told, missing=reason)
+        return Reply("", stop or "eos", tokens, **told, missing=str(missing))
     return Reply(text, stop, tokens, **told)
 
 
