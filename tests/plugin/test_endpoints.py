@@ -1,6 +1,11 @@
 """Whole runs with a served variant and a served judge, and responses without a score."""
 
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -351,6 +356,28 @@ def test_recorded_responses_may_hold_thinking(served):
     apart = ("--alignment-set", "variants.candidate.generation.thinking=apart")
     served.run(*other, *apart).assert_outcomes(passed=TRIED + 2 * N - 2, skipped=2)
     assert {each["response"] for each in served.world.report()["cases"]} == {"yes"}
+
+
+def test_ctrl_c_ends_a_run_soon(served):
+    """Whatever the servers do: here nothing, for as long as the profile lets them."""
+    over = threading.Event()
+    served.policy.script = lambda *_: over.wait(60) and "late"
+    options = ("--alignment-set", "variants.candidate.endpoint.timeout=600", "-pno:cacheprovider")
+    told = (*options, "--alignment-profile", "served.toml", "--alignment-store", "store")
+    command = [sys.executable, "-mpytest", *told]
+    process = served.world.pytester.popen(command, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not served.policy.requests:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert b"KeyboardInterrupt" in output
+    over.set()
 
 
 # -- what is told --------------------------------------------------------------------------------
