@@ -9,6 +9,8 @@ from __future__ import annotations
 from alignment.redaction import redacted
 
 _QUOTED = 120
+_LOOKED_AT = 4096
+"""Characters that are searched for keys before a text is cut."""
 
 
 def quoted(value: object) -> str:
@@ -16,9 +18,10 @@ def quoted(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a number of {value.bit_length()} bits"
     if isinstance(value, str):  # before it is cut: half a key is no longer known for one
-        value = redacted(value)
+        value = redacted(value[:_LOOKED_AT])
     # Cut before and after: neither is a long text escaped whole, nor grows by it.
-    text = repr(value[:_QUOTED] if isinstance(value, str) else value)[:_QUOTED]
+    text = repr(value[:_QUOTED]) if isinstance(value, str) else redacted(repr(value)[:_LOOKED_AT])
+    text = text[:_QUOTED]
     whole = not isinstance(value, str) or len(value) <= _QUOTED
     return text if whole and len(text) < _QUOTED else f"{text[: _QUOTED - 4]}..."
 

@@ -124,9 +124,13 @@ def _escaped(text: str) -> str:
 
     By JSON, Python and shells (`\"`, `\u0022`, `\x22`), in an address (`%22`), in HTML.
     """
-    return "".join(
-        rf"(?:\\*{re.escape(character)}|\\+u00(?i:{ord(character):02x})|\\+x(?i:{ord(character):02x})"
-        rf"|%(?:25)*(?i:{ord(character):02x})|&#0*{ord(character)};|&#x0*(?i:{ord(character):x});"
-        rf"|{re.escape(html.escape(character))})"
-        for character in text
+    return "".join(map(_character, text))
+
+
+def _character(character: str) -> str:
+    # Every repetition has an end: a text of nothing but backslashes would else take for ever.
+    code = f"(?i:{ord(character):02x})"
+    return (
+        rf"(?:\\{{0,8}}{re.escape(character)}|\\{{1,8}}(?:u00|x){code}|%(?:25){{0,4}}{code}"
+        rf"|&\#(?:0{{0,6}}{ord(character)}|x0{{0,6}}{code});|{re.escape(html.escape(character))})"
     )

@@ -32,6 +32,9 @@ Found = TypeVar("Found")
 _SHOWN = 120
 """Characters of a server's own words in an error."""
 
+_LOOKED_AT = 16_384
+"""Characters of them that are searched for keys before they are cut."""
+
 _LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "anyio", "asyncio")
 """What takes part in asking, and logs."""
 
@@ -222,7 +225,7 @@ def _cause(error: BaseException) -> str:
 
 def _told(text: str) -> str:
     """A server's words: hostile, and some of them repeat the key."""
-    return shown(redaction.redacted(text), _SHOWN)
+    return shown(redaction.redacted(text[:_LOOKED_AT]), _SHOWN)
 
 
 def _first_line(body: bytes) -> str:

@@ -206,7 +206,7 @@ def _number(value: object) -> int | None:
 def _words(error: object) -> str:
     if isinstance(error, Mapping):
         error = error.get("message") or error.get("code") or "without a word"
-    return shown(without_keys(str(error)), 120)
+    return shown(without_keys(str(error)[:16_384]), 120)
 
 
 def _text(found: Mapping[str, Any], key: str) -> str | None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import time
 from urllib.parse import quote
 
 import pytest
@@ -50,6 +51,14 @@ def test_a_key_in_any_spelling(spelled):
     assert "c4nary" not in shown
     assert "0123" not in shown
     assert base64.b64encode(b"c4nary")[:6].decode() not in shown
+
+
+@pytest.mark.parametrize("unit", ["\\", "%25", "&#0", "s", "://", "a://b@", "?", "sk-c4nary"])
+def test_a_long_text_is_searched_in_time(unit):
+    began = time.process_time()
+    redaction.without_keys(unit * (200_000 // len(unit)))
+    redaction.redacted(unit * (16_384 // len(unit)))
+    assert time.process_time() - began < 10
 
 
 def test_a_key_of_a_library_is_known_without_being_named(monkeypatch):
