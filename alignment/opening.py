@@ -39,6 +39,7 @@ def open_policy(shop: Workshop, variant: str) -> Policy:
     if served is not None:
         return endpoint.EndpointPolicy(served, shop.store)
     settings = policy_settings(shop, variant)
+    models.check(shop)
     checkpoint = models.make(shop, variant)
     policy = huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
     shop.store.put(BEGINS_WITH, {policy.identity: policy.begins_with})
@@ -86,6 +87,7 @@ def open_judge(shop: Workshop, name: str) -> Judge:
         return keywords.KeywordFilter(judge.keywords, judge.dimension)
     if judge.endpoint is not None:
         return llm.LLMJudge(judge.endpoint, judge.revision, shop.store)
+    models.check(shop)
     return reward_model.RewardModelJudge(models.make(shop, name), judge_settings(shop, name))
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, locate, over
-from alignment.errors import TrainingError
-from alignment.hardware import device_of, kind_of, ready, versions
+from alignment.checkpoints.loading import check_whole
+from alignment.errors import ModelError, TrainingError
+from alignment.hardware import device_of, kind_of, ready, share_cores, versions
 from alignment.judges import degenerate
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -31,6 +32,8 @@ VERSION = 1
 """Raise it when the same recipe could give another model."""
 
 JUDGE = "judge"
+_WHOLE = "whole"
+"""Kind of record in the store: a checkpoint, and as what it is loaded -> true."""
 _SECOND = "judges."
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
 
@@ -40,7 +43,8 @@ class Workshop:
     """What models are made with: the profile, the store, the lessons (read when needed).
 
     `found` remembers by name what was found, `failed` by key what could not be trained, so that it
-    is tried once, not again for every variant that starts from it. `team` trains together.
+    is tried once, not again for every variant that starts from it; `whole` the names of what was
+    found whole. `team` trains together.
     """
 
     profile: Profile
@@ -51,6 +55,7 @@ class Workshop:
     team: Team = ALONE
     found: dict[str, Checkpoint] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
 
 
 def find(shop: Workshop, name: str) -> Checkpoint | None:
@@ -229,8 +234,57 @@ def loaded(
     )
 
 
+def check(shop: Workshop) -> None:
+    """Find out that every model which is only loaded is whole, before any of them is opened.
+
+    Else an answer would have been given by the time that its judge cannot be loaded. What was found
+    whole is remembered by its content. Raises ModelError.
+    """
+    if _WHOLE in shop.failed:
+        raise shop.failed[_WHOLE]
+    share_cores()
+    for name in names(shop.profile):
+        if name in shop.whole:
+            continue
+        try:
+            _check(shop, name)
+        except ModelError as error:
+            where = name if is_judge(name) else f"variants.{name}"
+            shop.failed[_WHOLE] = ModelError(f"{where}: {error}")
+            raise shop.failed[_WHOLE] from error
+        shop.whole.add(name)
+
+
+def _check(shop: Workshop, name: str) -> None:
+    found = _loaded_as(shop, name)
+    if found is None:
+        return
+    checkpoint, judge, fresh = found
+    libraries = versions("transformers", "peft")
+    key = content_key(_WHOLE, VERSION, checkpoint.identity, judge, fresh, libraries)
+    if not shop.store.get(_WHOLE, [key]):
+        check_whole(checkpoint, judge=judge, fresh=fresh)
+        shop.store.put(_WHOLE, {key: True})
+
+
+def _loaded_as(shop: Workshop, name: str) -> tuple[Checkpoint, bool, int | None] | None:
+    """The checkpoint that a variant or a judge is, or starts from; as a judge; with fresh outputs.
+
+    None where it starts from what is made here.
+    """
+    recipe = recipe_of(shop.profile, name)
+    if recipe.model is not None:
+        judge = recipe if isinstance(recipe, Judge) else None
+        return loaded(shop, recipe.model, recipe.revision, judge), judge is not None, None
+    if recipe.parent is None or not is_path_or_hub_id(recipe.parent):
+        return None
+    reward = recipe.stages[0].trainer == "reward"
+    return loaded(shop, recipe.parent, None), False, 1 if reward else None
+
+
 def _train(shop: Workshop, name: str, key: str) -> None:
     """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
+    shop.team.lead(lambda: check(shop))
     recipe, profile, team = recipe_of(shop.profile, name), shop.profile, shop.team
     ready(device_of(profile.device), profile.threads)
     started, logs = time.perf_counter(), []

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
     {
-        *("redaction", "errors", "records", "decisions", "files"),
+        *("redaction", "errors", "records", "decisions", "files", "limits"),
         *("location", "namesake", "outputs"),
     },
     {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress", "thinking"},

@@ -151,11 +151,12 @@ def test_chat_needs_a_chat_template(project, setting, where, folder, needs):
     [
         ("tokenizer_config.json", '{"chat_template": "{{ messages }}"}'),
         ("chat_template.jinja", "{{ messages }}"),
-        ("chat_template.json", '{"chat_template": "{{ messages }}"}'),
+        ("additional_chat_templates/default.jinja", "{{ messages }}"),
     ],
 )
 def test_a_chat_template_is_found_wherever_transformers_looks(project, file, text):
     for folder in ("model", "judge"):
+        (project / folder / file).parent.mkdir(exist_ok=True)
         (project / folder / file).write_text(text)
     ours = session(project, *CHAT)
     ours.check()  # raises where none is found
