@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from alignment import redaction
 from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
 from alignment.errors import Unscored
 from alignment.files.foreign import UnfitError, is_there, read_bytes
@@ -259,7 +260,7 @@ class Session:
             "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
             "memory": peak_memory() | {"stages": dict(self.progress.peaks)},
             "exit_status": exit_status,
-            "command": list(self.options.command),
+            "command": redaction.command(self.options.command),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),
