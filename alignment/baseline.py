@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignment.errors import BaselineError
-from alignment.files import MissingError, UnfitError, parse_json, read_text
+from alignment.files.foreign import MissingError, UnfitError, parse_json, read_text
 from alignment.store import content_key
 
 SCHEMA = 1

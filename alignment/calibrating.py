@@ -9,7 +9,14 @@ from typing import Any
 
 from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
 from alignment.errors import JudgeError, ProfileError
-from alignment.files import SETTINGS, UnfitError, is_there, parse_toml, read_text, require_folder
+from alignment.files.foreign import (
+    SETTINGS,
+    UnfitError,
+    is_there,
+    parse_toml,
+    read_text,
+    require_folder,
+)
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress

@@ -22,7 +22,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from alignment.errors import ProfileError, quoted
-from alignment.files import DEPTH, UnfitError, is_there, parse_toml, read_toml
+from alignment.files.foreign import DEPTH, UnfitError, is_there, parse_toml, read_toml
 from alignment.location import expand
 from alignment.profile import Profile
 from alignment.recipes import is_path_or_hub_id

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alignment.errors import quoted
-from alignment.files import UnfitError, is_there, read_toml
+from alignment.files.foreign import UnfitError, is_there, read_toml
 from alignment.location import ENVIRONMENT
 from alignment.outputs import DEFAULT, FORMATS
 from alignment.reporting.text import one_line

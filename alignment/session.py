@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
 from alignment.errors import Unscored
-from alignment.files import UnfitError, is_there, read_bytes
+from alignment.files.foreign import UnfitError, is_there, read_bytes
 from alignment.hardware import versions
 from alignment.layers import resolve
 from alignment.location import location

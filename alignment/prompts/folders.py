@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alignment.axes import DatasetSource
 from alignment.errors import PromptError
-from alignment.files import is_there
+from alignment.files.foreign import is_there
 from alignment.location import expand
 from alignment.prompts.jsonfiles import require_file
 

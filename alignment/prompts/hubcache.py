@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from alignment.axes import DatasetSource
-from alignment.files import MIB, UnfitError, read_text
+from alignment.files.foreign import MIB, UnfitError, read_text
 from alignment.location import expand
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
-from alignment.files import UnfitError, opened
+from alignment.files.foreign import UnfitError, opened
 from alignment.prompts.folders import data_files, local_folder
 from alignment.prompts.hubcache import revision
 from alignment.prompts.jsonfiles import require_file

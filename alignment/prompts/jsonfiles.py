@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from alignment.errors import PromptError
-from alignment.files import DOCUMENT, MIB, MissingError, UnfitError, in_words, opened
+from alignment.files.foreign import DOCUMENT, MIB, MissingError, UnfitError, in_words, opened
 
 LINE = 16 * MIB
 """Bytes of one line, unpacked."""

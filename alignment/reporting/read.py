@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import ReportError
-from alignment.files import UnfitError, read_json
+from alignment.files.foreign import UnfitError, read_json
 from alignment.reporting.document import SCHEMA
 
 COMPLETE, PARTIAL = "report", "report.partial"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import ReportError, StoreError
-from alignment.files import UnfitError, require_folder
+from alignment.files.foreign import UnfitError, require_folder
 from alignment.reporting.read import COMPLETE, PARTIAL
 
 Rendering = bytes | Iterable[str]

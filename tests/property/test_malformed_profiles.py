@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from alignment.errors import AlignmentError
-from alignment.files import parse_toml
+from alignment.files.foreign import parse_toml
 from alignment.hosting import plain
 from alignment.layers import BUILT_IN, resolve
 from alignment.session import Options, Session

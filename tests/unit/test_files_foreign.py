@@ -7,12 +7,12 @@ import socket
 import time
 import tracemalloc
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from alignment import files
 from alignment.errors import PromptError
-from alignment.files import (
+from alignment.files.foreign import (
     MissingError,
     UnfitError,
     parse_json,
@@ -31,7 +31,7 @@ def a_fifo(path):
 
 
 def a_socket(path):
-    here = files.Path.cwd()
+    here = Path.cwd()
     os.chdir(path.parent)  # the name of a socket has no more than 107 bytes
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(path.name)
@@ -66,7 +66,7 @@ def test_a_pipe_of_the_shell_is_none_either():
     reads, writes = os.pipe()  # what <(...) gives, with nobody who writes
     try:
         with pytest.raises(UnfitError, match="it is a FIFO"):
-            read_text(files.Path(f"/dev/fd/{reads}"))
+            read_text(Path(f"/dev/fd/{reads}"))
     finally:
         os.close(reads)
         os.close(writes)
@@ -218,11 +218,11 @@ def test_long_lines_that_are_rows_are_read(tmp_path):
 def test_a_folder_can_be_made_only_below_folders(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    for path in (tmp_path, tmp_path / "a" / "b", files.Path()):
+    for path in (tmp_path, tmp_path / "a" / "b", Path()):
         require_folder(path)
     for path in ("file", "file/a/b", "loop"):
         with pytest.raises(UnfitError, match="is there and is no folder"):
             require_folder(tmp_path / path)
     with suppress(UnfitError):
-        require_folder(files.Path("/dev/null/x"))
+        require_folder(Path("/dev/null/x"))
         pytest.fail("a device is no folder")
