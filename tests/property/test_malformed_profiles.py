@@ -104,7 +104,7 @@ FEW = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-MANY = settings(FEW, max_examples=2000)
+MANY = settings(FEW, max_examples=1000)
 OPTIONS = (
     st.lists(
         st.one_of(
