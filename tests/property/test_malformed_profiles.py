@@ -21,7 +21,6 @@ GOOD = {
     "asked": parse_toml(KINDS["PROFILE"]),
     "told": parse_toml(KINDS["RECORDED"]),
     "tiny": parse_toml((BUILT_IN / "tiny.toml").read_text()),
-    "paper": parse_toml((BUILT_IN / "paper.toml").read_text()),
 }
 TEXTS = st.one_of(
     st.text(max_size=20),
