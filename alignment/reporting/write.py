@@ -78,6 +78,9 @@ def check_place(directory: Path) -> None:
         require_folder(directory)
     except UnfitError as error:
         raise ReportError(f"--alignment-report: {error}; name a folder") from None
+    for path in (directory / name for page in _PAGES for name in (page, _partial(page))):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ReportError(f"--alignment-report: {path} is there and is no regular file")
 
 
 def _partial(name: str) -> str:
@@ -95,7 +98,7 @@ def _replace_all(texts: dict[Path, Rendering], last: Path) -> bool:
             _write(fresh[path], text)
         changed = not (last.is_file() and filecmp.cmp(last, fresh[last], shallow=False))
         for path in texts.keys() - {last}:
-            before = path.read_bytes() if path.exists() else None
+            before = path.read_bytes() if path.is_file() else None
             fresh[path].replace(path)
             replaced[path] = before
         fresh[last].replace(last)  # the large one: nothing fails after it, nothing of it is kept
