@@ -9,6 +9,7 @@ from typing import Any
 
 from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
 from alignment.errors import JudgeError, ProfileError
+from alignment.files import write_file
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -85,17 +86,15 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
     import tomlkit  # noqa: PLC0415 - only who writes a profile needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else f'extends = "{extends}"\n'
-        document = tomlkit.parse(text)
+        there = path.read_bytes() if path.exists() else f'extends = "{extends}"\n'.encode()
+        document = tomlkit.parse(there.decode())
         axes = _table(document, "axes", path)
         for axis, proposal in found.items():
             own = _table(axes, axis, path)
             own["threshold"] = tomlkit.item(threshold_of(proposal)).comment(remark(proposal))
             own["comparison"] = ">="
-        draft.write_text(tomlkit.dumps(document), encoding="utf-8")
-        draft.replace(path)
+        write_file(path, tomlkit.dumps(document).encode())
     except (TOMLKitError, UnicodeDecodeError) as error:
         raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
     except OSError as error:

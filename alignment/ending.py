@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,16 +119,13 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
 
     config, ours, document = session.config, session_of(session.config), ending.document
     try:
-        if document is not None and ours.accepted:
-            ending.lines += _accept(session, ours, complete=bool(document["complete"]))
-            document["run"]["accepted"] = sorted(ours.accepted)
-    except AlignmentError as error:
-        _failed(ending, error)
-    try:
         if document is not None:
-            document["run"]["exit_status"] = int(session.exitstatus)
-            path = publish(ours.options.report, document, ours.options.formats, ours.study.store)
-            ending.lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
+            with _accepted(session, ending) as lines:  # taken back where no report says so
+                document["run"]["exit_status"] = int(session.exitstatus)
+                store, options = ours.study.store, ours.options
+                path = publish(options.report, document, options.formats, store)
+            report = os.path.relpath(path, config.invocation_params.dir)
+            ending.lines += [*lines, f"report: {report}"]
             github.summarise(document)
     except AlignmentError as error:
         _failed(ending, error)
@@ -143,8 +141,25 @@ def _failed(ending: _Ending, error: AlignmentError) -> None:
     ending.failed = True
 
 
-def _accept(session: pytest.Session, ours: Session, *, complete: bool) -> list[str]:
-    """Replace the baselines that were asked for, if the run can be relied on: a line for each."""
+@contextmanager
+def _accepted(session: pytest.Session, ending: _Ending) -> Iterator[list[str]]:
+    """Replace the baselines that were asked for: a line for each. A refusal is the ending's."""
+    ours, document, lines = session_of(session.config), ending.document, list[str]()
+    with ExitStack() as steps:
+        try:
+            if document is not None and ours.accepted:
+                _require_whole(session, ours, complete=bool(document["complete"]))
+                folder = session.config.invocation_params.dir
+                for path in steps.enter_context(ours.promoted()):
+                    lines.append(f"baseline: {os.path.relpath(path, folder)}")
+                document["run"]["accepted"] = sorted(ours.accepted)
+        except AlignmentError as error:
+            _failed(ending, error)
+        yield lines
+
+
+def _require_whole(session: pytest.Session, ours: Session, *, complete: bool) -> None:
+    """Raise BaselineError where the run cannot be relied on."""
     names = ", ".join(sorted(ours.accepted))
     why = "it is not complete" if not complete or ours.options.limit is not None else ""
     if session.testsfailed:
@@ -153,8 +168,6 @@ def _accept(session: pytest.Session, ours: Session, *, complete: bool) -> list[s
         why = "it was interrupted"
     if why:
         raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
-    folder = session.config.invocation_params.dir
-    return [f"baseline: {os.path.relpath(path, folder)}" for path in ours.promote()]
 
 
 def pytest_terminal_summary(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from alignment.errors import AlignmentError
+from alignment.files import add_files
 from alignment.layers import BUILT_IN, built_in
 from alignment.namesake import OURS
 
@@ -40,22 +39,17 @@ def start(folder: Path, profile: str) -> Started:
     not at all.
 
     Raises AlignmentError with one line for an unknown profile, and for a folder that cannot be
-    written.
+    written; none of the files is then there.
     """
     texts = starter(profile)
-    written: list[str] = []
-    left: list[str] = []
     try:
-        for name, text in texts.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (written if _placed(path, text) else left).append(name)
+        written = add_files(folder, texts)
     except OSError as error:
         where = error.filename or folder
         raise AlignmentError(
             f"init: {where}: {error.strerror or error}; name a folder that can be written"
         ) from error
-    return Started(tuple(written), tuple(left))
+    return Started(tuple(written), tuple(name for name in texts if name not in written))
 
 
 def starter(profile: str) -> dict[str, str]:
@@ -98,22 +92,3 @@ def _workflow() -> str:
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-def _placed(path: Path, text: str) -> bool:
-    """Whether the file was written: not if there is anything of that name, a dead link included."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        try:
-            os.link(fresh, path)  # unlike a rename it refuses to replace
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without hard links
-            if os.path.lexists(path):
-                return False
-            fresh.replace(path)
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-    return True

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
-    {"errors", "records", "decisions", "location", "namesake", "outputs"},
+    {"errors", "records", "decisions", "location", "namesake", "outputs", "files"},
     {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "checkpoints", "tokens", "serving"},
@@ -139,7 +139,8 @@ def test_analysis_is_pure():
 def test_reporting_renders_what_it_is_given():
     for path in (PACKAGE / "reporting").rglob("*.py"):
         ours = {name for name, _ in imports(path) if name.startswith("alignment.")}
-        allowed = tuple(f"alignment.{name}" for name in ("errors", "records", "decisions"))
+        known = ("errors", "files", "records", "decisions")
+        allowed = tuple(f"alignment.{name}" for name in known)
         allowed += ("alignment.reporting",)
         assert all(name.startswith(allowed) for name in ours), path
         rendering = {"cases.py": {"pyarrow"}, "page.py": {"jinja2"}}.get(path.name, set())
