@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from alignment.errors import AlignmentError
 from alignment.files import add_files
@@ -15,6 +17,7 @@ from alignment.namesake import OURS
 _HERE = Path(__file__).parent
 STARTER = _HERE / "starter"
 SUITE = "eval_suites"
+CONSTRAINTS = "alignment-constraints.txt"
 _OWN_MODELS = (
     "[variants.base]",
     'model = "./my-base"',
@@ -22,6 +25,10 @@ _OWN_MODELS = (
     'model = "./my-checkpoint"',
 )
 """What the commented profile has as comments, for those who start from the built-in world."""
+_CONSTRAINED = """\
+# What the workflow installs: the versions that were here when it was written. Others may give other
+# answers and scores; after a change of them expect to accept baselines anew.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ def starter(profile: str) -> dict[str, str]:
         "alignment.toml": _profile(profile),
         **{f"{SUITE}/{path.name}": _text(path) for path in sorted(_suite().glob("*.py"))},
         f"{SUITE}/__baselines__/README.md": _text(STARTER / "baselines.md"),
+        CONSTRAINTS: _CONSTRAINED + "".join(f"{each}\n" for each in _pinned()),
         ".github/workflows/alignment.yml": _workflow(),
     }
 
@@ -82,12 +90,46 @@ def _profile(name: str) -> str:
 
 
 def _workflow() -> str:
-    """The workflow, which installs the version that wrote it."""
+    """The workflow, which installs the version that wrote it, on the same Python."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    wanted = f"{OURS}=={_own()['version']}"
+    text = _text(STARTER / "workflow.yml")
+    return text.replace("DISTRIBUTION", wanted).replace("PYTHON", python)
+
+
+def _own() -> dict[str, Any]:
+    """Our version and requirements: as installed, or those of a checkout on the path."""
     try:
-        wanted = f"{OURS}=={metadata.version(OURS)}"
-    except metadata.PackageNotFoundError:  # a checkout on the path, installed nowhere
-        wanted = OURS
-    return _text(STARTER / "workflow.yml").replace("DISTRIBUTION", wanted)
+        return {"version": metadata.version(OURS), "dependencies": metadata.requires(OURS) or []}
+    except metadata.PackageNotFoundError:
+        project: dict[str, Any] = tomllib.loads(_text(_HERE.parent / "pyproject.toml"))["project"]
+        return project
+
+
+def _pinned() -> list[str]:
+    """`name==version`, as it is installed here, of all that we need, directly or not."""
+    from packaging.requirements import Requirement  # noqa: PLC0415 - only `init` needs it
+    from packaging.utils import canonicalize_name  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    waiting = [need for each in _own()["dependencies"] if not (need := Requirement(each)).marker]
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        if f"{name}{wanted.extras}" in seen:
+            continue
+        seen.add(f"{name}{wanted.extras}")
+        try:
+            there = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # for another system, or one that nobody missed
+            continue
+        found[name] = there.version.partition("+")[0]  # a build for one device is no version
+        for each in map(Requirement, there.requires or ()):
+            extras = wanted.extras or {""}
+            if each.marker is None or any(each.marker.evaluate({"extra": e}) for e in extras):
+                waiting.append(each)
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
 
 
 def _text(path: Path) -> str:
