@@ -39,11 +39,12 @@ def read(path: Path) -> Journal | None:
     """A journal; None where there is none, or one that was never finished: nothing was begun."""
     try:
         found = Journal(**json.loads(path.read_text(encoding="utf-8")))
-        names = (found.folder, *found.place, *found.withdraw, *found.carried)
-        inside = not any(PurePath(n).is_absolute() or ".." in PurePath(n).parts for n in names)
+        names = [found.folder, *found.place, *found.withdraw, *dict(found.carried)]
+        paths = [PurePath(name) for name in names]
     except (FileNotFoundError, ValueError, TypeError, RecursionError):
         return None
-    return found if inside else None
+    inside = not any(path.is_absolute() or ".." in path.parts for path in paths)
+    return found if inside and found.place else None
 
 
 def carry_out(room: Path, beside: Path) -> None:

@@ -96,10 +96,9 @@ class Replacement:
             self._new.rename(self.folder)
             self._done = NEW
         else:
-            every = dict.fromkeys((*reversed(self._names), *gone))
-            there = [name for name in every if os.path.lexists(self.folder / name)]
-            if not self._exchanged(there):
-                self._move(there)
+            every = list(dict.fromkeys((*reversed(self._names), *gone)))
+            if not self._exchanged(every):
+                self._move([name for name in every if os.path.lexists(self.folder / name)])
         rooms.flush(self.folder.parent)
 
     def take_back(self) -> None:
@@ -128,14 +127,13 @@ class Replacement:
 
     # -- by an exchange --------------------------------------------------------------------------
 
-    def _exchanged(self, there: list[str]) -> bool:
+    def _exchanged(self, ours: list[str]) -> bool:
         """Whether the folders could be exchanged."""
-        beside = self._room.parent.parent
-        if beside == self.folder or Path.cwd().is_relative_to(self.folder):
-            return False
         try:
-            self._carry("", {*there, *self._names})
-            self._note(SWAP, Journal(self.folder.name, self._names, there, self._carried))
+            if self._room.parent.parent == self.folder or Path.cwd().is_relative_to(self.folder):
+                return False
+            self._carry("", set(ours))
+            self._note(SWAP, Journal(self.folder.name, self._names, ours, self._carried))
             self._flush()
             _exchange(self._new, self.folder)
         except OSError:

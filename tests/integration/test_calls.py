@@ -131,12 +131,15 @@ def project(request, tmp_path_factory):
     assert not drafts(last)
     assert old != new
     print(f"\n{request.param}: {len(names)} calls")  # noqa: T201
-    return model, command, names, old, new
+    assert run(last, command)[0] == 0
+    # Killed between its two steps, an accepting run is repeated against what it has accepted.
+    news = (new, sets(last))
+    return model, command, names, old, news
 
 
 @pytest.mark.parametrize("start", range(0, FIRST, BLOCK))
 def test_killed_at_each_of_the_first_200_calls(project, start):
-    model, command, names, old, new = project
+    model, command, names, old, news = project
     if start >= len(names):
         pytest.skip(f"there are only {len(names)}")
     for number in range(start, min(start + BLOCK, len(names))):
@@ -149,7 +152,7 @@ def test_killed_at_each_of_the_first_200_calls(project, start):
         run(scene, command, STRACE, "-o", "/dev/null", "-e", f"trace={name}", "-e", inject)
         found = sets(scene)
         for folder, files in found.items():
-            assert files in (old[folder], new[folder]), f"{folder} at {number}: {name}"
+            assert files in (old[folder], news[0][folder]), f"{folder} at {number}: {name}"
         listed = ["git", "ls-files", "--others", "--exclude-standard"]
         untracked = subprocess.check_output(listed, cwd=scene, text=True).split()
         baselines = [Path(each).name for each in untracked if "__baselines__" in each]
@@ -157,5 +160,5 @@ def test_killed_at_each_of_the_first_200_calls(project, start):
         assert not [each for each in drafts(scene) if each.startswith("reports/alignment/")]
         status, told = run(scene, command)
         assert status == 0, f"at {number}: {name}: {told}"
-        assert sets(scene) == new, f"after {number}: {name}"
+        assert sets(scene) in news, f"after {number}: {name}"
         assert not drafts(scene), f"after {number}: {name}"

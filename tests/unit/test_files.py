@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from alignment import files
+from alignment import files, starting
 from alignment.analysis.calibration import ScoredPair, propose, youden
 from alignment.calibrating import write_into
 from alignment.errors import AlignmentError
@@ -136,7 +137,8 @@ class Starting(Scene):
     """Files one by one: each is there, whole, or not."""
 
     def act(self):
-        start(self.place, "tiny")
+        with patch.object(starting, "_pinned", lambda: ["torch==1"]):  # half a second each time
+            start(self.place, "tiny")
 
 
 class Calibrating(Scene):
@@ -190,6 +192,8 @@ def scenes(memory, kind, first, exchange, step):
     """Gives one scene after the other, and the state that each should come to."""
     if not exchange and (first or kind in (Calibrating, Starting)):
         pytest.skip("no folders are exchanged")
+    if kind is Starting and not first:
+        pytest.skip("what is there is left alone")
     last = kind(memory / "undisturbed", first=first)
     model = last.copied(memory / "model")
     with CALLS["Calls"](lambda _: False, None).noted(exchange=exchange):
