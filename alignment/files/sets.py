@@ -74,7 +74,8 @@ class Replacement:
         """Make a file. The one that is made last says that the set is whole."""
         path = self._new / name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.parent != self._new:
+                path.parent.mkdir(parents=True, exist_ok=True)
             rooms.write_new(path, content)
         except OSError as error:  # by the name that means something to the reader
             raise OSError(error.errno, error.strerror, str(self.folder / name)) from error
