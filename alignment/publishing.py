@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment import figures
-from alignment.files import Content
+from alignment.files.rooms import Content
 from alignment.outputs import DEFAULT, FILES, PICTURES
 from alignment.reporting import cases, jsontext
 from alignment.reporting.markdown import markdown

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import AlignmentError
-from alignment.files import add_files
+from alignment.files.single import add_files
 from alignment.layers import BUILT_IN, built_in
 from alignment.namesake import OURS
 

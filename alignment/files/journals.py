@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 
+from alignment.files.foreign import UnfitError, read_json
+
 SWAP, MOVES = "swap", "moves"
 NEW, OLD = "new", "old"
 
@@ -38,12 +40,12 @@ class Journal:
 def read(path: Path) -> Journal | None:
     """A journal; None where there is none, or one that was never finished: nothing was begun."""
     try:
-        found = Journal(**json.loads(path.read_text(encoding="utf-8")))
+        found = Journal(**read_json(path))
         names = [found.folder, *found.place, *found.withdraw, *dict(found.carried)]
         paths = [PurePath(name) for name in names]
-    except (FileNotFoundError, ValueError, TypeError, RecursionError):
+    except (UnfitError, TypeError, ValueError):
         return None
-    inside = not any(path.is_absolute() or ".." in path.parts for path in paths)
+    inside = not any(p.is_absolute() or ".." in p.parts or "\0" in str(p) for p in paths)
     return found if inside and found.place else None
 
 

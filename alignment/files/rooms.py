@@ -165,14 +165,3 @@ def flush(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def private_folder(path: Path) -> None:
-    """Make a folder for prompts and answers: its owner's, and the group's where the umask asks.
-
-    Raises OSError.
-    """
-    path.mkdir(0o770)
-    mode = path.stat().st_mode
-    if not mode & 0o020:
-        path.chmod(mode & 0o7700)

@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alignment.files import rooms
+from alignment.files.access import private_folder
 from alignment.files.journals import MOVES, NEW, OLD, SWAP, Journal, move
 
 _MOST = 1000
@@ -39,13 +40,13 @@ def replacing(folder: Path, *, private: bool = False) -> Iterator[Replacement]:
     """Gives a set of files to fill and to `commit`; a folder that is not there yet is made.
 
     When anything is raised within, whatever was committed is taken back, and all is as it was.
-    `private`: a new folder is for its owner only (see `private_folder`). Raises OSError.
+    `private`: a new folder is for its owner only (see `files.access`). Raises OSError.
     """
     folder = Path(os.path.realpath(folder))
     recover(folder)
     with rooms.named(folder), rooms.parents(folder.parent), rooms.room(_beside(folder)) as room:
         new = Replacement(folder, room)
-        (rooms.private_folder if private else Path.mkdir)(room / NEW)
+        (private_folder if private else Path.mkdir)(room / NEW)
         try:
             yield new
         except BaseException:

@@ -11,7 +11,7 @@ from typing import Any
 from alignment import opening
 from alignment.baseline import Baseline, Probe, Row, dumps, path_of
 from alignment.errors import BaselineError
-from alignment.files import Replacement, recover, replacing
+from alignment.files.sets import Replacement, recover, replacing
 from alignment.gating.coverage import lacking
 from alignment.gating.keeper import Found, Gatekeeper
 from alignment.gating.manifests import manifest
@@ -144,7 +144,7 @@ def promoted(folder: Path, texts: Mapping[str, str]) -> Iterator[list[Path]]:
             where = error.filename or folder
             raise BaselineError(
                 f"baselines cannot be written: {where}: {error.strerror or error}; "
-                "make the folder writable and run again"
+                "make room and see that the folder can be written, then run again"
             ) from error
         yield replaced
 

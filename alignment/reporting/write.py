@@ -15,8 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import StoreError
-from alignment.files import Content, replacing
+from alignment.errors import ReportError, StoreError
+from alignment.files.foreign import UnfitError, require_folder
+from alignment.files.rooms import Content
+from alignment.files.sets import replacing
 from alignment.reporting.read import COMPLETE, PARTIAL
 
 REPORT = f"{COMPLETE}.json"
@@ -65,9 +67,17 @@ def write_report(
         where = error.filename or directory
         raise StoreError(
             f"the report cannot be written: {where}: {error.strerror or error}; "
-            "make the folder writable or choose another"
+            "make room, see that the folder can be written, or choose another"
         ) from error
     return directory / report
+
+
+def check_place(directory: Path) -> None:
+    """See before a run that a report can lie there. Raises ReportError where no folder can."""
+    try:
+        require_folder(directory)
+    except UnfitError as error:
+        raise ReportError(f"--alignment-report: {error}; name a folder") from None
 
 
 def _partial(name: str) -> str:

@@ -1,6 +1,6 @@
 """The real command, killed by strace at each of its first 200 calls that change a file system.
 
-`tests/unit/test_files.py` does the same, and refuses calls, for each way to write by itself.
+`tests/unit/test_files_killed.py` does the same, and refuses calls, for each way to write by itself.
 """
 
 import json
@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.skipif(STRACE is None, reason="strace is not installed"),
 ]
 
+BASELINES, REPORT = "eval_suites/__baselines__/world", "reports/alignment"
 FIRST, BLOCK = 200, 25
 CALLS = (
     "write,pwrite64,writev,rename,renameat,renameat2,fsync,fdatasync,ftruncate,link,linkat,"
@@ -85,7 +86,7 @@ def run(place, command, *tracing):
 def sets(place):
     """The baselines and the report, without what differs between two equal runs."""
     found = {}
-    for folder in ("eval_suites/__baselines__/world", "reports/alignment"):
+    for folder in (BASELINES, REPORT):
         files = {p.name: p.read_text() for p in (place / folder).iterdir() if p.is_file()}
         if text := files.get("report.json"):
             document = json.loads(text)
@@ -168,7 +169,10 @@ def test_killed_at_each_of_the_first_200_calls(project, start):
 
 @pytest.mark.parametrize("start", range(0, FIRST, BLOCK))
 def test_refused_at_each_of_the_first_200_calls(project, start):
-    """One line, exit code 1 or 4, and all as before; or the run goes on without."""
+    """One line, exit code 1 or 4, and the baselines as before; or the run goes on without.
+
+    What the refusal led to may be reported, whole.
+    """
     model, command, names, said, old, news = project
     if start >= len(names):
         pytest.skip(f"there are only {len(names)}")
@@ -188,5 +192,10 @@ def test_refused_at_each_of_the_first_200_calls(project, start):
         assert "INTERNALERROR" not in told, where
         assert status in (0, 1, 4), where
         found = sets(scene)
-        assert found in news if status == 0 else found == old, where
+        if status == 0:
+            assert found in news, where
+        else:
+            baselines, report = found.values()
+            assert baselines == old[BASELINES], where
+            assert report == old[REPORT] or report.keys() == old[REPORT].keys(), where
         assert not drafts(scene), where

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from alignment.files import recover, replacing, rooms, sets
+from alignment.files import rooms, sets
+from alignment.files.sets import recover, replacing
 
 CALLS = runpy.run_path(str(Path(__file__).parents[1] / "calls.py"))
 
@@ -143,7 +144,7 @@ def test_killed_with_its_room_within_the_folder(folder, monkeypatch):
 MOUNTED = """
 import subprocess, sys
 from pathlib import Path
-from alignment.files import replacing
+from alignment.files.sets import replacing
 folder, other = Path(sys.argv[1]), Path(sys.argv[2])
 subprocess.run(["mount", "--bind", other, folder], check=True)
 for text in ("one", "two"):
@@ -228,6 +229,7 @@ def test_several_at_once_leave_one_whole_set(folder):
         json.dumps({"folder": "folder", "place": ["/mine", "seal"], "withdraw": []}),
         json.dumps({"folder": "folder", "place": 3, "withdraw": [4]}),
         json.dumps({"folder": "folder", "place": [], "withdraw": []}),
+        json.dumps({"folder": "folder", "place": ["a\0", "seal"], "withdraw": ["a\0"]}),
         json.dumps({"folder": "folder", "place": ["a"], "withdraw": [], "carried": [1]}),
     ],
 )
