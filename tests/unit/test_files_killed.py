@@ -16,10 +16,11 @@ from unittest.mock import patch
 
 import pytest
 
-from alignment import files, starting
+from alignment import starting
 from alignment.analysis.calibration import ScoredPair, propose, youden
 from alignment.calibrating import write_into
 from alignment.errors import AlignmentError
+from alignment.files.sets import recover
 from alignment.gating.accepting import promoted
 from alignment.outputs import FILES
 from alignment.publishing import renderings
@@ -250,7 +251,7 @@ def test_what_a_killed_one_left_goes_without_another(scenes, kind, exchange):
     made, new = scenes
     for number, scene in made:
         ended = not killed(number, scene.act, exchange=exchange)
-        files.recover(scene.place / BASELINES)
+        recover(scene.place / BASELINES)
         state = scene.state()
         if scene.first:
             assert whole(state, scene.old, new, exchange=True)
