@@ -34,6 +34,8 @@ _FEW = {True: 100, False: 1000}
 """How many layers of known weights, or whatever else, there may be whatever the weights say."""
 _BEYOND = 64
 """How many times the largest dimension of its weights a size may be: what is packed or fused."""
+_SMALL = 10_000
+"""A size that costs nothing, whatever the weights say."""
 _DTYPE = re.compile(
     r"^(?:torch\.)?(?:auto|half|double|float|bool|bfloat16|float(?:4|6|8|16|32|64)(?:_\w+)?|"
     r"u?int(?:[1-8]|16|32|64))$"
@@ -64,7 +66,7 @@ def check_sizes(
         elif key == _POSITIONS:
             if value > _FARTHEST:
                 raise ModelError(f"{where}; at most {_FARTHEST} positions are possible")
-        elif value > (_BEYOND * largest if shapes else _FARTHEST):
+        elif value > (max(_BEYOND * largest, _SMALL) if shapes else _FARTHEST):
             there = f"its weights, whose largest dimension is {largest}" if shapes else "any model"
             raise ModelError(f"{where}, far beyond {there}")
 
