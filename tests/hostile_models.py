@@ -292,7 +292,10 @@ HOSTILE = {
     "adapter-xlora": (adapted(peft_type="XLORA"), "further adapters from elsewhere"),
     "adapter-pattern": (adapted(target_modules=r"(\w+\.?)+x"), "repeats what repeats itself"),
     "adapter-no-pattern": (adapted(target_modules="(("), "is no pattern"),
-    "adapter-base-home": (adapted(base_model_name_or_path="~nobody-x/m"), "that home folder"),
+    "adapter-base-home": (
+        adapted(base_model_name_or_path="~nobody-x/m"),
+        "the home folder that ~ stands",
+    ),
     "adapter-url": (adapted(base_model_name_or_path="https://x.y/z"), "models are folders or ids"),
     "adapter-revision": (adapted(revision=["x"]), "a text is required"),
     "adapter-base-list": (adapted(base_model_name_or_path=["x"]), "names no base_model_name"),
