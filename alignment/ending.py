@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,15 +106,14 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
     if document is not None:
         document["run"].pop("accepted", None)
         try:
-            ending.lines += _accept(session, document)
-        except AlignmentError as error:
-            ending.errors.append(_line(error))
-        if session.exitstatus == pytest.ExitCode.OK and blocking(document) and not ending.errors:
-            ending.errors.append("the gate blocks, though no test failed: see the report")
-        _fail(session, ending)
-        try:
-            path = _publish(session, document)
-            ending.lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
+            with _accepted(session, ending) as lines:  # taken back where no report says so
+                passed = session.exitstatus == pytest.ExitCode.OK and not ending.errors
+                if passed and blocking(document):
+                    ending.errors.append("the gate blocks, though no test failed: see the report")
+                _fail(session, ending)
+                path = _publish(session, document)
+            report = os.path.relpath(path, config.invocation_params.dir)
+            ending.lines += [*lines, f"report: {report}"]
             try:
                 github.summarise(document)
             except AlignmentError as error:
@@ -146,21 +146,36 @@ def _fail(session: pytest.Session, ending: _Ending) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _accept(session: pytest.Session, document: dict[str, Any]) -> list[str]:
-    """Replace the baselines that were asked for, if the run can be relied on: a line for each.
+@contextmanager
+def _accepted(session: pytest.Session, ending: _Ending) -> Generator[list[str]]:
+    """Replace the baselines that were asked for: a line for each. A refusal is the ending's.
 
-    Raises BaselineError where it cannot, or where none of the gated tests accepted anything.
+    When anything is raised within, the old ones are back.
     """
-    ours = session_of(session.config)
-    if not ours.accepted and not (ours.options.update == "all" and ours.gated):
-        return []
-    names = ", ".join(sorted(ours.accepted)) or "any variant"
+    ours, document, lines = session_of(session.config), ending.document, list[str]()
+    assert document is not None  # noqa: S101 - a run of which something is known
+    with ExitStack() as steps:
+        try:
+            if ours.accepted or (ours.options.update == "all" and ours.gated):
+                _require_acceptable(session, document)
+                folder = session.config.invocation_params.dir
+                for path in steps.enter_context(ours.promoted()):
+                    lines.append(f"baseline: {os.path.relpath(path, folder)}")
+                document["run"]["accepted"] = sorted(ours.accepted)
+        except AlignmentError as error:
+            ending.errors.append(_line(error))
+        try:
+            yield lines
+        except BaseException:
+            document["run"].pop("accepted", None)
+            raise
+
+
+def _require_acceptable(session: pytest.Session, document: dict[str, Any]) -> None:
+    """Raise BaselineError where the run cannot be relied on, or none of its tests accepted it."""
     if why := _why_not(session, document):
+        names = ", ".join(sorted(session_of(session.config).accepted)) or "any variant"
         raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
-    paths = ours.promote()
-    document["run"]["accepted"] = sorted(ours.accepted)
-    folder = session.config.invocation_params.dir
-    return [f"baseline: {os.path.relpath(path, folder)}" for path in paths]
 
 
 def _why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:

@@ -9,12 +9,13 @@ import re
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from alignment import redaction
 from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
 from alignment.errors import Unscored
 from alignment.files.foreign import UnfitError, is_there, read_bytes
@@ -158,9 +159,11 @@ class Session:
     @cached_property
     def keeper(self) -> Gatekeeper:
         """The gate over the study, once a gated test was collected."""
+        from alignment.files.sets import recover  # noqa: PLC0415
         from alignment.gating.keeper import Gatekeeper  # noqa: PLC0415 - only gated runs pay
 
         assert self.baselines is not None  # noqa: S101 - set where the tests are collected
+        recover(self.baselines)
         return Gatekeeper(
             self.study,
             self.baselines,
@@ -191,12 +194,15 @@ class Session:
             updating=updating,
         )
 
-    def promote(self) -> list[Path]:
-        """Write the accepted baselines; the files that changed. Raises AlignmentError."""
-        from alignment.gating.accepting import promote  # noqa: PLC0415
+    def promoted(self) -> AbstractContextManager[list[Path]]:
+        """Write the accepted baselines; the files that changed. Raises AlignmentError.
+
+        When anything is raised within, the old ones are back.
+        """
+        from alignment.gating.accepting import promoted  # noqa: PLC0415
 
         order = [name for name in self.profile.variants if name in self.accepted]
-        return promote(self.keeper.folder, {name: self._accepted_text(name) for name in order})
+        return promoted(self.keeper.folder, {name: self._accepted_text(name) for name in order})
 
     def _accepted_text(self, variant: str) -> str:
         """The baseline that the run would leave, made once for all rates of a variant."""
@@ -259,7 +265,7 @@ class Session:
             "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
             "memory": peak_memory() | {"stages": dict(self.progress.peaks)},
             "exit_status": exit_status,
-            "command": list(self.options.command),
+            "command": redaction.command(self.options.command),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),

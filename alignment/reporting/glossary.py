@@ -18,7 +18,10 @@ _WORDS = {
         "no real answer: empty, symbols only, the prompt again, a loop, or speaking on for the "
         "human"
     ),
-    "unscored": "a response that the judge gave no score: it is in no other figure",
+    "unscored": (
+        "a response without a score, because the judge gave none or there was no answer: it is in "
+        "no other figure"
+    ),
     "variant": "a model under evaluation",
     "reference": "the variant that the others' changes are counted from",
     "baseline": "the stored verdicts of an accepted run: what this run must not be worse than",
