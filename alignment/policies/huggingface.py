@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-_HUMAN = re.compile(rf"\n\s*{HUMAN}:")
+_HUMAN = re.compile(rf"(?<!\s)[^\S\n]*+\n\s*+{HUMAN}:")
 _LABEL = 16
 """Tokens at an answer's end in which the label of the human's turn is looked for."""
 

@@ -22,9 +22,9 @@ _TEXT = 70
 class Verdict:
     """Whether to merge, in words for someone who has never seen a report.
 
-    `outcome` is the gate's worst, `accepted` where this run became the baseline that it was held
-    against, None where no gate was held; `headline` is one sentence; `details` are a sentence for
-    every decision that is no clean pass, worst first.
+    `outcome` is the gate's worst, `accepted` where this run became a baseline, None where no gate
+    was held; `headline` is one sentence, which speaks for a merge only where the exit code does;
+    `details` are a sentence for every decision that is no clean pass, worst first.
     """
 
     outcome: str | None
@@ -38,12 +38,23 @@ def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
     decisions = worst_first(gate["decisions"] if gate else ())
     if not decisions:
         return Verdict(None, _undecided(document), ())
-    open_ = [each for each in decisions if each["variant"] not in accepted]
-    if not open_:
-        names = ", ".join(map(name, accepted))
-        return Verdict("accepted", f"Accepted: this run is now the baseline of {names}.", ())
-    details = tuple(headline(each, name) for each in concerning(gate))
-    return _judged(document, open_, details, name)
+    left = [each for each in concerning(gate) if each["variant"] not in accepted]
+    details = tuple(headline(each, name) for each in left)
+    if accepted:
+        others = dict.fromkeys(each["variant"] for each in decisions)
+        rest = ", ".join(name(each) for each in others if each not in accepted)
+        said = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
+        return Verdict(
+            "accepted", said + (f" Nothing was accepted of {rest}." if rest else ""), details
+        )
+    return _judged(document, decisions, details, name)
+
+
+def blocking(document: Document) -> bool:
+    """Whether the gate forbids a merge: some decision is neither a pass nor let through."""
+    gate = document["gate"]
+    decisions = gate["decisions"] if gate and not document["run"].get("accepted") else ()
+    return any(not _let_through(document, each) for each in decisions)
 
 
 def _judged(
@@ -54,18 +65,20 @@ def _judged(
 ) -> Verdict:
     """The verdict on decisions that stand, worst first."""
     outcomes = Counter(each["outcome"] for each in decisions)
-    first = decisions[0]
-    blocked = [each for each in decisions if not _let_through(document, each)]
+    first, code = decisions[0], document["run"].get("exit_status", 0)
+    blocked = blocking(document)
     lead = (
         "Do not merge"
         if outcomes["fail"]
         else "Do not merge yet"
-        if blocked
+        if blocked or code
         else "Look before you merge"
         if first["outcome"] != "pass"
         else "May be merged"
     )
     said = _found(decisions, name)
+    if code and not blocked:
+        said = f"the run ended with exit code {code}; {said}"
     outcomes[first["outcome"]] -= 1
     others = [
         f"{n} more {kind}" if kind == first["outcome"] else f"{n} {kind}"
@@ -110,7 +123,9 @@ def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -
         fall = f"from {by['change']['before']:.1f} to {by['change']['after']:.1f} %"
         return f"{axis} ({rate}) of {variant} fell {fall} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
-    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}"
+    few = sum(map(unresolved, decisions))
+    though = f", though for {few} of them so few prompts do not rule that out" if few else ""
+    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{though}"
 
 
 def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
@@ -129,7 +144,8 @@ def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     found, told = [], set()
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
-        if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
+        clean = decision["outcome"] == "pass" and not unresolved(decision)
+        if (clean and not _improved(decision)) or reasons in told:
             continue
         if reasons:
             told.add(reasons)
@@ -216,6 +232,7 @@ def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
 
     Of a rate that improved only the headline: its flips are no reason to stop and read.
     """
+    raised = raising(gate)
     return [
         line
         for decision in concerning(gate)
@@ -227,7 +244,16 @@ def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
                 else account(decision, width)
             ),
         )
-    ]
+    ] + (["", *wrapped(raised, width)] if raised else [])
+
+
+def raising(gate: Mapping[str, Any] | None) -> str:
+    """What to do with a run that is better than its baseline; empty where it is not."""
+    decisions = gate["decisions"] if gate else ()
+    better = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
+    if not better or any(each["outcome"] != "pass" for each in decisions):
+        return ""
+    return f"The baseline of {', '.join(better)} can be raised with --snapshot-update."
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
@@ -238,12 +264,15 @@ def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> 
 
 def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
     """The headline, and the flipped prompts: what they asked, verdicts, scores, both responses."""
-    lines = wrapped(headline(decision), width)
-    flips = deciding(decision)["flips"]
-    for flip in flips[:most]:
-        lines += _flip(flip, width)
-    if len(flips) > most:
-        lines.append(f"  and {len(flips) - most} more in report.json")
+    return [*wrapped(headline(decision), width), *flips(decision, width, most)]
+
+
+def flips(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
+    """The flipped prompts of whatever decided: what they asked, verdicts, scores, responses."""
+    found = deciding(decision)["flips"]
+    lines = [line for flip in found[:most] for line in _flip(flip, width)]
+    if len(found) > most:
+        lines.append(f"  and {len(found) - most} more in report.json")
     return lines
 
 
@@ -289,8 +318,19 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
     if own == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
-        return "; improved: the baseline can be raised with --snapshot-update"
+        return "; improved"
+    if unresolved(decision):
+        return f"; so few prompts do not rule a loss of {margin} points out"
     return ""
+
+
+def unresolved(decision: Mapping[str, Any]) -> bool:
+    """Whether a pass is only that no verdict differs: the interval reaches the margin."""
+    compared = (each for each in (decision, decision["anchor"]) if each is not None)
+    return decision["outcome"] == "pass" and any(
+        each["change"] is not None and each["change"]["interval"][0] <= -each["margin"]
+        for each in compared
+    )
 
 
 def _improved(decision: Mapping[str, Any]) -> bool:

@@ -118,11 +118,11 @@ def test_a_store_that_cannot_be_begun_is_found_last(project):
 def test_a_draft_is_handed_over_and_overwrites_nothing(tmp_path):
     draft, store = Draft(tmp_path / "store"), Store(tmp_path / "store")
     old, new = content_key("old"), content_key("new")
-    store.put("questions", {old: "kept"})
-    draft.put("questions", {old: "lost", new: "found"})
+    store.put("thing", {old: "kept"})
+    draft.put("thing", {old: "lost", new: "found"})
     draft.hand_over()
     draft.close()
-    assert store.get("questions", [old, new]) == {old: "kept", new: "found"}
+    assert store.get("thing", [old, new]) == {old: "kept", new: "found"}
 
 
 CHAT = ("generation.format=chat", "judge.input=chat")
