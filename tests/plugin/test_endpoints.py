@@ -300,6 +300,9 @@ def cut(body, number):
     return f"<think>Maybe {int(text) + 1}?</think>{text}" if text == "3" else text
 
 
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["plain", "xdist"]
+)
 def test_what_is_no_answer_is_judged_by_nobody(served, workers):
     served.policy.script = cut
     result = served.run("-rs", *workers)

@@ -14,7 +14,7 @@ from alignment.errors import ModelError
 from alignment.recipes import Endpoint
 from alignment.serving import Server
 
-SECONDS = 0.5
+SECONDS = 0.3
 """What these servers are given for an answer."""
 SOON = 4.0
 """In which all of them are done with, on a machine that is busy."""
@@ -100,7 +100,7 @@ def then(first, rest):
     yield from rest
 
 
-LATE = "gave no whole answer within 0.5 s, tried 1 times; raise endpoint.timeout"
+LATE = "gave no whole answer within 0.3 s, tried 1 times; raise endpoint.timeout"
 BYTE, CHUNK = b" ", b"1\r\n \r\n"
 SLOW = {
     "never a byte": list,
