@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.errors import JudgeError
 from alignment.formats import dialogue, judged
 from alignment.hardware import kind_of, load_quietly, ready, versions
 from alignment.judges.batching import batches, budget
+from alignment.policies.finite import NotFiniteError, check_finite, explanation
 from alignment.policies.huggingface import load_tokenizer, merged
 from alignment.prompts.transcripts import messages
 from alignment.recipes import Judge
@@ -19,7 +20,10 @@ from alignment.records import Score
 from alignment.store import content_key
 from alignment.tokens import chat_ids, cut
 
-VERSION = 2
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VERSION = 3
 """Raise it when the same weights and texts could give another score."""
 
 DIGITS = 4
@@ -62,10 +66,13 @@ class RewardModelJudge:
     def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
         from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
 
+        from alignment.policies.probe import reach  # noqa: PLC0415 - loads torch
+
         self.device = settings.device
         ready(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
         self._settings = settings.judge
+        self._dtype, self._name = settings.dtype, checkpoint.outermost
         self._tokenizer = load_tokenizer(checkpoint)
         model = load_quietly(
             AutoModelForSequenceClassification.from_pretrained,
@@ -80,6 +87,7 @@ class RewardModelJudge:
         check_outputs(f"judge {checkpoint.folder}", model.config.num_labels, named)
         _agree_on_padding(self._tokenizer, model)
         self._model = model.to(self.device).eval()
+        self._reach = reach(self._model)
         self._batch_tokens = self._settings.batch_tokens or _budget(model, self.device)
 
     def score(
@@ -87,7 +95,7 @@ class RewardModelJudge:
     ) -> Iterator[dict[int, Score]]:
         """Score (prompt, answer) texts in batches of `judge.batch_tokens` padded tokens."""
         for found in self._batched(pairs, needed):
-            yield {i: Score(self._named(row, pairs[i][0])) for i, row in found.items()}
+            yield {i: Score(self._named(row)) for i, row in found.items()}
 
     def outputs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
         """The model's outputs for these texts, batched as `score` does, but not rounded."""
@@ -108,32 +116,49 @@ class RewardModelJudge:
             same.setdefault(tuple(n for values in row.values() for n in values), []).append(i)
         alike = list(same.values())
         lengths = [len(rows[first]["input_ids"]) for first, *_ in alike]
-        for batch in batches(lengths, self._batch_tokens):
+        for batch in self._batches(lengths):
             together = [alike[n] for n in batch]
             if set(needed).isdisjoint(i for copies in together for i in copies):
                 continue
-            values = self._forward([rows[first] for first, *_ in together])
+            logits = self._forward([rows[first] for first, *_ in together])
+            self._check_finite(logits, [pairs[first][0] for first, *_ in together])
+            values: list[list[float]] = self._activated(logits).tolist()
             yield {i: row for copies, row in zip(together, values, strict=True) for i in copies}
 
-    def _named(self, row: Sequence[float], prompt: str) -> dict[str, float]:
-        """One row of outputs as dimensions: rounded, costs negated. Raises JudgeError."""
-        found: dict[str, float] = {}
-        for name, output in self._settings.dimensions.items():
-            value = row[output.index]
-            if not math.isfinite(value):
-                raise JudgeError(
-                    f"the judge gave {value} for the prompt that begins {prompt[:60]!r}; "
-                    f"a finite score is required"
-                )
-            found[name] = round(output.sign * value, DIGITS)
-        return found
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Which texts are read together, by their numbers; one that must have no neighbours alone.
+
+        Those are longer than the model bears beside others (see `policies.probe.reach`).
+        """
+        most = self._reach
+        apart = [n for n, length in enumerate(lengths) if most is not None and length > most]
+        yield from ([n] for n in apart)
+        near = sorted(set(range(len(lengths))) - set(apart))
+        for batch in batches([lengths[n] for n in near], self._batch_tokens):
+            yield [near[place] for place in batch]
+
+    def _named(self, row: Sequence[float]) -> dict[str, float]:
+        """One row of outputs as dimensions: rounded, costs negated."""
+        return {
+            name: round(output.sign * row[output.index], DIGITS)
+            for name, output in self._settings.dimensions.items()
+        }
+
+    def _check_finite(self, logits: Tensor, prompts: Sequence[str]) -> None:
+        """Raise JudgeError, with the prompt, for outputs of which an activation makes scores."""
+        for row, prompt in zip(logits, prompts, strict=True):
+            try:
+                check_finite(row)
+            except NotFiniteError as error:
+                where = f" for the prompt that begins {prompt[:40]!r}"
+                why = explanation(self._model, error, dtype=self._dtype, where=where)
+                raise JudgeError(f"judge {self._name}: {why}") from error
 
     def _encode(self, prompt: str, answer: str) -> dict[str, list[int]]:
         """Token ids, cut at the start of the text: the answer is what is judged."""
         limit = self._settings.max_length
         if self._settings.input == "pair":
-            encoded = self._tokenizer(prompt, answer, truncation="longest_first", max_length=limit)
-            return dict(encoded)
+            return self._pair(prompt, answer, limit)
         if self._settings.input == "chat":
             turns = [*messages(prompt), {"role": "assistant", "content": answer}]
             ids = chat_ids(self._tokenizer, turns, answer=False)
@@ -146,6 +171,30 @@ class RewardModelJudge:
         ids = cut(self._tokenizer, ids, limit)
         return {"input_ids": ids, "attention_mask": [1] * len(ids)}
 
+    def _pair(self, prompt: str, answer: str, limit: int) -> dict[str, list[int]]:
+        """A pair as the tokenizer joins two texts; the beginning of the prompt goes first.
+
+        What it adds by itself (special tokens, token types) stays, whatever is cut. Of a prompt
+        whose answer fills the room nothing is left, and of the answer the end.
+        """
+        tokenizer = self._tokenizer
+        special = tokenizer.num_special_tokens_to_add(pair=True)
+        room = limit - special
+        if room < 1:
+            raise JudgeError(
+                f"judge.max_length = {limit}: a pair takes {special} special tokens alone; raise it"
+            )
+        answer_alone = tokenizer(answer, add_special_tokens=False)["input_ids"]
+        before, tokenizer.truncation_side = tokenizer.truncation_side, "left"
+        try:
+            if len(answer_alone) < room:
+                encoded = tokenizer(prompt, answer, truncation="only_first", max_length=limit)
+            else:
+                encoded = tokenizer("", answer, truncation="only_second", max_length=limit)
+        finally:
+            tokenizer.truncation_side = before
+        return dict(encoded)
+
     def _check_length(self, rows: Sequence[dict[str, list[int]]]) -> None:
         limit = _positions(self._model.config)
         longest = max((len(row["input_ids"]) for row in rows), default=0)
@@ -155,8 +204,11 @@ class RewardModelJudge:
                 f"lower judge.max_length"
             )
 
-    def _forward(self, rows: list[dict[str, list[int]]]) -> list[list[float]]:
+    def _forward(self, rows: list[dict[str, list[int]]]) -> Tensor:
+        """Float32 outputs (rows, outputs) before any activation."""
         import torch  # noqa: PLC0415
+
+        from alignment.policies.probe import unchanged  # noqa: PLC0415 - loads torch
 
         keys = rows[0].keys()
         padded = self._tokenizer.pad(
@@ -164,14 +216,17 @@ class RewardModelJudge:
             padding_side="right",
             return_tensors="pt",
         ).to(self.device)
-        with torch.inference_mode():
-            logits = self._model(**padded).logits
-        logits = logits.float()
-        if self._settings.activation is not None:
-            classes = self._settings.activation == "softmax"
-            logits = logits.softmax(-1) if classes else logits.sigmoid()
-        values: list[list[float]] = logits.tolist()
-        return values
+        alone = unchanged(self._model) if len(rows) == 1 else contextlib.nullcontext()
+        with torch.inference_mode(), alone:
+            logits: Tensor = self._model(**padded).logits
+        return logits.float()
+
+    def _activated(self, logits: Tensor) -> Tensor:
+        """Outputs as scores: probabilities where an activation says so."""
+        if self._settings.activation is None:
+            return logits
+        classes = self._settings.activation == "softmax"
+        return logits.softmax(-1) if classes else logits.sigmoid()
 
     def close(self) -> None:
         """Drop the weights."""

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from transformers import BertTokenizer
 
 from alignment.checkpoints import Checkpoint, examine
 from alignment.errors import JudgeError, ModelError
@@ -39,7 +40,7 @@ def as_dialogue(tokenizer, pair, limit=128):
 
 
 def as_pair(tokenizer, pair, limit=128):
-    return tokenizer(*pair, truncation="longest_first", max_length=limit)["input_ids"]
+    return [token for text in pair for token in tokenizer(text)["input_ids"]][-limit:]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,64 @@ def test_a_long_dialogue_is_cut_at_its_start(micro, model, folder, pairs):
     far = [(f"Human: {'hail ' * n}and {'wind ' * 9}?", "The same answer.") for n in (1, 30)]
     one, other = scores(judge, far).values()
     assert one == other
+
+
+@pytest.fixture(scope="module")
+def bert():
+    """A tokenizer that adds special tokens and token types, of a few words."""
+    words = [*(f"w{n}" for n in range(60)), *(f"a{n}" for n in range(60)), "human", ":", "?"]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    return BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary)})
+
+
+def words(letter, count):
+    return " ".join(f"{letter}{n}" for n in range(count))
+
+
+def joined(bert, micro, folder, pair, limit):
+    """What a judge makes of a pair with this tokenizer."""
+    settings = settings_with(input="pair", max_length=limit)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
+    judge._tokenizer = bert
+    return judge._encode(*pair)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "begin", "end"),
+    [
+        (50, 5, "w38", "w49"),  # the prompt loses its beginning
+        (50, 16, "w49", "w49"),
+        (4, 50, None, None),  # an answer that fills the room loses its own
+        (4, 5, "w0", "w3"),
+    ],
+)
+def test_a_pair_loses_the_beginning_of_its_prompt(
+    bert, micro, model, folder, asked, said, begin, end
+):
+    limit = 20
+    found = joined(bert, micro, folder, (words("w", asked), words("a", said)), limit)
+    tokens = bert.convert_ids_to_tokens(found["input_ids"])
+    assert len(tokens) == min(limit, asked + said + 3)
+    parted = tokens.index("[SEP]")
+    prompt, answer = tokens[1:parted], tokens[parted + 1 : -1]
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+    assert (prompt[0] if prompt else None, prompt[-1] if prompt else None) == (begin, end)
+    assert answer[-1] == f"a{said - 1}"
+    assert len(answer) == min(said, limit - 3)
+    kinds = [0] * (parted + 1) + [1] * (len(tokens) - parted - 1)
+    assert found["token_type_ids"] == kinds
+    assert bert.truncation_side == "right"
+
+
+def test_a_pair_within_the_length_is_what_transformers_makes_of_it(bert, micro, model, folder):
+    """As in the published study, which cut nothing."""
+    for pair in ((words("w", 30), words("a", 7)), ("w1", ""), ("", "a1")):
+        assert joined(bert, micro, folder, pair, 4096) == dict(bert(*pair))
+
+
+def test_no_pair_fits_into_its_special_tokens(bert, micro, model, folder):
+    with pytest.raises(JudgeError, match="max_length = 3: a pair takes 3 special tokens alone"):
+        joined(bert, micro, folder, ("w1", "a1"), 3)
 
 
 @pytest.mark.parametrize("budget", [1, 150, 100_000])
@@ -140,8 +199,12 @@ def test_a_score_that_is_not_finite_is_an_error_that_names_the_prompt(
     assert len(scores(judge, pairs)) == len(pairs)
     with pytest.raises(JudgeError) as caught:
         scores(judge, [*pairs, ("Human: what is § for?", "Laws.")])
-    assert "'Human: what is § for?'" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    told = str(caught.value)
+    assert told.startswith(f"judge {tmp_path}: its outputs are not finite (")
+    assert "in float32 for the prompt that begins 'Human: what is § for?'" in told
+    assert "model.decoder.embed_tokens.weight" in told
+    assert "\n" not in told
+    assert len(told) <= 500
 
 
 def test_a_model_of_nothing_but_nan_scores_nothing(micro, tokenizer, pairs, tmp_path):
@@ -151,7 +214,23 @@ def test_a_model_of_nothing_but_nan_scores_nothing(micro, tokenizer, pairs, tmp_
 
     micro.judge(tokenizer, tmp_path, change=spoil)
     judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), settings_with())
-    with pytest.raises(JudgeError, match="the judge gave nan for the prompt that begins 'Human:"):
+    with pytest.raises(JudgeError, match=r"not finite \(nan\) in float32 .* \(score.weight\)"):
+        scores(judge, pairs)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_no_activation_makes_a_probability_of_infinity(
+    micro, tokenizer, pairs, tmp_path, activation
+):
+    def spoil(model):
+        with torch.no_grad():
+            model.score.weight[1] = 3e38  # finite, and its sums are not
+
+    micro.judge(tokenizer, tmp_path, change=spoil, num_labels=2)
+    outputs = {"good": {"index": 0}}
+    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=1)
+    judge = RewardModelJudge(checkpoint, settings_with(outputs=outputs, activation=activation))
+    with pytest.raises(JudgeError, match="its weights are finite but too large"):
         scores(judge, pairs)
 
 
