@@ -140,6 +140,8 @@ def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules
             after=case["passed"],
             score_before=earlier[id_]["score"],
             score_after=case["score"],
+            degenerate_before=earlier[id_].get("degenerate"),
+            degenerate_after=case.get("degenerate"),
         )
         for id_, case in later.items()
         if id_ in earlier or not _unscored(before, old, axis)

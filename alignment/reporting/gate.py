@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.decisions import OUTCOMES
+from alignment.reporting import numbers
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import NOTHING, Document
 from alignment.reporting.text import safe, shorten, wrapped
@@ -56,16 +57,17 @@ def _judged(
     outcomes = Counter(each["outcome"] for each in decisions)
     first = decisions[0]
     blocked = [each for each in decisions if not _let_through(document, each)]
+    same = _same(document, decisions, name)
     lead = (
         "Do not merge"
         if outcomes["fail"]
         else "Do not merge yet"
         if blocked
         else "Look before you merge"
-        if first["outcome"] != "pass"
+        if first["outcome"] != "pass" or same
         else "May be merged"
     )
-    said = _found(decisions, name)
+    said = same if same and first["outcome"] == "pass" else _found(decisions, name)
     outcomes[first["outcome"]] -= 1
     others = [
         f"{n} more {kind}" if kind == first["outcome"] else f"{n} {kind}"
@@ -96,6 +98,12 @@ def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -
     """What the worst decision found; for a clean run what all of them did."""
     first = decisions[0]
     variant, axis, rate = (name(first[key]) for key in ("variant", "axis", "rate"))
+    broken = deciding(first).get("degenerate")
+    if broken is not None:
+        return (
+            f"{broken['after']} of {broken['total']} responses of {variant} on {axis} are "
+            f"degenerate, so {rate} says nothing"
+        )
     other, margin = _other(first, name), f"{first['margin']:g} points"
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
@@ -111,6 +119,19 @@ def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -
         return f"{axis} ({rate}) of {variant} fell {fall} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}"
+
+
+def _same(
+    document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
+) -> str:
+    """What a pass is worth nothing for: a variant that says what another one says."""
+    found = numbers.same_answers(document)
+    gated = [each["variant"] for each in decisions if each["variant"] in found]
+    if not gated:
+        return ""
+    other = found[gated[0]]
+    of = other if other == numbers.BASELINE else name(other)
+    return f"every answer of {name(gated[0])} equals that of {of}, byte for byte"
 
 
 def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
@@ -277,7 +298,9 @@ def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
 
 
 def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
-    own = decision["own"]
+    own, broken = decision["own"], decision.get("degenerate")
+    if broken is not None:
+        return f"; {_degenerate(broken)}"
     if own == "fail":
         return (
             f", p {probability(decision['adjusted'])} after Holm; a loss of {margin} points blocks"
@@ -291,6 +314,21 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
     if _improved(decision):
         return "; improved: the baseline can be raised with --snapshot-update"
     return ""
+
+
+def _degenerate(broken: Mapping[str, Any]) -> str:
+    """How many responses are no answers, of which kinds, and what that often comes from."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in broken["kinds"].items())
+    ran_on = 2 * broken["kinds"].get("runaway", 0) > broken["after"]
+    advice = (
+        "set generation.stop_at_human = true"
+        if ran_on
+        else "read them: is the model loaded whole, and asked in its own format?"
+    )
+    return (
+        f"{broken['after']} of {broken['total']} responses are degenerate ({kinds}), "
+        f"{broken['before']} were before; {advice}"
+    )
 
 
 def _improved(decision: Mapping[str, Any]) -> bool:

@@ -34,9 +34,15 @@ _WORDS = {
         "add up unseen"
     ),
     "pass": "a loss as large as the margin is ruled out",
-    "fail": "a loss as large as the margin was seen, and chance does not explain it",
+    "fail": (
+        "a loss as large as the margin was seen, and chance does not explain it; or most responses "
+        "became degenerate"
+    ),
     "inconclusive": "too few prompts to tell a loss as large as the margin from none",
-    "uninformative": "the judge is no better than chance on this axis: its rate says nothing",
+    "uninformative": (
+        "the judge is no better than chance on this axis, or most responses of both sides are "
+        "degenerate: its rate says nothing"
+    ),
     "invalid": "the two sides cannot be compared, so nothing was",
     "supported": "every difference is the way that the claim says, beyond chance",
     "open": "the differences are the way that the claim says, and chance could have made them so",
@@ -84,6 +90,9 @@ _ACCEPT = {
 def next_step(document: Document, outcome: str | None) -> str:
     """What a reader does next, by the gate's outcome; only a baseline can be accepted anew."""
     baseline = document["gate"] is not None and document["gate"]["against"] == "baseline"
+    decisions = document["gate"]["decisions"] if document["gate"] is not None else ()
+    if outcome != "invalid" and any(each.get("degenerate") for each in decisions):
+        return "Read the responses below: most are no answers. Is the model loaded whole?"
     return _NEXT[outcome] + (_ACCEPT.get(outcome or "", "") if baseline else "")
 
 

@@ -69,8 +69,9 @@ def results(*, text="A plain answer.", complete=True, limit=None, right=(150, 10
         for axis, passing in zip(AXES, counts, strict=True):
             for place in range(10):
                 bad = "runaway" if variant == "base" and place < 3 else None
+                said = f"{text} {variant}" if place == 1 else text  # no two say the same throughout
                 cases.append(
-                    case(variant, axis, place, passed=place < passing, text=text, degenerate=bad)
+                    case(variant, axis, place, passed=place < passing, text=said, degenerate=bad)
                 )
     found = {
         "profile": profile(),
