@@ -300,7 +300,7 @@ def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
 def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
     own, broken = decision["own"], decision.get("degenerate")
     if broken is not None:
-        return f"; {_degenerate(broken)}"
+        return f"; {_degenerate(broken, name)}"
     if own == "fail":
         return (
             f", p {probability(decision['adjusted'])} after Holm; a loss of {margin} points blocks"
@@ -316,9 +316,9 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
     return ""
 
 
-def _degenerate(broken: Mapping[str, Any]) -> str:
+def _degenerate(broken: Mapping[str, Any], name: Callable[[str], str]) -> str:
     """How many responses are no answers, of which kinds, and what that often comes from."""
-    kinds = ", ".join(f"{count} {kind}" for kind, count in broken["kinds"].items())
+    kinds = ", ".join(f"{count} {name(kind)}" for kind, count in broken["kinds"].items())
     ran_on = 2 * broken["kinds"].get("runaway", 0) > broken["after"]
     advice = (
         "set generation.stop_at_human = true"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from alignment.reporting import numbers
 from alignment.reporting.numbers import Document
@@ -18,7 +19,7 @@ def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, s
     `DEGENERATE`, `SAME ANSWERS`, `INCOMPLETE`, `LIMITED`, `UNSCORED` and `UNINFORMATIVE`; no remark
     for a run that is none of these.
     """
-    found = [*_degenerate(document, name), *_same(document, name)]
+    found = [*_few(_degenerate(document, name)), *_few(_same(document, name))]
     if not document["complete"]:
         found.append(
             (
@@ -50,6 +51,18 @@ FIRST = {"DEGENERATE", "SAME ANSWERS"}
 """Labels of what makes a model look better than it is: told before any figure."""
 
 
+_MOST = 10
+"""Remarks of one label; a run of many variants has many."""
+
+
+def _few(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The first of them, and how many more there are."""
+    yield from islice(remarks, _MOST)
+    rest = list(remarks)
+    if rest:
+        yield rest[0][0], f"and {len(rest)} more of the kind, in report.json."
+
+
 def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     """The variants most of whose responses on an axis are no answers."""
     kinds: dict[tuple[str, str], Counter[str | None]] = {}
@@ -61,7 +74,7 @@ def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tupl
         total, bad = found.total(), {kind: n for kind, n in found.items() if kind is not None}
         count = sum(bad.values())
         if 2 * count > total:
-            told = ", ".join(f"{number} {kind}" for kind, number in sorted(bad.items()))
+            told = ", ".join(f"{number} {name(kind)}" for kind, number in sorted(bad.items()))
             sentence = (
                 f"{count} of {total} responses of {name(variant)} on {name(axis)} are no "
                 f"answers ({told}): its rate says nothing, whatever the judge makes of them."
