@@ -70,7 +70,7 @@ def results(*, text=None, complete=True, limit=None, right=(150, 104), **changes
         for axis, passing in zip(AXES, counts, strict=True):
             for place in range(10):
                 bad = "runaway" if variant == "base" and place < 3 else None
-                plain = f"I am {variant}." if place == 2 else "A plain answer."
+                plain = f"I am {variant}." if place == 1 else "A plain answer."
                 said = plain if text is None else text
                 cases.append(
                     case(variant, axis, place, passed=place < passing, text=said, degenerate=bad)
