@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from alignment.decisions import ABOVE, BEST
 from alignment.recipes import Judge, Variant, is_hub_id
+from alignment.records import Criterion
 
 if TYPE_CHECKING:
     from alignment.profile import Profile
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def check(profile: Profile) -> None:
     """Raise ValueError, one line that begins with the key, for the first thing that cannot be."""
-    for rule in (_parents, _claimed, _distinct, _gated, _decoded, _judged, _pinned, _reachable):
+    for rule in _RULES:
         rule(profile)
 
 
@@ -83,6 +84,35 @@ def _judged(profile: Profile) -> None:
                 raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
 
 
+def _decidable(profile: Profile) -> None:
+    """A criterion that no score meets, or that every score does, decides nothing."""
+    bars: list[tuple[str, Judge, Criterion]] = [
+        (f"axes.{name}", profile.judge, axis.criterion) for name, axis in profile.axes.items()
+    ]
+    bars += [
+        (f"judges.{other}.axes.{name}", judge, bar.criterion)
+        for other, judge in profile.judges.items()
+        for name, bar in judge.axes.items()
+    ]
+    for where, judge, criterion in bars:
+        if criterion.dimension not in judge.dimensions:
+            continue  # told with what the judge gives
+        span = judge.span(criterion.dimension)
+        if span is None:
+            continue
+        low, high = span
+        # A probability hardly ever is 0 or 1: at the bounds nearly all pass, or nearly none.
+        between = judge.activation is None or low < criterion.threshold < high
+        if between and criterion.met_by(high) and not criterion.met_by(low):
+            continue
+        who = "every" if criterion.threshold <= low else "no"
+        costs = ", as sign = -1 negates them" if high == 0 else ""
+        raise ValueError(
+            f"{where}.threshold: `{criterion}` decides nothing, {who} response meets it: the "
+            f"judge's scores lie between {low:g} and {high:g}{costs}"
+        )
+
+
 def _pinned(profile: Profile) -> None:
     for name, pin in profile.pickles.items():
         if is_hub_id(name) and pin.revision is None:
@@ -111,3 +141,16 @@ def _reachable(profile: Profile) -> None:
                 f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "
                 f"`network = true` to allow asking it"
             )
+
+
+_RULES = (
+    _parents,
+    _claimed,
+    _distinct,
+    _gated,
+    _decoded,
+    _judged,
+    _decidable,
+    _pinned,
+    _reachable,
+)

@@ -277,6 +277,23 @@ def test_outputs_that_are_not_there_are_refused(micro, tokenizer, tmp_path):
         examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=5)
 
 
+def test_a_softmax_over_one_output_is_refused(micro, tokenizer, tmp_path):
+    micro.judge(tokenizer, tmp_path, num_labels=1)
+    settings = settings_with(outputs={"good": {"index": 0}}, activation="softmax")
+    for look in (
+        lambda: examine(
+            tmp_path,
+            judge=True,
+            network=False,
+            hash_file=hash_file,
+            outputs=settings.judge.named,
+        ),
+        lambda: RewardModelJudge(Checkpoint(tmp_path, "not looked at"), settings),
+    ):
+        with pytest.raises(ModelError, match=r"has one output, .* activation = 'sigmoid' is meant"):
+            look()
+
+
 def test_a_language_model_is_no_judge(micro, tokenizer, tmp_path):
     micro.policy(tokenizer, tmp_path)
     with pytest.raises(ModelError, match="is a OPTForCausalLM; a sequence classifier is required"):
