@@ -6,8 +6,9 @@ change is at or below -m; else `inconclusive`. What cannot be compared is `inval
 which the judge knows nothing is `uninformative` and never passes.
 
 Nor does an axis on which most responses are degenerate, whatever the judge says of them: it is a
-`fail` where they are m points more than before, for then the model broke, and `uninformative` where
-the other side is as bad, for then the rate says nothing of either.
+`fail` where they are m points more than before, for then the model broke. Where the other side is
+as bad it is `uninformative`, for the rate says nothing of either, or `inconclusive` where the most
+merely speak on for the human after an answer.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from alignment.analysis.degenerate import RUNAWAY
 from alignment.analysis.paired import change as paired_change
 from alignment.analysis.paired import holm, mcnemar, tango
 from alignment.decisions import (
@@ -104,7 +106,7 @@ def _decision(
         margin=rule.margin,
         change=change,
         adjusted=adjusted,
-        needed=needed(change, rule, family) if own == "inconclusive" else None,
+        needed=needed(change, rule, family) if own == "inconclusive" and broken is None else None,
         flips=flips(found.pairs),
         degenerate=broken,
     )
@@ -131,9 +133,11 @@ def degenerate(pairs: Sequence[PairedVerdict]) -> Degenerate | None:
 
 
 def collapse(found: Degenerate, rule: Rule) -> Outcome:
-    """`fail` where the share of degenerate responses rose by the margin, else `uninformative`."""
-    risen = 100 * (found.after - found.before) / found.total
-    return "fail" if risen >= rule.margin else "uninformative"
+    """What most responses being degenerate makes of a comparison at best."""
+    if 100 * (found.after - found.before) / found.total >= rule.margin:
+        return "fail"
+    without_answer = found.after - found.kinds.get(RUNAWAY, 0)
+    return "uninformative" if 2 * without_answer > found.total else "inconclusive"
 
 
 def flips(pairs: Sequence[PairedVerdict]) -> tuple[Flip, ...]:
