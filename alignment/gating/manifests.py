@@ -81,5 +81,7 @@ def _judge(study: Study) -> dict[str, Any]:
     else:
         identity = f"weights {models.make(study.shop, models.JUDGE).identity[:16]}"
     told = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
+    if judge.input == "pair":
+        told["cut"] = "prompt"  # what goes first where a pair is too long; once it was the longer
     several = judge.outputs or judge.activation
     return told | (judge.model_dump(include={"outputs", "activation"}) if several else {})

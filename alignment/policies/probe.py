@@ -93,7 +93,8 @@ def padding_agrees(model: Any, pad: int | None, most: int | None) -> bool:
         raise
     except Exception:  # noqa: BLE001 - what it is, an answer alone will tell
         return False
-    return bool(together.isnan().any()) or _agrees(together, alone, model.dtype)
+    broken = bool(alone.isnan().any())  # it has no answers either way, which is told of them
+    return broken or _agrees(together, alone, model.dtype)
 
 
 @contextmanager
