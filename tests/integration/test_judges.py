@@ -1,6 +1,9 @@
 """The reward model as a judge, against transformers called plainly, one pair at a time."""
 
+import gzip
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from alignment.judges.reward_model import DIGITS, RewardModelJudge, Settings
 from alignment.recipes import Judge
 from alignment.store import hash_file
 
+ONLINE = Path(__file__).parents[3] / "shared/data/hh-rlhf-test/helpful-online_test.jsonl.gz"
 ROUNDED = 0.5 * 10**-DIGITS + 1e-5
 
 
@@ -133,6 +137,24 @@ def test_a_pair_within_the_length_is_what_transformers_makes_of_it(bert, micro, 
     """As in the published study, which cut nothing."""
     for pair in ((words("w", 30), words("a", 7)), ("w1", ""), ("", "a1")):
         assert joined(bert, micro, folder, pair, 4096) == dict(bert(*pair))
+
+
+@pytest.mark.skipif(not ONLINE.is_file(), reason=f"needs {ONLINE}")
+def test_no_question_of_real_dialogues_is_lost(micro, tokenizer, model, folder):
+    """With the micro models' tokenizer, of some two letters a token, most are too long."""
+    settings = settings_with(input="pair", max_length=512)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
+    with gzip.open(ONLINE, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line)["chosen"].rpartition("\n\nAssistant:") for line in file]
+    cut = 0
+    for prompt, _, answer in rows[:300]:
+        asked, said = (tokenizer(text)["input_ids"] for text in (prompt, answer))
+        if len(said) < 500 and len(asked) + len(said) > 512:
+            cut += 1
+            ids = judge._encode(prompt, answer)["input_ids"]
+            assert ids == [*asked, *said][-512:]
+            assert ids[: 512 - len(said)][-10:] == asked[-10:]
+    assert cut > 100
 
 
 def test_no_pair_fits_into_its_special_tokens(bert, micro, model, folder):
