@@ -100,9 +100,10 @@ class Generator:
         found = [] if most is None else [i for i, row in enumerate(rows) if len(row) + new > most]
         if found and len(rows) > 1 and not self._told_apart:
             self._told_apart = True
+            which = f" that take more than {most} tokens with their answers" if most else ""
             self._note(
-                f"prompts that take more than {most} tokens with their answers are answered one at "
-                f"a time: this model's positions would change those beside them"
+                f"prompts{which} are answered one at a time: in this model what stands beside a "
+                f"prompt would change its answer"
             )
         return found
 
