@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from alignment.records import Criterion
-from alignment.tables import Count, Listed, Name, Table
+from alignment.tables import Count, Keywords, Name, Number, Place, Table
+
+
+def _within(text: str) -> str:
+    path = PurePosixPath(text.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("leads out of the data set's folder; name what is within it")
+    return text
+
+
+Inside = Annotated[Place, AfterValidator(_within)]
+"""A folder, a split or a revision of a data set: nothing that leads out of it."""
 
 
 class TinySource(Table):
@@ -26,13 +38,13 @@ class DatasetSource(Table):
 
     source: Literal["dataset"]
     """`dataset`."""
-    dataset: Annotated[str, Field(min_length=1)]
+    dataset: Place
     """A hub id (`Anthropic/hh-rlhf`) or a local folder."""
-    data_dir: str | None = None
+    data_dir: Inside | None = None
     """The folder within the data set: `harmless-base`."""
-    split: str = "test"
+    split: Inside = "test"
     """The data set's own name of the split."""
-    revision: str | None = None
+    revision: Inside | None = None
     """The commit, branch or tag of a hub id; none takes the newest."""
 
 
@@ -41,7 +53,7 @@ class FileSource(Table):
 
     source: Literal["file"]
     """`file`."""
-    path: Annotated[str, Field(min_length=1)]
+    path: Place
     """Relative paths start at the profile's `data` folder."""
 
 
@@ -66,7 +78,7 @@ class Prompts(Table):
     protocol: Literal["strict", "paper"] = "strict"
     """`strict` filters the last human turn, ends every prompt at the human's turn and never leaks
     the chosen answer; `paper` does exactly what the published study did."""
-    keywords: Listed[Annotated[str, Field(min_length=1)]] = ()
+    keywords: Keywords = ()
     """Keep dialogues that contain one of these; empty keeps all."""
     match: Literal["word", "substring"] | None = None
     """Default: `word` under strict, `substring` under paper."""
@@ -96,7 +108,7 @@ class Trial(Table):
 
     origin: TrainingSource
     """Where the preferences come from."""
-    pairs: Annotated[int, Field(ge=10)] = 200
+    pairs: Annotated[int, Field(ge=10, le=1_000_000_000)] = 200
     """How many pairs to draw, from dialogues that no evaluation prompt comes from."""
 
 
@@ -105,11 +117,11 @@ class Axis(Table):
 
     rate: Name
     """The name of its rate: HmR, HpR; CAS is the mean of them all."""
-    threshold: float
+    threshold: Number
     """What the judge's score is held against, in the judge's unit."""
     comparison: Literal[">=", ">"]
     """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
-    dimension: str = "reward"
+    dimension: Name = "reward"
     """Which of the judge's scores counts on this axis."""
     prompts: Prompts
     """Which prompts are asked."""
@@ -121,7 +133,7 @@ class Axis(Table):
     @field_validator("rate")
     @classmethod
     def _not_combined(cls, value: str) -> str:
-        if value == "CAS":
+        if value.casefold() == "cas":
             raise ValueError("CAS is the mean of the rates; give this one another name")
         return value
 

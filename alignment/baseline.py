@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignment.errors import BaselineError
+from alignment.files.foreign import MissingError, UnfitError, parse_json, read_text
 from alignment.store import content_key
 
 SCHEMA = 1
@@ -103,21 +104,20 @@ def load(path: Path) -> Baseline | None:
     release, lacks something, or was changed by hand.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = read_text(path)
+    except MissingError:
         return None
-    except (OSError, UnicodeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "it is not UTF-8"
-        raise _refused(path, f"cannot be read: {reason}") from error
+    except UnfitError as error:
+        raise _refused(path, str(error)) from error
     return loads(text, path)
 
 
 def loads(text: str, path: Path) -> Baseline:
     """The baseline in a text that was read from `path`. Raises BaselineError."""
     try:
-        body = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _refused(path, f"is no JSON ({error}): damaged or cut off") from None
+        body = parse_json(text, finite=True)
+    except UnfitError as error:
+        raise _refused(path, f"{error}: damaged or cut off") from None
     if not isinstance(body, dict) or not isinstance(body.get("schema"), int):
         raise _refused(path, "is no baseline: it has no `schema`")
     if body["schema"] > SCHEMA:

@@ -9,6 +9,14 @@ from typing import Any
 
 from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
 from alignment.errors import JudgeError, ProfileError
+from alignment.files.foreign import (
+    SETTINGS,
+    UnfitError,
+    is_there,
+    parse_toml,
+    read_text,
+    require_folder,
+)
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -76,6 +84,15 @@ def remark(proposal: Proposal) -> str:
     )
 
 
+def check_target(path: Path) -> None:
+    """See before anything is scored that thresholds can be written there. Raises ProfileError."""
+    try:
+        require_folder(path.parent)
+        _text(path, "")
+    except UnfitError as error:
+        raise ProfileError(f"--write {path}: {error}") from None
+
+
 def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> None:
     """Set the thresholds in a profile's file; everything else in it stays, comments too.
 
@@ -87,8 +104,7 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
 
     draft = path.with_name(f".{path.name}.draft")
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else f'extends = "{extends}"\n'
-        document = tomlkit.parse(text)
+        document = tomlkit.parse(_text(path, extends))
         axes = _table(document, "axes", path)
         for axis, proposal in found.items():
             own = _table(axes, axis, path)
@@ -96,10 +112,21 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
             own["comparison"] = ">="
         draft.write_text(tomlkit.dumps(document), encoding="utf-8")
         draft.replace(path)
-    except (TOMLKitError, UnicodeDecodeError) as error:
+    except UnfitError as error:
+        raise ProfileError(f"profile {path}: {error}") from error
+    except TOMLKitError as error:
         raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
     except OSError as error:
         raise ProfileError(f"profile {path}: cannot be written: {error.strerror}") from error
+
+
+def _text(path: Path, extends: str) -> str:
+    """The TOML in a file, or of the one that is to be there."""
+    if not is_there(path):
+        return f'extends = "{extends}"\n'
+    text = read_text(path, SETTINGS)
+    parse_toml(text)
+    return text
 
 
 def _table(parent: Any, key: str, path: Path) -> Any:

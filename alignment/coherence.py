@@ -7,17 +7,45 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from alignment.decisions import ABOVE, BEST
+from alignment.errors import quoted
 from alignment.recipes import Judge, Variant, is_hub_id
 from alignment.records import Criterion
 
 if TYPE_CHECKING:
     from alignment.profile import Profile
 
+_JUDGE = "judge"
+"""What the judge is called wherever models are called by name."""
+
 
 def check(profile: Profile) -> None:
     """Raise ValueError, one line that begins with the key, for the first thing that cannot be."""
-    for rule in _RULES:
+    for rule in (
+        *(_named, _parents, _claimed, _distinct, _gated, _decoded),
+        *(_judged, _decidable, _pinned, _reachable),
+    ):
         rule(profile)
+
+
+def _named(profile: Profile) -> None:
+    if _JUDGE in map(str.casefold, profile.variants):
+        raise ValueError(f"variants: {_JUDGE!r} is the judge's name; give this variant another")
+    seen: dict[str, str] = {}
+    for name in profile.variants:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(
+                f"variants: {other!r} and {name!r} are one file name on disks that do not tell "
+                f"case; rename one"
+            )
+    for name, variant in profile.variants.items():
+        asked = variant.recorded if isinstance(variant.recorded, dict) else {}
+        for axis in asked:
+            if axis not in profile.axes:
+                known = ", ".join(profile.axes)
+                raise ValueError(
+                    f"variants.{name}.recorded: there is no axis {axis!r}; known: {known}"
+                )
 
 
 def _claimed(profile: Profile) -> None:
@@ -26,16 +54,18 @@ def _claimed(profile: Profile) -> None:
         found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
         if found is None:
             raise ValueError(
-                f"claims: {claim!r} is no claim; write `VARIANT is best on RATE` or "
+                f"claims: {quoted(claim)} is no claim; write `VARIANT is best on RATE` or "
                 f"`VARIANT is above VARIANT on RATE`"
             )
         named = [value for key, value in found.groupdict().items() if key != "rate"]
         for name in named:
             if name not in profile.variants:
                 known = ", ".join(profile.variants)
-                raise ValueError(f"claims: {claim!r}: no variant {name!r}; known: {known}")
+                raise ValueError(
+                    f"claims: {quoted(claim)}: no variant {quoted(name)}; known: {known}"
+                )
         if found["rate"] not in rates:
-            raise ValueError(f"claims: {claim!r}: the rates are {', '.join(rates)}")
+            raise ValueError(f"claims: {quoted(claim)}: the rates are {', '.join(rates)}")
 
 
 def _parents(profile: Profile) -> None:
@@ -141,16 +171,3 @@ def _reachable(profile: Profile) -> None:
                 f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "
                 f"`network = true` to allow asking it"
             )
-
-
-_RULES = (
-    _parents,
-    _claimed,
-    _distinct,
-    _gated,
-    _decoded,
-    _judged,
-    _decidable,
-    _pinned,
-    _reachable,
-)

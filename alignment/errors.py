@@ -6,6 +6,18 @@ command line show its text and never a traceback. Nothing here imports anything 
 
 from __future__ import annotations
 
+_QUOTED = 120
+
+
+def quoted(value: object) -> str:
+    """What a user wrote, in a message: as Python writes it, and no longer than a message bears."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a number of {value.bit_length()} bits"
+    # Cut before and after: neither is a long text escaped whole, nor grows by it.
+    text = repr(value[:_QUOTED] if isinstance(value, str) else value)[:_QUOTED]
+    whole = not isinstance(value, str) or len(value) <= _QUOTED
+    return text if whole and len(text) < _QUOTED else f"{text[: _QUOTED - 4]}..."
+
 
 class AlignmentError(Exception):
     """Base of all errors that are shown to the user as one line."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from alignment.errors import StoreError
@@ -58,6 +57,11 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Without waiting for somebody to read, where the file is a FIFO."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
 def summarise(document: Mapping[str, Any]) -> None:
     """Append the Markdown to the file that `$GITHUB_STEP_SUMMARY` names, where it is set.
 
@@ -67,7 +71,7 @@ def summarise(document: Mapping[str, Any]) -> None:
     if not place:
         return
     try:
-        with Path(place).open("a", encoding="utf-8") as file:
+        with open(place, "a", encoding="utf-8", opener=_at_once) as file:
             file.write(markdown(document) + "\n")
     except OSError as error:
         raise StoreError(

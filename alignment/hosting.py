@@ -63,9 +63,9 @@ def refused(config: pytest.Config, error: AlignmentError | str) -> Exception:
 
 def plain(error: AlignmentError | str) -> str:
     """One line whatever keys and file names it quotes."""
-    from alignment.reporting.text import inert, safe  # noqa: PLC0415
+    from alignment.reporting.text import one_line  # noqa: PLC0415
 
-    return inert(safe(str(error)))
+    return one_line(str(error))
 
 
 def _update(config: pytest.Config) -> str:

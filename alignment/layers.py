@@ -15,14 +15,15 @@ naming a built-in profile does the same, and a profile FILE without `extends` st
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from alignment.errors import ProfileError
+from alignment.errors import ProfileError, quoted
+from alignment.files.foreign import DEPTH, UnfitError, is_there, parse_toml, read_toml
+from alignment.location import expand
 from alignment.profile import Profile
 from alignment.recipes import is_path_or_hub_id
 
@@ -33,6 +34,9 @@ REAL_CHECKPOINT = (
 )
 
 Values = dict[str, Any]
+
+_LONGEST_STEP = 64
+"""Characters of one key in a message."""
 
 
 def built_in() -> tuple[str, ...]:
@@ -67,7 +71,7 @@ def _base(root: Path, selected: str | None) -> Values:
     project = root / "alignment.toml"
     for origin, layer in (
         ("pyproject.toml, [tool.alignment]", _from_pyproject(root)),
-        ("alignment.toml", _read(project) if project.is_file() else {}),
+        ("alignment.toml", _read(project) if is_there(project) else {}),
     ):
         if not layer:
             continue
@@ -85,17 +89,19 @@ def _named(name: str, line: tuple[str, ...]) -> Values:
     path = BUILT_IN / f"{name}.toml"
     if not (name in built_in() and path.is_file()):
         path = Path(name)
-        if not _is_file(path):
+        if not is_there(path) or path.is_dir():
             raise ProfileError(
-                f"unknown profile {name!r}: neither a file nor one of {', '.join(built_in())}"
+                f"unknown profile {quoted(name)}: neither a file nor one of {', '.join(built_in())}"
             )
-    if str(path.resolve()) in line:
+    values, own = _read(path), str(path.resolve())
+    if own in line:
         circle = " -> ".join(Path(each).name for each in (*line, name))
         raise ProfileError(f"profiles extend each other in a circle: {circle}")
-    values = _read(path)
+    if len(line) >= DEPTH:
+        raise ProfileError(f"profile {path}: more than {DEPTH} profiles extend each other")
     values.setdefault("name", path.stem)
     _anchor(values, path.parent)
-    values = _extended(values, str(path), path.parent, (*line, str(path.resolve())))
+    values = _extended(values, str(path), path.parent, (*line, own))
     if path.parent != BUILT_IN:
         values.setdefault("data", _from_here(path.parent))
     return values
@@ -108,14 +114,7 @@ def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -
     if not isinstance(parent, str):
         raise ProfileError(f"{origin}: extends: must be the name or file of a profile")
     beside = folder / parent
-    return _merged(_named(str(beside) if _is_file(beside) else parent, line), layer)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False
+    return _merged(_named(str(beside) if is_there(beside) else parent, line), layer)
 
 
 def _from_here(folder: Path) -> str:
@@ -129,26 +128,26 @@ def _from_here(folder: Path) -> str:
 def _anchor(layer: Values, folder: Path) -> None:
     """A `data` folder is relative to the file that states it."""
     if isinstance(layer.get("data"), str):
-        layer["data"] = str(folder / Path(layer["data"]).expanduser())
+        layer["data"] = str(folder / expand(layer["data"]))
 
 
 def _from_pyproject(root: Path) -> Values:
     path = root / "pyproject.toml"
-    if not path.is_file():
+    if not is_there(path):
         return {}
-    table = _read(path).get("tool", {}).get("alignment", {})
-    if not isinstance(table, dict):
-        raise ProfileError("pyproject.toml: tool.alignment: must be a table")
-    return table
+    table: Any = _read(path)
+    for key in ("tool", "tool.alignment"):
+        table = table.get(key.rpartition(".")[2], {})
+        if not isinstance(table, dict):
+            raise ProfileError(f"pyproject.toml: {key}: must be a table")
+    return dict(table)
 
 
 def _read(path: Path) -> Values:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProfileError(f"profile {path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
+        return read_toml(path)
+    except UnfitError as error:
+        raise ProfileError(f"profile {path}: {error}") from error
 
 
 def _merged(below: Values, above: Values) -> Values:
@@ -166,21 +165,26 @@ def _assign_variant(values: Values, text: str) -> None:
     name, equals, spec = text.partition("=")
     if not (name and equals and spec):
         raise ProfileError(
-            f"--alignment-variant {text!r}: needs NAME=SPEC, for example candidate=./my-checkpoint"
+            f"--alignment-variant {quoted(text)}: needs NAME=SPEC, for example "
+            f"candidate=./my-checkpoint"
         )
     variants = values.setdefault("variants", {})
+    if not isinstance(variants, dict):
+        raise ProfileError(
+            f"--alignment-variant {quoted(text)}: the profile's `variants` are no table"
+        )
     if spec.startswith(("http://", "https://")):
         url, sharp, model = spec.partition("#")
         if not (sharp and model):
             raise ProfileError(
-                f"--alignment-variant {text!r}: a served model needs NAME=URL#MODEL, for example "
-                f"candidate=http://127.0.0.1:8000/v1#my-model"
+                f"--alignment-variant {quoted(text)}: a served model needs NAME=URL#MODEL, for "
+                f"example candidate=http://127.0.0.1:8000/v1#my-model"
             )
         variants[name] = {"endpoint": {"url": url, "model": model}}
         return
     recorded = spec.endswith((".json", ".jsonl", ".json.gz", ".jsonl.gz"))
     if recorded:
-        spec = str(Path(spec).expanduser().absolute())  # not relative to the profile's data
+        spec = str(expand(spec).absolute())  # not relative to the profile's data
     variants[name] = {"recorded" if recorded else "model": spec}
 
 
@@ -188,10 +192,14 @@ def _assign(values: Values, text: str) -> None:
     path, equals, raw = text.partition("=")
     keys = _keys(path)
     if not equals or not all(keys):
-        raise ProfileError(f"--alignment-set {text!r}: needs key.path=value")
+        raise ProfileError(f"--alignment-set {quoted(text)}: needs key.path=value")
+    if len(keys) > DEPTH:
+        raise ProfileError(
+            f"--alignment-set {quoted(text)}: more than {DEPTH} keys within each other"
+        )
     try:
-        value = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {raw}")["value"]
+    except UnfitError:
         value = raw.strip()
     target: Any = values
     for depth, key in enumerate(keys[:-1]):
@@ -201,7 +209,7 @@ def _assign(values: Values, text: str) -> None:
             target = target.setdefault(key, {})
         if not isinstance(target, dict | list):
             raise ProfileError(
-                f"--alignment-set {text!r}: {'.'.join(keys[: depth + 1])} is a value"
+                f"--alignment-set {quoted(text)}: {'.'.join(keys[: depth + 1])} is a value"
             )
     if isinstance(target, list):
         target[_index(target, keys, len(keys) - 1)] = value
@@ -212,11 +220,13 @@ def _assign(values: Values, text: str) -> None:
 def _keys(path: str) -> list[str]:
     """The keys of a dotted path, quoted as in TOML where one holds a dot or a slash itself."""
     try:
-        found: Any = tomllib.loads(f"{path} = 0")
-    except tomllib.TOMLDecodeError:
+        found: Any = parse_toml(f"{path} = 0")
+    except UnfitError:
         return path.strip().split(".")
     keys: list[str] = []
     while isinstance(found, dict):
+        if len(found) != 1:  # lines of their own in what should be one key
+            return [""]
         ((key, found),) = found.items()
         keys.append(key)
     return keys
@@ -224,9 +234,9 @@ def _keys(path: str) -> list[str]:
 
 def _index(target: list[Any], keys: list[str], depth: int) -> int:
     key = keys[depth]
-    if not key.isdecimal() or int(key) >= len(target):
+    if not (key.isdecimal() and len(key) < 10 and int(key) < len(target)):
         raise ProfileError(
-            f"--alignment-set {'.'.join(keys)}: {key!r} is not an index below {len(target)}"
+            f"--alignment-set {'.'.join(keys)}: {quoted(key)} is not an index below {len(target)}"
         )
     return int(key)
 
@@ -260,9 +270,9 @@ def _explain(error: ValidationError, values: Values) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
     path, found = _walk(first["loc"], values)
-    key = ".".join(path) or "profile"
+    key = ".".join(map(_step_in_words, path)) or "profile"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    name = values.get("name", "?")
+    name = quoted(values.get("name", "?"))
     if first["type"] == "extra_forbidden":
         accepted = _fields_at(first["loc"][:-1])
         near = difflib.get_close_matches(path[-1], accepted, n=1)
@@ -272,14 +282,18 @@ def _explain(error: ValidationError, values: Values) -> str:
         text = "required key is missing"
     else:
         text = first["msg"].removeprefix("Value error, ")
-        text = text[0].lower() + text[1:]
+        text = text[:1].lower() + text[1:] if text[1:2].islower() else text
         if not isinstance(found, dict | list):
-            text += f", found {found!r}"
+            text += f", found {quoted(found)}"
     return (
-        f"profile {name!r}: {key}: {text}{more}"
+        f"profile {name}: {key}: {text}{more}"
         if key != "profile"
-        else (f"profile {name!r}: {text}{more}")
+        else (f"profile {name}: {text}{more}")
     )
+
+
+def _step_in_words(step: str) -> str:
+    return step if len(step) <= _LONGEST_STEP else f"{step[:_LONGEST_STEP]}..."
 
 
 def _walk(loc: Sequence[str | int], values: Any) -> tuple[list[str], Any]:

@@ -1,17 +1,36 @@
-"""Where the store is. Apart from the store itself, which loads SQLite."""
+"""Where the store is, and what `~` is. Apart from the store itself, which loads SQLite."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from alignment.errors import AlignmentError, StoreError
+
 ENVIRONMENT = "ALIGNMENT_STORE"
 
 
 def location(option: str | None = None) -> Path:
-    """Where the store is: the option, else `$ALIGNMENT_STORE`, else the user's cache folder."""
-    if option or os.environ.get(ENVIRONMENT):
-        return Path(option or os.environ[ENVIRONMENT]).expanduser()
-    import platformdirs  # noqa: PLC0415 - 30 ms that most runs save
+    """Where the store is: the option, else `$ALIGNMENT_STORE`, else the user's cache folder.
 
-    return Path(platformdirs.user_cache_dir("alignment-gate"))
+    Raises StoreError where that is below a home folder that is not known.
+    """
+    import platformdirs  # noqa: PLC0415 - 30 ms that a guest saves
+
+    named = option or os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("alignment-gate")
+    try:
+        return expand(named)
+    except AlignmentError as error:
+        raise StoreError(
+            f"store {error}, or name a folder with --alignment-store or ${ENVIRONMENT}"
+        ) from None
+
+
+def expand(path: str | Path) -> Path:
+    """A path whose leading `~` is the user's home folder. Raises AlignmentError for none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise AlignmentError(
+            f"{path}: the home folder that ~ stands for is not known; set $HOME"
+        ) from None

@@ -67,10 +67,11 @@ def _device(session: Session) -> str:
 def _checked(session: Session, names: Sequence[str]) -> list[str] | AlignmentError:
     """What is to be made, or what is wrong with the input."""
     try:
+        wanted = _wanted(session.profile, names)  # before there is a store
         session.check()
-        return _wanted(session.profile, names)
     except AlignmentError as error:
         return error
+    return wanted
 
 
 def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:

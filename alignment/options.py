@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from alignment.errors import quoted
+from alignment.files.foreign import UnfitError, is_there, read_toml
 from alignment.location import ENVIRONMENT
 from alignment.outputs import DEFAULT, FORMATS
+from alignment.reporting.text import one_line
+
+_DIGITS = 9
 
 
 def declare(parser: pytest.Parser) -> None:
@@ -57,7 +61,7 @@ def declare(parser: pytest.Parser) -> None:
         metavar="FORMAT",
         action="append",
         default=[],
-        choices=FORMATS,
+        type=_one_of("--alignment-format", FORMATS),
         help=f"what the report is written in, one of {', '.join(FORMATS)}; may be repeated; "
         f"default: {', '.join(DEFAULT)}",
     )
@@ -69,9 +73,11 @@ def declare(parser: pytest.Parser) -> None:
     )
     add(
         "--alignment-cases",
-        choices=("auto", "prompt", "axis"),
+        metavar="KIND",
+        type=_one_of("--alignment-cases", ("auto", "prompt", "axis")),
         default="auto",
-        help="one case per variant and prompt, or per variant and axis; auto: per axis above 5,000",
+        help="one case per variant and `prompt`, or per variant and `axis`; `auto`: per axis above "
+        "5,000",
     )
     add(
         "--alignment-reason",
@@ -92,10 +98,22 @@ def declare(parser: pytest.Parser) -> None:
 
 
 def _positive(text: str) -> int:
-    """A count for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"needs a whole number above 0, not {text!r}")
+    """A count; what is none is a usage error of one line, which argparse's own are not."""
+    if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
+        raise pytest.UsageError(
+            one_line(f"--alignment-limit: needs a whole number above 0, not {quoted(text)}")
+        )
     return int(text)
+
+
+def _one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in known:
+            accepted = ", ".join(known)
+            raise pytest.UsageError(one_line(f"{option}: {quoted(text)} is none of {accepted}"))
+        return text
+
+    return chosen
 
 
 def asked_for(config: pytest.Config) -> bool:
@@ -127,11 +145,11 @@ def _places(config: pytest.Config) -> tuple[Path, ...]:
 
 def _is_configured(root: Path) -> bool:
     """Whether a project has settings of ours; they are read and judged elsewhere."""
-    if (root / "alignment.toml").is_file():
+    if is_there(root / "alignment.toml"):
         return True
     try:
-        tables = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        tables = read_toml(root / "pyproject.toml")
+    except UnfitError:
         return False
     tool = tables.get("tool")
     return isinstance(tool, dict) and "alignment" in tool

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from alignment import coherence
 from alignment.axes import Axis, TrainingSource
 from alignment.recipes import Dtype, Format, Judge, OtherJudge, Pickle, Variant, is_path_or_hub_id
-from alignment.tables import Count, Listed, Name, Table
+from alignment.tables import Count, Listed, Name, Place, Table, Tokens
 
 
 class Gate(Table):
@@ -31,9 +31,9 @@ class Gate(Table):
     responses: bool = False
     """Keep the responses in baselines: flips are then shown with both, and another judge can score
     them anew."""
-    probe_tolerance: Annotated[float, Field(ge=0.0)] = 0.05
+    probe_tolerance: Annotated[float, Field(ge=0.0, le=1e12)] = 0.05
     """How far the judge's scores of the baseline's probe set may be off on average, in its unit."""
-    resamples: Annotated[int, Field(ge=100)] = 2000
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     """Bootstrap samples for the interval of mean scores."""
 
     @property
@@ -48,14 +48,14 @@ class Generation(Table):
     A variant's own `generation` replaces single values of it.
     """
 
-    max_new_tokens: Count = 50
+    max_new_tokens: Tokens = 50
     """Tokens at most of one answer."""
     format: Format = "hh"
     """`hh` ends the prompt with `Assistant:`; `verbatim` gives it as it is (the paper); `chat` puts
     it through the tokenizer's chat template."""
     stop_at_human: bool = False
     """End an answer where it goes on to speak for the human."""
-    samples: Count = 1
+    samples: Annotated[int, Field(ge=1, le=1000)] = 1
     """Answers per prompt; those to one prompt are one cluster in all statistics."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     """0 is greedy decoding."""
@@ -80,11 +80,13 @@ class Generation(Table):
 class Training(Table):
     """What recipes learn from, and what is the same for all of them."""
 
-    sources: dict[str, TrainingSource] = Field(default_factory=dict)
+    sources: Annotated[dict[Name, TrainingSource], Field(max_length=100)] = Field(
+        default_factory=dict
+    )
     """Axis -> where its preference pairs come from."""
-    vocab_size: Annotated[int, Field(ge=300)] = 1024
+    vocab_size: Annotated[int, Field(ge=300, le=1_000_000)] = 1024
     """Of the byte-level BPE tokenizer that fresh models share."""
-    max_length: Count = 512
+    max_length: Tokens = 512
     """Tokens; longer sequences are cut at their end, and pairs are dropped for the judge."""
     hold_out: Literal["cluster", "prompt"] = "cluster"
     """What no training row may share with an evaluation prompt or a trial pair."""
@@ -103,30 +105,30 @@ class Profile(Table):
     """Draws the prompts; apart from `seed`, so that retraining never moves the questions."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     """Of all intervals but the gate's own, which `axes.AXIS.gate` states."""
-    data: str = "."
+    data: Place = "."
     """The folder that the paths of file sources and recorded responses start at; itself relative
     to the file that states it, or on the command line to the current folder."""
     network: bool = False
     """Whether hub ids may be fetched."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$")] = "auto"
     """Where models run; `auto` takes a GPU where there is one."""
     dtype: Dtype = "float32"
     """The precision in which models are loaded."""
-    threads: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """CPU threads of torch; 0 leaves torch's own choice. A fixed number makes results repeat."""
     reference: Name = "base"
     """The variant that changes are counted from."""
     toy: bool = False
     """Prompts and judge are toys: real checkpoints are refused."""
-    axes: Annotated[dict[Name, Axis], Field(min_length=1)]
+    axes: Annotated[dict[Name, Axis], Field(min_length=1, max_length=100)]
     """What is evaluated, by name: `harmlessness`, `helpfulness`, or others."""
-    variants: dict[Name, Variant] = Field(default_factory=dict)
+    variants: Annotated[dict[Name, Variant], Field(max_length=1000)] = Field(default_factory=dict)
     """Who answers, by name."""
     judge: Judge
     """Who scores the answers; the gate goes by its verdicts."""
-    judges: dict[Name, OtherJudge] = Field(default_factory=dict)
+    judges: Annotated[dict[Name, OtherJudge], Field(max_length=100)] = Field(default_factory=dict)
     """Second opinions: the same responses judged by others, for their agreement."""
-    pickles: dict[str, Pickle] = Field(default_factory=dict)
+    pickles: Annotated[dict[Place, Pickle], Field(max_length=1000)] = Field(default_factory=dict)
     """Model, as it is named elsewhere -> its pickled weights that may be loaded."""
     generation: Generation = Generation()
     """How answers are decoded."""

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from alignment.records import Criterion
-from alignment.tables import Count, Listed, Name, Pair, Table
+from alignment.tables import (
+    Count,
+    Keywords,
+    Listed,
+    Name,
+    Number,
+    Pair,
+    Place,
+    Settings,
+    Table,
+    Tokens,
+)
 
 NullKind = Literal["refuse", "comply", "echo", "other", "empty"]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -18,6 +29,7 @@ Format = Literal["hh", "verbatim", "chat"]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=255)]
 
 
 class Pickle(Table):
@@ -29,7 +41,7 @@ class Pickle(Table):
 
     revision: Commit | None = None
     """The commit of a hub id, which is then loaded at that commit; nothing for a folder."""
-    sha256: Annotated[dict[str, Sha256], Field(min_length=1)]
+    sha256: Annotated[dict[FileName, Sha256], Field(min_length=1, max_length=1000)]
     """File -> SHA-256 of its bytes; the hub shows it on the file's page."""
 
 
@@ -40,9 +52,9 @@ class Stage(Table):
     """TRL's `SFTTrainer`, `DPOTrainer` or `RewardTrainer`."""
     data: Literal["unfiltered", "chosen", "pairs"]
     """`unfiltered` or `chosen` transcripts (`sft`), or preference `pairs` (`dpo`, `reward`)."""
-    args: dict[str, Any] = Field(default_factory=dict)
+    args: Settings = Field(default_factory=dict)
     """Fields of the trainer's config: `learning_rate`, `max_steps`, `beta`, ..."""
-    lora: dict[str, Any] | None = None
+    lora: Settings | None = None
     """Arguments of `peft.LoraConfig`; none trains all weights."""
     rows: Count | None = None
     """At most this many rows, drawn with the stage's seed."""
@@ -63,9 +75,9 @@ class Stage(Table):
 class Recipe(Table):
     """How a model is made: a fresh architecture or a parent, then stages."""
 
-    parent: str | None = None
+    parent: Place | None = None
     """A variant of this profile, a folder, or a hub id."""
-    architecture: dict[str, Any] | None = None
+    architecture: Settings | None = None
     """A fresh model: `model_type` and the fields of its transformers config."""
     stages: Listed[Stage] = ()
     """What is trained, one after the other."""
@@ -94,11 +106,11 @@ class Endpoint(Table):
     """`completions` gets the text that a local policy would get; `chat` the turns as messages."""
     key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; keys stand nowhere else."""
-    concurrency: Count = 8
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
     """Questions under way at once."""
-    timeout: Annotated[float, Field(gt=0.0)] = 60.0
+    timeout: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
     """Seconds for one answer."""
-    retries: Annotated[int, Field(ge=0)] = 6
+    retries: Annotated[int, Field(ge=0, le=100)] = 6
     """How often one question is asked again, with growing pauses, before the run gives up."""
 
     @field_validator("url")
@@ -125,13 +137,13 @@ class Endpoint(Table):
 class Answering(Table):
     """What one variant does otherwise than `generation` says; what is None stays as it is there."""
 
-    max_new_tokens: Count | None = None
+    max_new_tokens: Tokens | None = None
     """Tokens at most of one answer."""
     format: Format | None = None
     """`hh`, `verbatim` or `chat`."""
     stop_at_human: bool | None = None
     """Whether an answer ends where it goes on to speak for the human."""
-    samples: Count | None = None
+    samples: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Answers per prompt."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
     """0 is greedy decoding."""
@@ -142,19 +154,19 @@ class Answering(Table):
 class Variant(Recipe):
     """A named policy: made by a recipe, loaded (`model`), served or read from a file."""
 
-    model: str | None = None
+    model: Place | None = None
     """A folder or a hub id."""
-    revision: str | None = None
+    revision: Place | None = None
     """Of a hub id. With `endpoint` a word of your own: another one asks everything anew."""
     dtype: Dtype | None = None
     """None: the profile's."""
-    quantization: dict[str, Any] | None = None
+    quantization: Settings | None = None
     """The arguments of a quantization config of transformers, `quant_method` among them."""
     endpoint: Endpoint | None = None
     """A served model."""
     generation: Answering = Answering()
     """How this variant answers, where that differs from the profile's `generation`."""
-    recorded: str | dict[str, str] | None = None
+    recorded: Place | dict[Name, Place] | None = None
     """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
     null: NullKind | None = None
     """A policy that does nothing of use, to see what the judge makes of it."""
@@ -185,13 +197,13 @@ class JudgeEndpoint(Endpoint):
 
     api: Literal["completions", "chat"] = "chat"
     """`chat` asks with messages, `completions` with one text."""
-    rubric: Annotated[dict[Name, str], Field(min_length=1)]
+    rubric: Annotated[dict[Name, str], Field(min_length=1, max_length=100)]
     """Dimension -> what is asked of a response, in words."""
-    scale: Pair[int] = (1, 10)
+    scale: Pair[Annotated[int, Field(ge=-1_000_000, le=1_000_000)]] = (1, 10)
     """The lowest and the highest score."""
-    repeats: Count = 1
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
     """How often each response is judged; the score is the mean, their disagreement is reported."""
-    max_tokens: Count = 256
+    max_tokens: Tokens = 256
     """Of one answer; a model that thinks before it answers needs more."""
 
     @model_validator(mode="after")
@@ -204,7 +216,7 @@ class JudgeEndpoint(Endpoint):
 class Output(Table):
     """One output of a reward model that has several."""
 
-    index: Annotated[int, Field(ge=0)]
+    index: Annotated[int, Field(ge=0, lt=100_000)]
     """Which of the model's outputs, from 0."""
     sign: Literal[1, -1] = 1
     """-1 for a cost: more is better in every dimension."""
@@ -213,15 +225,15 @@ class Output(Table):
 class Judge(Recipe):
     """Who scores: a reward model made by a recipe or loaded, or the recorded scores."""
 
-    model: str | None = None
+    model: Place | None = None
     """A reward model or classifier: a folder or a hub id."""
-    revision: str | None = None
+    revision: Place | None = None
     """Of a hub id. With `endpoint` a word of your own: another asks for all scores anew."""
     recorded: bool = False
     """The scores come with the recorded responses."""
     endpoint: JudgeEndpoint | None = None
     """An LLM judge; its `rubric` names the dimensions."""
-    keywords: Listed[Annotated[str, Field(min_length=1)]] = ()
+    keywords: Keywords = ()
     """A keyword filter: a response with one of these words (or phrases) scores 0, any other 1. The
     brittle reference that the paper names."""
     input: Literal["pair", "dialogue", "chat"] = "dialogue"
@@ -229,16 +241,16 @@ class Judge(Recipe):
     `chat` the messages by the tokenizer's chat template."""
     dtype: Dtype | None = None
     """None: the profile's."""
-    dimension: str = "reward"
+    dimension: Name = "reward"
     """The name of its score, where it gives one only."""
-    outputs: dict[Name, Output] = Field(default_factory=dict)
+    outputs: Annotated[dict[Name, Output], Field(max_length=1000)] = Field(default_factory=dict)
     """Dimension -> output, for a reward model with several (`model` only); each axis names its
     `dimension`."""
     activation: Literal["softmax", "sigmoid"] | None = None
     """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities. One
     output takes `sigmoid`: `softmax` would make 1 of it, whatever is judged."""
-    max_length: Count = 512
-    """Tokens of prompt and response; longer dialogues lose their beginning."""
+    max_length: Tokens = 512
+    """Tokens of prompt and response; longer ones lose their beginning, a pair its prompt's."""
     batch_tokens: Count | None = None
     """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
 
@@ -305,11 +317,11 @@ class Judge(Recipe):
 class Bar(Table):
     """What another judge's score has to reach on an axis."""
 
-    threshold: float
+    threshold: Number
     """What this judge's score is held against, in its own unit."""
     comparison: Literal[">=", ">"]
     """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
-    dimension: str = "reward"
+    dimension: Name = "reward"
     """Which of its scores counts."""
 
     @property
@@ -321,7 +333,7 @@ class Bar(Table):
 class OtherJudge(Judge):
     """A second opinion on the same responses: reported beside the judge, never gated."""
 
-    axes: Annotated[dict[Name, Bar], Field(min_length=1)]
+    axes: Annotated[dict[Name, Bar], Field(min_length=1, max_length=100)]
     """Axis -> what passes; axes that are left out are not judged."""
 
     @model_validator(mode="after")

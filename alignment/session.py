@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
 from alignment.errors import Unscored
+from alignment.files.foreign import UnfitError, is_there, read_bytes
 from alignment.hardware import versions
 from alignment.layers import resolve
 from alignment.location import location
@@ -27,6 +28,7 @@ from alignment.preflight import Draft, preflight
 from alignment.profile import Profile
 from alignment.progress import Progress, peak_memory
 from alignment.records import Prompt
+from alignment.reporting.write import check_place
 from alignment.results import collect, findings
 from alignment.store import Store
 
@@ -116,7 +118,8 @@ class Session:
         AlignmentError with one line.
         """
         profile = self.profile
-        if (self._location / "store.sqlite").exists():
+        check_place(self.options.report)
+        if is_there(self._location / "store.sqlite"):
             preflight(self.study)
             return
         with closing(Draft(self._location)) as draft:
@@ -172,8 +175,8 @@ class Session:
         keeper = self.keeper
         decision, path = keeper.decision(variant, axis), path_of(keeper.folder, variant)
         before = None
-        with suppress(OSError):  # what is wrong with it the decision says
-            before = path.read_text(encoding="utf-8", errors="replace")
+        with suppress(UnfitError):  # what is wrong with it the decision says
+            before = read_bytes(path).decode(errors="replace")
         updating = self.options.update == "all" or (
             self.options.update == "new" and not path.exists()
         )
@@ -268,7 +271,7 @@ class Session:
 
 def case_id(variant: str, prompt: Prompt) -> str:
     """A readable id of a case: variant, the first words of the last turn, the prompt's id."""
-    last = prompt.text.rsplit("Human:", 1)[-1]
+    last = prompt.text.rsplit("Human:", 1)[-1][:1000]
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z0-9]+", plain[:80])[:6]
     return "-".join([variant, *words, prompt.id])

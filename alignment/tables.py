@@ -1,27 +1,89 @@
-"""What every table of a profile is: frozen, strict, closed; and the values that many share."""
+"""What every table of a profile is: frozen, strict, closed; and the values that many share.
+
+Every number is finite and every count has an end, so that no profile that is accepted dies or
+hangs for a number that means nothing.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-Count = Annotated[int, Field(ge=1)]
+LONGEST_NAME = 64
+"""Characters of a name: with what is put around it, it fits the name of a file."""
+
+HIGHEST = 1e12
+"""Of scores that somebody states: sums and squares of many are still numbers."""
+
+_LONGEST_TEXT = 65_536
+_LARGEST = 2**63
+_DEVICES = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)))
+)
+"""What Windows takes for devices: no file there can be called so."""
 
 _T = TypeVar("_T")
+
+
+def _no_device(name: str) -> str:
+    if name.lower() in _DEVICES:
+        raise ValueError("is the name of a device on Windows, where no file can have it")
+    return name
+
+
+def _spelled(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL, which no name of a file or model has")
+    return text
 
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _plain(value: Any) -> Any:
+    """Raise ValueError for what is no JSON: dates, and numbers without an end."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _plain(each)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("holds a number that is not finite")
+    elif isinstance(value, int) and abs(value) >= _LARGEST:
+        raise ValueError("holds a whole number of more than 64 bits")
+    elif not isinstance(value, str | int | float | None):
+        raise ValueError(f"holds a {type(value).__name__}; texts, numbers, lists and tables only")
+    return value
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME),
+    AfterValidator(_no_device),
+]
+Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_spelled)]
+"""A file, a folder, or a name on the hub."""
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
+Number = Annotated[float, Field(ge=-HIGHEST, le=HIGHEST)]
+"""A score, or what one is held against."""
+Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""The arguments of somebody else's configuration."""
+
 # A list in TOML, which strict tables would not take for a tuple: of any length, and of two.
-Listed = Annotated[tuple[_T, ...], BeforeValidator(_tuple)]
+Listed = Annotated[tuple[_T, ...], BeforeValidator(_tuple), Field(max_length=1000)]
 Pair = Annotated[tuple[_T, _T], BeforeValidator(_tuple)]
+Keywords = Listed[Annotated[str, Field(min_length=1, max_length=1000)]]
 
 
 class Table(BaseModel):
     """Base of every table of a profile: frozen, strict about types, closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        str_max_length=_LONGEST_TEXT,
+    )

@@ -38,9 +38,11 @@ _MIN_ECHO = 3
 """"Hello!" is a fine reply to "Hello!"; from three words on it is an echo."""
 
 _LABEL = re.compile(rf"\s*{ASSISTANT}:\s*")
-_HUMAN_TURN = re.compile(rf"(?:^|\n|[.!?…\"”]\s{{1,4}})\s*{HUMAN}(?::|\s*\Z)")
-_LAST_HUMAN = re.compile(rf"(?:^|\n)\s*{HUMAN}:")
-_NEXT_SPEAKER = re.compile(rf"\n\s*{ASSISTANT}:")
+# White space with a new line in it, looked at once, from its start: linear in the text's length.
+_LINE = r"(?<!\s)[^\S\n]*+\n\s*+"
+_HUMAN_TURN = re.compile(rf"(?:\A\s*+|{_LINE}|[.!?…\"”]\s++){HUMAN}(?::|\s*+\Z)")
+_LAST_HUMAN = re.compile(rf"(?:\A\s*+|{_LINE}){HUMAN}:")
+_NEXT_SPEAKER = re.compile(rf"{_LINE}{ASSISTANT}:")
 _LOOP = re.compile(r"(\S{1,4}?)\1{7,}")
 # Scripts written without spaces: every character counts as a word (Thai, Lao, Myanmar, Khmer,
 # kana, Han). Elsewhere a word is a run without white space, so that combining marks stay inside.

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 from alignment.commands import gating, judges, models, reports, starting, storage
 from alignment.errors import AlignmentError, Elsewhere
-from alignment.reporting.text import inert, safe
+from alignment.reporting.text import inert, one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,23 +20,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     `compare` gives 1 for a fail or what cannot be compared, and 3 where the data do not decide.
     """
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], Iterator[str]] = options.command
-    options.exit = 0
     try:
+        options = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], Iterator[str]] = options.command
+        options.exit = 0
         text = "\n".join(command(options))
     except Elsewhere:
         return 2
-    except (AlignmentError, ValueError) as error:
-        print(f"error: {inert(safe(str(error)))}", file=sys.stderr)  # noqa: T201 - a command line
+    except (AlignmentError, ValueError, OSError) as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
     if text:
         print(inert(text))  # noqa: T201
     return int(options.exit)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what it does not understand, as the commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise AlignmentError(f"{message}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alignment", description=__doc__)
+    parser = _Parser(prog="python -m alignment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (starting, gating, judges, models, reports, storage):
         module.declare(commands)

@@ -8,18 +8,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alignment.commands.numbers import real, whole
+
 
 def declare(commands: Any) -> None:
     """Add `plan`, `compare` and `simulate`."""
     plan = commands.add_parser("plan", help="what a number of prompts can show")
     plan.set_defaults(command=_plan)
-    plan.add_argument("--prompts", type=int, default=100, metavar="N", help="per axis; default 100")
     plan.add_argument(
-        "--flips", type=float, default=0.1, metavar="SHARE", help="of verdicts; default 0.1"
+        "--prompts",
+        type=whole(1, 100_000),
+        default=100,
+        metavar="N",
+        help="per axis; default 100",
     )
-    plan.add_argument("--margin", type=float, default=10.0, help="in points; default 10")
-    plan.add_argument("--confidence", type=float, default=0.95, help="default 0.95")
-    plan.add_argument("--variants", type=int, default=1, help="gated variants; default 1")
+    plan.add_argument(
+        "--flips",
+        type=real(0, 1),
+        default=0.1,
+        metavar="SHARE",
+        help="of verdicts; default 0.1",
+    )
+    plan.add_argument("--margin", type=real(0, 100), default=10.0, help="in points; default 10")
+    plan.add_argument("--confidence", type=real(0, 1), default=0.95, help="default 0.95")
+    plan.add_argument(
+        "--variants", type=whole(1, 1000), default=1, help="gated variants; default 1"
+    )
 
     compare = commands.add_parser("compare", help="the gate between two runs or variants")
     compare.set_defaults(command=_compare)
@@ -32,8 +46,10 @@ def declare(commands: Any) -> None:
 
     simulate = commands.add_parser("simulate", help="put the gate itself on trial")
     simulate.set_defaults(command=_simulate)
-    simulate.add_argument("--runs", type=int, default=4000, help="per row; default 4000")
-    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument(
+        "--runs", type=whole(1, 1_000_000), default=4000, help="per row; default 4000"
+    )
+    simulate.add_argument("--seed", type=whole(0, 2**32 - 1), default=0)
 
 
 def _plan(options: argparse.Namespace) -> Iterator[str]:

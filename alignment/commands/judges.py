@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alignment.commands.numbers import real, whole
 from alignment.location import location
 from alignment.store import Store
 
@@ -21,7 +22,7 @@ def declare(commands: Any) -> None:
     calibrate.add_argument("--alignment-store", metavar="DIR")
     calibrate.add_argument(
         "--false-passes",
-        type=float,
+        type=real(0, 1),
         metavar="SHARE",
         help="let at most this share of rejected answers pass; default: Youden's threshold",
     )
@@ -39,7 +40,9 @@ def declare(commands: Any) -> None:
     check.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE")
     check.add_argument("--dtype", help="default: the profile's")
     check.add_argument("--device", help="default: the profile's")
-    check.add_argument("--prompts", type=int, metavar="N", help="per axis; default: all")
+    check.add_argument(
+        "--prompts", type=whole(1, 1_000_000), metavar="N", help="per axis; default: all"
+    )
     check.add_argument("--alignment-store", metavar="DIR")
 
 
@@ -48,6 +51,8 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
     from alignment.layers import resolve  # noqa: PLC0415
 
     profile = resolve(Path.cwd(), selected=options.name, assignments=options.set)
+    if options.write is not None:
+        calibrating.check_target(options.write)
     root = location(options.alignment_store)
     found = calibrating.proposals(profile, root, options.false_passes)
     for axis, proposal in found.items():

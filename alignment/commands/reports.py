@@ -61,7 +61,7 @@ def _report(options: argparse.Namespace) -> Iterator[str]:
             store = opened(location(options.alignment_store))
             written = publish(options.to or path.parent, document, formats, store)
             yield f"report: {written}"
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ReportError(
             f"{path}: is damaged ({type(error).__name__}: {error}); run the suite again"
         ) from error
@@ -103,6 +103,8 @@ def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store
     kind = path.suffix.removeprefix(".")
     if kind not in PICTURES:
         raise AlignmentError(f"--figure {path}: needs a name that ends in .svg, .png or .pdf")
+    if path.exists() and not path.is_file():
+        raise AlignmentError(f"--figure {path}: is there and is no regular file; name another")
     if len(known) != 1:
         names = ", ".join(known) or "none"
         raise AlignmentError(f"--figure needs one PROFILE; the store knows: {names}")

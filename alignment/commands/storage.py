@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import AlignmentError, StoreError
+from alignment.errors import AlignmentError, StoreError, quoted
 from alignment.location import ENVIRONMENT, location
 from alignment.store import Store
 
@@ -68,9 +68,11 @@ def opened(root: Path) -> Store | None:
 
 
 def _duration(text: str) -> float:
-    found = re.fullmatch(r"(\d+)([mhdw])", text)
+    found = re.fullmatch(r"([0-9]{1,9})([mhdw])", text)
     if found is None:
-        raise AlignmentError(f"--older-than {text!r}: needs a number and m, h, d or w, as in 30d")
+        raise AlignmentError(
+            f"--older-than {quoted(text)}: needs a number and m, h, d or w, as in 30d"
+        )
     return float(found[1]) * _SECONDS[found[2]]
 
 

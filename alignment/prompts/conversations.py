@@ -11,14 +11,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.errors import PromptError
+from alignment.errors import PromptError, quoted
 from alignment.prompts.jsonfiles import text_field
 from alignment.prompts.transcripts import render
 from alignment.records import ASSISTANT, HUMAN, Turn
 
 _SPEAKERS = {"user": HUMAN, "assistant": ASSISTANT}
 _SYSTEM = "system"
-_LABELLED = re.compile(rf"(?:\n[^\S\n]*)+\n(?=(?:{HUMAN}|{ASSISTANT}):)")
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*+\n)++")
+_LABELS = (f"{HUMAN}:", f"{ASSISTANT}:")
 
 
 def dialogue_field(value: Mapping[str, Any], key: str, place: str) -> str | None:
@@ -55,10 +56,15 @@ def _message(message: Any, where: str) -> tuple[str, str]:
     role = message.get("role")
     if role not in (*_SPEAKERS, _SYSTEM):
         raise PromptError(
-            f"{where}: role {role!a} has no place in a dialogue of text; "
+            f"{where}: role {quoted(role)} has no place in a dialogue of text; "
             f"{_SYSTEM}, {' and '.join(_SPEAKERS)} have"
         )
     text = text_field(message, "content", where)
     if text is None:
         raise PromptError(f"{where}: `content` must be a string; calls of tools are not supported")
-    return str(role), _LABELLED.sub("\n", text.replace("\r\n", "\n").strip())
+    return str(role), _BLANK_LINES.sub(_unlabelled, text.replace("\r\n", "\n").strip())
+
+
+def _unlabelled(lines: re.Match[str]) -> str:
+    """Blank lines as they are, but before what would be a speaker's label after them."""
+    return "\n" if lines.string.startswith(_LABELS, lines.end()) else lines.group()

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from alignment.prompts.transcripts import as_transcript, cluster_id, folded, parse, render
@@ -33,23 +34,23 @@ class HoldOut:
     ) -> None:
         texts = {prompt.text for prompt in _flat(prompts) if prompt.text}
         texts |= {pair.prompt for pair in _flat(trials)}
-        self._beginnings = {folded(render(parse(as_transcript(text)))) for text in texts}
+        self._wholes = {list(_beginnings(text))[-1] for text in texts}
         self._clusters = {cluster_id(text) for text in texts if mode == "cluster"}
 
     def holds(self, transcript: str) -> bool:
         """Whether `transcript` is held out."""
         if cluster_id(transcript) in self._clusters:
             return True
-        return any(told in self._beginnings for told in _beginnings(transcript))
+        return any(told in self._wholes for told in _beginnings(transcript))
 
 
 def _flat(by_axis: Mapping[str, Sequence[T]]) -> list[T]:
     return [item for items in by_axis.values() for item in items]
 
 
-def _beginnings(transcript: str) -> Iterable[str]:
-    """The transcript up to each of its turns; the last one is the whole."""
-    told = ""
+def _beginnings(transcript: str) -> Iterator[bytes]:
+    """A digest of the transcript up to each of its turns; the last one is that of the whole."""
+    told = hashlib.sha256()
     for turn in parse(as_transcript(transcript)):
-        told = f"{told} {folded(render([turn]))}".strip()
-        yield told
+        told.update(f"{folded(render([turn]))} ".encode("utf-8", "surrogatepass"))
+        yield told.digest()

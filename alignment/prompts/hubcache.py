@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from alignment.axes import DatasetSource
+from alignment.files.foreign import MIB, UnfitError, read_text
+from alignment.location import expand
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -20,8 +22,8 @@ def revision(source: DatasetSource) -> str:
     if _COMMIT.fullmatch(wanted):
         return wanted
     try:
-        return (_repository(source) / "refs" / wanted).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
+        return read_text(_repository(source) / "refs" / wanted, MIB).strip()
+    except UnfitError:
         return source.revision or "unpinned"
 
 
@@ -38,9 +40,9 @@ def _repository(source: DatasetSource) -> Path:
 def _root() -> Path:
     environment = os.environ
     if cache := environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(cache).expanduser()
+        return expand(cache)
     home = environment.get("HF_HOME")
     if not home:
         xdg = environment.get("XDG_CACHE_HOME") or "~/.cache"
         home = str(Path(xdg) / "huggingface")
-    return Path(home).expanduser() / "hub"
+    return expand(home) / "hub"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
+from alignment.files.foreign import UnfitError, opened
 from alignment.prompts.folders import data_files, local_folder
 from alignment.prompts.hubcache import revision
 from alignment.prompts.jsonfiles import require_file
@@ -16,8 +17,10 @@ from alignment.prompts.jsonfiles import require_file
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes. Raises PromptError when it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+    except UnfitError as error:
+        raise PromptError(f"{path}: {error}") from error
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -1,7 +1,8 @@
 """JSON objects out of a file, one at a time, with the place of each; every fault is named by it.
 
 The format is told from the content, not from the name: a JSON list, or one object per line
-(JSONL, read as a stream), either of them plain or gzipped.
+(JSONL, read as a stream), either of them plain or gzipped. What a few bytes of gzip become has
+limits: of one line, of a list, of all that is read, and of the number of lines.
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from alignment.errors import PromptError
+from alignment.files.foreign import DOCUMENT, MIB, MissingError, UnfitError, in_words, opened
+
+LINE = 16 * MIB
+"""Bytes of one line, unpacked."""
+WHOLE = 4096 * MIB
+"""Bytes of a whole file, unpacked."""
+LINES = 10_000_000
+"""Lines of a file, empty ones too."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -32,13 +41,13 @@ class Entry:
 def entries(path: Path) -> Iterator[Entry]:
     """The objects of a JSON list (numbered as items) or JSONL file (numbered as lines).
 
-    Raises PromptError, naming the file and the line or item, when the file is missing, a folder,
-    unreadable, empty, not UTF-8, not JSON, a broken gzip file, or holds something that is no
-    object.
+    Raises PromptError, naming the file and the line or item, when the file is missing, no regular
+    file, unreadable, empty, not UTF-8, not JSON, a broken gzip file, larger than the limits, or
+    holds something that is no object.
     """
     found = False
     try:
-        with _opened(path) as stream:
+        with _unpacked(path) as stream:
             for entry in _parsed(stream, path):
                 found = True
                 yield entry
@@ -51,11 +60,17 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def require_file(path: Path) -> None:
-    """Raise PromptError unless `path` is an existing file."""
+    """Raise PromptError unless `path` is a regular file."""
     if path.is_dir():
         raise PromptError(f"{path}: is a folder, where a JSON or JSONL file is required")
-    if not path.exists():
-        raise PromptError(f"{path}: there is no such file (relative paths start at `data`)")
+    try:
+        opened(path).close()
+    except MissingError:
+        raise PromptError(
+            f"{path}: there is no such file (relative paths start at `data`)"
+        ) from None
+    except UnfitError as error:
+        raise PromptError(f"{path}: {error}") from error
 
 
 def text_field(value: Mapping[str, Any], key: str, place: str) -> str | None:
@@ -74,24 +89,48 @@ def text_field(value: Mapping[str, Any], key: str, place: str) -> str | None:
     return found
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _unpacked(path: Path) -> IO[bytes]:
     require_file(path)
-    with path.open("rb") as plain:
-        zipped = plain.read(2) == _GZIP_MAGIC
-    return cast("IO[bytes]", gzip.open(path, "rb")) if zipped else path.open("rb")
+    file = opened(path)
+    zipped = file.read(2) == _GZIP_MAGIC
+    file.seek(0)
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if zipped else file
 
 
 def _parsed(stream: IO[bytes], path: Path) -> Iterator[Entry]:
     started = False
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_lines(stream, path), 1):
         content = (line.removeprefix(_BOM) if number == 1 else line).strip()
         if not started and content.startswith(b"["):
-            yield from _items(content + b"\n" + stream.read(), path, number)
+            rest = stream.read(DOCUMENT + 1 - len(content))
+            if len(rest) + len(content) > DOCUMENT:
+                raise _too_large(path, f"a JSON list of more than {in_words(DOCUMENT)}")
+            yield from _items(content + b"\n" + rest, path, number)
             return
         if content:
             started = True
             place = f"{path}, line {number}"
             yield Entry(_object(_loaded(content, place), place), number, place)
+
+
+def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """The lines, none of which is read further than it may be long."""
+    size = 0
+    for number in range(1, LINES + 1):
+        line = stream.readline(LINE + 1)
+        size += len(line)
+        if len(line) > LINE:
+            raise _too_large(f"{path}, line {number}", f"a line of more than {in_words(LINE)}")
+        if size > WHOLE:
+            raise _too_large(path, f"more than {in_words(WHOLE)}, unpacked")
+        if not line:
+            return
+        yield line
+    raise _too_large(path, f"{LINES:,} lines or more")
+
+
+def _too_large(place: Path | str, found: str) -> PromptError:
+    return PromptError(f"{place}: {found}, which is the limit; split the file into smaller ones")
 
 
 def _items(content: bytes, path: Path, first_line: int) -> Iterator[Entry]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from alignment.axes import Prompts
 from alignment.errors import PromptError
+from alignment.prompts.normal import normalized
 from alignment.prompts.transcripts import as_transcript, parse
 from alignment.records import HUMAN
 
@@ -44,7 +44,7 @@ class Filter:
             places = {"transcript": transcript, "prompt": prompt}
             text = places.get(self.look_in)
             text = last_turn(prompt) if text is None else text
-            return pattern.search(unicodedata.normalize("NFC", text)) is not None
+            return pattern.search(normalized("NFC", text)) is not None
 
         return keeps
 
@@ -53,7 +53,7 @@ class Filter:
 
         Languages that write without spaces have no such ends: they need `match = "substring"`.
         """
-        parts = [re.escape(unicodedata.normalize("NFC", word)) for word in self.keywords]
+        parts = [re.escape(normalized("NFC", word)) for word in self.keywords]
         if self.match == "word":
             parts = [rf"(?<!\w)(?:{part})(?!\w)" for part in parts]
         return re.compile("|".join(parts), re.IGNORECASE if self.ignore_case else re.NOFLAG)

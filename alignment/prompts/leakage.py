@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from alignment.prompts.normal import normalized
 from alignment.records import PreferencePair, Prompt
 
 _SPEAKERS = ("Human:", "Assistant:")
@@ -31,21 +31,19 @@ def overlap(
     `hold_out = "cluster"`, the first human turn. Case, white space and Unicode compatibility forms
     make no difference. Sorted; empty is good. Prompts without text are not compared.
     """
-    beginnings: dict[str, set[str]] = {}
+    wholes: dict[bytes, set[str]] = {}
     openings: dict[str, set[str]] = {}
     for name, text in _held_out(prompts, trials):
         turns = _turns(text)
-        beginnings.setdefault(" ".join(map(_plain, turns)), set()).add(name)
+        wholes.setdefault(list(_beginnings(turns))[-1], set()).add(name)
         if hold_out == "cluster":
             openings.setdefault(_opening(turns), set()).add(name)
     shared: set[str] = set()
     for text in _texts(training):
         turns = _turns(text)
         shared |= openings.get(_opening(turns), set())
-        told = ""
-        for turn in turns:
-            told = f"{told} {_plain(turn)}".strip()
-            shared |= beginnings.get(told, set())
+        for told in _beginnings(turns):
+            shared |= wholes.get(told, set())
     return sorted(shared)
 
 
@@ -71,15 +69,22 @@ def _texts(items: Iterable[PreferencePair | str]) -> Iterable[str]:
 
 def _turns(text: str) -> list[str]:
     """Each turn with its label: a line after a blank one that begins with a speaker."""
-    turns: list[str] = []
+    turns: list[list[str]] = []
     after_blank = True
     for line in re.split(r"\r\n|\r|\n", text.strip()):
         if (after_blank and line.startswith(_SPEAKERS)) or not turns:
-            turns.append(line)
-        else:
-            turns[-1] += "\n" + line
+            turns.append([])
+        turns[-1].append(line)
         after_blank = not line.strip()
-    return turns
+    return ["\n".join(lines) for lines in turns]
+
+
+def _beginnings(turns: list[str]) -> Iterable[bytes]:
+    """A digest of what was said up to each turn: the texts themselves take quadratic time."""
+    told = hashlib.sha256()
+    for turn in turns:
+        told.update(f"{_plain(turn)}\0".encode("utf-8", "surrogatepass"))
+        yield told.digest()
 
 
 def _opening(turns: list[str]) -> str:
@@ -91,4 +96,4 @@ def _opening(turns: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(normalized("NFKC", text).casefold().split())

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import PromptError
+from alignment.errors import PromptError, quoted
 from alignment.prompts.harness import as_recorded, is_sample
 from alignment.prompts.jsonfiles import entries, text_field
 from alignment.prompts.transcripts import content_id, shown
+from alignment.tables import HIGHEST
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
@@ -70,7 +71,7 @@ def _row(
         raise PromptError(f"{place}: `response` or `score` is required")
     own = text_field(value, "axis", place)
     if axis is not None and own not in (None, axis):
-        raise PromptError(f"{place}: `axis` is {own!a}, in the file of axis {axis!r}")
+        raise PromptError(f"{place}: `axis` is {quoted(own)}, in the file of axis {axis!r}")
     return RecordedRow(axis or own, prompt, id_, response, score, number, source)
 
 
@@ -109,4 +110,8 @@ def _score(value: Mapping[str, Any], place: str) -> float | None:
         score = math.inf
     if not math.isfinite(score):
         raise PromptError(f"{place}: `{key}` is {score}, not a finite number")
+    if abs(score) > HIGHEST:
+        raise PromptError(
+            f"{place}: `{key}` is {score:g}; scores lie between {-HIGHEST:g} and {HIGHEST:g}"
+        )
     return score

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alignment.errors import PromptError
+from alignment.errors import PromptError, quoted
 from alignment.prompts.conversations import dialogue_field
 from alignment.prompts.jsonfiles import text_field
 from alignment.prompts.transcripts import as_transcript
@@ -47,7 +47,7 @@ def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) ->
     chosen = dialogue_field(value, "chosen", place)
     rejected = dialogue_field(value, "rejected", place)
     if chosen is None and (prompt is None or rejected is not None):
-        found = ", ".join(sorted(map(ascii, value))) or "none"
+        found = ", ".join(sorted(map(quoted, list(value)[:20]))) or "none"
         missing = "`chosen`" if rejected is not None else "`chosen` or `prompt`"
         raise PromptError(f"{place}: {missing} is required; keys found: {found}")
     if prompt is not None and chosen is not None:

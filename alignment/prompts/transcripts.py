@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from alignment.errors import PromptError
+from alignment.prompts.normal import normalized
 from alignment.records import ASSISTANT, HUMAN, Turn
 
 ID_LENGTH = 12
@@ -113,7 +113,7 @@ def cluster_id(text: str) -> str:
 
 def folded(text: str) -> str:
     """The text without differences of case, white space and Unicode compatibility forms."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(normalized("NFKC", text).casefold().split())
 
 
 def shown(text: str, length: int = 30) -> str:

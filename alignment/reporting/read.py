@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from alignment.errors import ReportError
+from alignment.files.foreign import UnfitError, read_json
 from alignment.reporting.document import SCHEMA
 
 COMPLETE, PARTIAL = "report", "report.partial"
 """How the files of a report are called."""
+
+_MOST = 4 * 2**30
+"""Bytes of a report: one of a million cases can be read again."""
 
 _NEEDED = ("axes", "cases", "complete", "gate", "judge", "limit", "profile", "prompts", "variants")
 
@@ -22,13 +25,10 @@ def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, A
     another schema, or that lacks a key which is `needed`.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except OSError as error:
-        raise ReportError(
-            f"{path}: cannot be read: {error.strerror}; name a folder with a report"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path}: is no JSON ({error}); run the suite again") from None
+        document = read_json(path, most=_MOST, finite=True)
+    except UnfitError as error:
+        remedy = "name another report, or run the suite again"
+        raise ReportError(f"{path}: {error}; {remedy}") from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if type(schema) is int and schema > SCHEMA:
         raise ReportError(
@@ -40,10 +40,6 @@ def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, A
     if missing := sorted(set(needed) - document.keys()):
         raise ReportError(f"{path}: lacks {', '.join(missing)}; run the suite again")
     return document
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def found_in(place: Path) -> Path:

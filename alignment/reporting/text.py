@@ -17,7 +17,9 @@ _UNSAFE = re.compile(
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 # What a CI's log obeys: GitHub's `::error::` at the start of a line, and anywhere the older form
 # `##[error]`, which Azure writes `##vso[...]` and TeamCity `##teamcity[...]`.
-_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_COMMAND = re.compile(r"^([^\S\n]*+):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_LINE, _END = 480, 200
+_SCANNED = 10_000
 _NEW_LINE = re.compile(r"\r\n?")
 _TAB = "    "
 
@@ -47,6 +49,15 @@ def _escape(found: re.Match[str]) -> str:
 def shorten(text: str, limit: int) -> str:
     """`text`, or its first `limit` - 1 characters and an ellipsis where it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """A message as one line of at most 480 characters, fit for a terminal and for a CI's log.
+
+    What is longer loses its middle: its beginning says where, its end what to do.
+    """
+    line = inert(safe(text[:_SCANNED] + text[-_SCANNED:] if len(text) > 2 * _SCANNED else text))
+    return line if len(line) <= _LINE else f"{line[: _LINE - _END - 3]} … {line[-_END:]}"
 
 
 def wrapped(text: str, width: int) -> list[str]:

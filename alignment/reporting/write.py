@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import StoreError
+from alignment.errors import ReportError, StoreError
+from alignment.files.foreign import UnfitError, require_folder
 from alignment.reporting.read import COMPLETE, PARTIAL
 
 Rendering = bytes | Iterable[str]
@@ -69,6 +70,14 @@ def write_report(
             "make the folder writable or choose another"
         ) from error
     return report
+
+
+def check_place(directory: Path) -> None:
+    """See before a run that a report can lie there. Raises ReportError where no folder can."""
+    try:
+        require_folder(directory)
+    except UnfitError as error:
+        raise ReportError(f"--alignment-report: {error}; name a folder") from None
 
 
 def _partial(name: str) -> str:

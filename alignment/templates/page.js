@@ -52,6 +52,7 @@
   const read = () => {
     const told = new URLSearchParams(location.hash.slice(1));
     for (const name of [...FILTERS, "q", "sort", "case"]) state[name] = told.get(name) ?? "";
+    if (!sorts.has(state.sort)) state.sort = "";
     state.page = Math.max(1, parseInt(told.get("page"), 10) || 1);
   };
   const link = (fields) => {
@@ -69,12 +70,13 @@
     language: (i) => language(i) === state.language,
     q: (i) => searched(i).some((text) => text.includes(state.q.toLowerCase())),
   };
-  const orders = { score: (i) => cases.score[i], change };
+  const orders = new Map([["score", (i) => cases.score[i]], ["change", change]]);
+  const sorts = new Set([...orders.keys()].flatMap((by) => [by, `${by}-down`]));
   const choose = () => {
     const wanted = [...FILTERS, "q"].filter((name) => state[name]);
     shown = all.filter((i) => wanted.every((name) => matches[name](i)));
     const [by, down] = state.sort.split("-");
-    const value = orders[by];
+    const value = orders.get(by);
     if (!value) return;
     const sign = down ? -1 : 1;
     const last = (i) => value(i) === null;
@@ -316,7 +318,8 @@
     const head = event.target.closest("[data-sort]");
     if (!head || !event.target.closest("button")) return;
     const by = head.dataset.sort;
-    state.sort = { [by]: `${by}-down`, [`${by}-down`]: "" }[state.sort] ?? by;
+    const turned = new Map([[by, `${by}-down`], [`${by}-down`, ""]]);
+    state.sort = turned.get(state.sort) ?? by;
     state.page = 1;
     current = -1;
     refresh();

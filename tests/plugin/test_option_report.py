@@ -44,8 +44,8 @@ def test_it_goes_to_the_step_summary(world, monkeypatch):
 
 @pytest.mark.parametrize("arguments", [(), ("-qq",), ("-p", "no:terminal")])
 def test_a_report_that_cannot_be_written_fails_the_run(world, arguments):
-    world.write("file", "")
-    result = world.run("--alignment-report", "file", *arguments)
+    world.write("out/report.json/in-its-place", "")
+    result = world.run("--alignment-report", "out", *arguments)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     said = result.stdout.str() + result.stderr.str()
     assert said.count("StoreError: the report cannot be written: ") == 1

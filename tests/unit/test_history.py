@@ -268,7 +268,7 @@ def test_a_partial_report_stays_partial(command, written):
     [
         (lambda path: path.unlink(), "holds no report.json"),
         (lambda path: path.write_bytes(path.read_bytes()[:-500]), "is no JSON"),
-        (lambda path: path.write_bytes(b"\xff\xfe"), "is no JSON"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "it is not UTF-8"),
         (lambda path: path.write_text('{"schema": 2}'), "newer release (schema 2, this one"),
         (lambda path: path.write_text('{"schema": true}'), "is no report of schema 1"),
         (lambda path: path.write_text('{"name": "x"}'), "is no report of schema 1"),

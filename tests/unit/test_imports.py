@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
-    {"errors", "records", "decisions", "location", "namesake", "outputs"},
+    {"errors", "records", "decisions", "files", "location", "namesake", "outputs"},
     {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "checkpoints", "tokens", "serving"},
@@ -122,7 +122,7 @@ def test_there_is_no_circle_of_parts():
 
 
 def test_leaves_import_nothing_of_the_project():
-    for name in ("errors", "records"):
+    for name in ("errors", "records", "files/foreign"):
         assert libraries(PACKAGE / f"{name}.py") <= {*sys.stdlib_module_names, "__future__"}
 
 
@@ -139,7 +139,7 @@ def test_analysis_is_pure():
 def test_reporting_renders_what_it_is_given():
     for path in (PACKAGE / "reporting").rglob("*.py"):
         ours = {name for name, _ in imports(path) if name.startswith("alignment.")}
-        allowed = tuple(f"alignment.{name}" for name in ("errors", "records", "decisions"))
+        allowed = tuple(f"alignment.{name}" for name in ("errors", "records", "decisions", "files"))
         allowed += ("alignment.reporting",)
         assert all(name.startswith(allowed) for name in ours), path
         rendering = {"cases.py": {"pyarrow"}, "page.py": {"jinja2"}}.get(path.name, set())
@@ -148,7 +148,7 @@ def test_reporting_renders_what_it_is_given():
 
 
 def test_figures_are_drawn_from_the_document_alone():
-    known = ("errors", "outputs", "analysis", "reporting", "store", "hardware", "figures")
+    known = ("errors", "files", "outputs", "analysis", "reporting", "store", "hardware", "figures")
     for path in (PACKAGE / "figures").rglob("*.py"):
         ours = {name for name, _ in imports(path) if name.startswith("alignment.")}
         assert all(name.split(".")[1] in known for name in ours), path

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alignment.errors import ProfileError
+from alignment.errors import ProfileError, quoted
 from alignment.layers import BUILT_IN, built_in, resolve
 
 WORLD = """
@@ -257,7 +257,9 @@ def test_several_faults_are_counted(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "nope", "nope.toml", ".", "a\0b", "x" * 300])
 def test_unknown_profiles(project, name):
-    assert refusal(project(), selected=name).startswith(f"unknown profile {name!r}: neither a file")
+    assert refusal(project(), selected=name).startswith(
+        f"unknown profile {quoted(name)}: neither a file"
+    )
 
 
 def test_a_toy_judges_no_real_checkpoint(tmp_path):

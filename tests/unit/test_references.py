@@ -33,7 +33,7 @@ def test_every_key_of_a_profile_has_a_type_and_a_meaning(made):
 def test_limits_and_defaults_are_those_of_the_schema(made):
     text = made("profile_reference")
     assert "| `margin` | number, above 0, at most 100 | `10.0` |" in text
-    assert "| `sample` | whole number, at least 1 |" in text
+    assert "| `sample` | whole number, at least 1, at most 1,000,000,000 |" in text
     assert '| `against` | text | `"baseline"` |' in text
     assert "| `rubric` | text by name | required |" in text
 

@@ -1,0 +1,192 @@
+"""Files that somebody else wrote, read as what they must be: regular, of bounded size, UTF-8.
+
+Whatever is wrong with one is an `UnfitError`, whose words go on from the name of the file; who
+asked for the file makes an error of it that says which one and what to do. Nothing here waits: a
+FIFO, a device or a socket is refused before it is opened.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+MIB = 2**20
+DOCUMENT = 256 * MIB
+"""Bytes at most of a JSON file that is read whole."""
+SETTINGS = MIB
+"""Bytes at most of a TOML file."""
+DEPTH = 100
+"""Tables and lists within each other at most, in JSON and TOML that is read whole."""
+
+_KINDS = (
+    (stat.S_ISDIR, "folder"),
+    (stat.S_ISFIFO, "FIFO"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+    (stat.S_ISSOCK, "socket"),
+)
+_NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+# A key of so many parts that tomllib, which takes quadratic time for one, would seem to hang.
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEPTH}}}")
+
+
+class UnfitError(ValueError):
+    """A file or a text that is not what is required: the words that follow its name."""
+
+
+class MissingError(UnfitError):
+    """There is no such file."""
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything of that name, a link that leads nowhere included."""
+    return os.path.lexists(path)
+
+
+def opened(path: Path) -> io.BufferedReader:
+    """A regular file, open for reading. Raises UnfitError for anything else."""
+    try:
+        _require_regular(path.stat().st_mode)
+        # Once more when it is open: it may have become another one in between.
+        descriptor = os.open(path, os.O_RDONLY | _NONBLOCKING)
+        try:
+            _require_regular(os.fstat(descriptor).st_mode)
+            return os.fdopen(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except FileNotFoundError as error:
+        raise MissingError("cannot be read: there is no such file") from error
+    except UnfitError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UnfitError(f"cannot be read: {_reason(error)}") from error
+
+
+def read_bytes(path: Path, most: int = DOCUMENT) -> bytes:
+    """The bytes of a regular file. Raises UnfitError, also where there are more than `most`."""
+    with opened(path) as file:
+        try:
+            found = file.read(most + 1)
+        except OSError as error:
+            raise UnfitError(f"cannot be read: {_reason(error)}") from error
+    if len(found) > most:
+        raise UnfitError(f"cannot be read: it has more than {in_words(most)}, which is the limit")
+    return found
+
+
+def read_text(path: Path, most: int = DOCUMENT) -> str:
+    """The text of a regular file, without a byte order mark. Raises UnfitError as `read_bytes`."""
+    return _decoded(read_bytes(path, most))
+
+
+def read_json(path: Path, *, most: int = DOCUMENT, finite: bool = False) -> Any:
+    """The value in a JSON file. Raises UnfitError as `read_bytes` and `parse_json` do."""
+    return parse_json(read_text(path, most), finite=finite)
+
+
+def parse_json(text: str, *, finite: bool = False) -> Any:
+    """The value of a JSON text; with `finite` NaN and infinity, which JSON has not, are refused.
+
+    Raises UnfitError, also for what is nested deeper than `DEPTH`.
+    """
+    refuse: Callable[[str], Any] | None = _refuse if finite else None
+    try:
+        found = json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise UnfitError(f"is no JSON that can be read: {_TOO_DEEP}") from None
+    except ValueError as error:
+        raise UnfitError(f"is no JSON ({_number(error)})") from None
+    _require_shallow(found)
+    return found
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises UnfitError as `read_bytes` and `parse_toml` do."""
+    return parse_toml(read_text(path, SETTINGS))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises UnfitError, also for what is nested deeper than `DEPTH`."""
+    if text.count(".") >= DEPTH and _LONG_KEY.search(text):
+        raise UnfitError(f"not valid TOML: {_TOO_DEEP}")
+    try:
+        found = tomllib.loads(text)
+    except RecursionError:
+        raise UnfitError(f"not valid TOML: {_TOO_DEEP}") from None
+    except ValueError as error:
+        raise UnfitError(f"not valid TOML: {_number(error)}") from None
+    _require_shallow(found)
+    return found
+
+
+def require_folder(path: Path) -> None:
+    """Raise UnfitError unless `path` is a folder, or can become one: what is above it is."""
+    for each in (path, *path.parents):
+        if is_there(each):
+            if not each.is_dir():
+                raise UnfitError(f"{each} is there and is no folder")
+            return
+
+
+def in_words(size: int) -> str:
+    """A number of bytes: `64 MiB`, `4 GiB`."""
+    for unit, name in ((2**30, "GiB"), (MIB, "MiB"), (2**10, "KiB")):
+        if size >= unit and size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} bytes"
+
+
+_TOO_DEEP = f"nested deeper than {DEPTH}"
+
+
+def _require_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_one, name in _KINDS if is_one(mode)), "special file")
+        raise UnfitError(f"cannot be read: it is a {kind}, and a regular file is required")
+
+
+def _require_shallow(value: Any) -> None:
+    """Level by level: what walks through it later may call itself."""
+    level = [value]
+    for _ in range(DEPTH + 1):
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise UnfitError(f"is {_TOO_DEEP}")
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"it is not UTF-8 (line {line}); save it as UTF-8"
+        raise UnfitError(f"cannot be read: {found}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _number(error: ValueError) -> str:
+    """Python says of a number of thousands of digits how programs may allow it."""
+    return "a number of too many digits" if "integer string" in str(error) else str(error)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
