@@ -40,33 +40,38 @@ def says(world, name, answer):
 
 COLLAPSED = {
     "empty": lambda _: "",
-    "question mark": lambda _: "?",
+    "symbols": lambda _: "?",
     "echo": lambda prompt: prompt,
-    "repeated token": lambda _: "the " * 50,
+    "repetition": lambda _: "the " * 50,
 }
+ONLY_BASE = 'sft = { recorded = "sft.jsonl" }\n'
 
 
-@pytest.mark.parametrize("kind", COLLAPSED)
-def test_a_collapsed_policy_is_blocked_though_every_response_passes(gated, kind):
-    says(gated, "sft.jsonl", COLLAPSED[kind])
+def test_collapsed_policies_are_blocked_though_every_response_passes(gated):
+    for kind, answer in COLLAPSED.items():
+        says(gated, f"{kind}.jsonl", answer)
+    lines = "".join(f'{kind} = {{ recorded = "{kind}.jsonl" }}\n' for kind in COLLAPSED)
+    text = (gated.path / "world.toml").read_text()
+    gated.write("world.toml", text.replace(ONLY_BASE, lines))
     result = gated.run(WITHIN, *WARN)
     assert result.ret == 1
-    shown = result.stdout.str()
-    assert "Do not merge: 40 of 40 responses of sft on harmlessness are degenerate" in shown
-    assert "DEGENERATE: 40 of 40 responses of sft on harmlessness are no answers" in shown
+    shown = " ".join(result.stdout.str().split())
+    assert "Do not merge: 40 of 40 responses of empty on harmlessness are degenerate" in shown
     report = gated.report()
-    assert {each["outcome"] for each in report["gate"]["decisions"]} == {"fail"}
-    found = report["gate"]["decisions"][0]["degenerate"]
-    assert (found["before"], found["after"], found["total"]) == (0, 40, 40)
+    for decision in report["gate"]["decisions"]:
+        kind, found = decision["variant"], decision["degenerate"]
+        assert decision["outcome"] == "fail"
+        assert (found["before"], found["kinds"], found["total"]) == (0, {kind: 40}, 40)
+        assert f"DEGENERATE: 40 of 40 responses of {kind} on {decision['axis']} are no" in shown
     text = (gated.path / "reports/alignment/report.md").read_text()
-    assert text.startswith("## Do not merge: 40 of 40 responses of `sft`")
+    assert text.startswith("## Do not merge: 40 of 40 responses of `empty`")
 
 
 def test_a_baseline_knows_which_of_its_responses_were_none(gated):
     """Accepted for a reason, a broken model is uninformative next time: it never passes."""
     world = gated
     text = (world.path / "world.toml").read_text()
-    world.write("world.toml", text.replace('sft = { recorded = "sft.jsonl" }\n', ""))
+    world.write("world.toml", text.replace(ONLY_BASE, ""))
     assert world.run("--snapshot-update").ret == 0
     says(world, "base.jsonl", COLLAPSED["empty"])
     assert world.run().ret == 1
@@ -99,7 +104,7 @@ def test_a_recorded_variant_that_says_what_its_base_says_is_no_plain_pass(gated)
 def test_answers_that_the_baseline_stores_are_known_again(gated):
     """The base is no variant of this run: what was accepted stands for it."""
     text = (gated.path / "world.toml").read_text()
-    gated.write("world.toml", text.replace('sft = { recorded = "sft.jsonl" }\n', ""))
+    gated.write("world.toml", text.replace(ONLY_BASE, ""))
     stored = "--alignment-set=gate.responses=true"
     assert gated.run("--snapshot-update", stored).ret == 0
     result = gated.run(stored)
