@@ -198,13 +198,15 @@ def _plain(model: Any, prompts: list[list[int]]) -> Tensor:
 def _switch(model: Any, most: int) -> int:
     """The highest end of a neighbour that leaves a prompt's logits as they are, `most` at most."""
     low = LENGTHS[0]
-    near, other = _beside(model, low, 0), _beside(model, low, 1)
-    noise = NOISE * float((near - other).abs().amax())
+    near = _beside(model, low, 0)
+    if most <= low or torch.equal(_beside(model, most, 0), near):
+        return most
+    noise = NOISE * float((near - _beside(model, low, 1)).abs().amax())
 
     def alike(far: int) -> bool:
         return not float((_beside(model, far, 0) - near).abs().amax()) > noise
 
-    if most <= low or alike(most):
+    if alike(most):
         return most
     high = most
     while high - low > 1:
