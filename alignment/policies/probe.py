@@ -21,7 +21,7 @@ from alignment.policies.padded import Padded
 LENGTHS = (5, 8)
 """Of the prompts that it is tried on; where a longer one costs next to nothing, of a third."""
 
-OPERATIONS, LOGITS, LONGEST = 1e10, 2e7, 2048
+OPERATIONS, LOGITS, LONGEST = 1e10, 2e7, 512
 """What the third prompt may cost: multiplications, logits held at once, and its length."""
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
