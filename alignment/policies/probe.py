@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from alignment.policies.decoding import Decoding, Task, drafts
+from alignment.policies.finite import NotFiniteError
 from alignment.policies.packing import Group, Reading, Stepping, logits_of, packing
 from alignment.policies.padded import Padded
 
@@ -91,10 +92,11 @@ def padding_agrees(model: Any, pad: int | None, most: int | None) -> bool:
         alone = torch.cat([_first_logits(model, pad, [prompt]) for prompt in prompts])
     except torch.OutOfMemoryError:
         raise
+    except NotFiniteError:
+        return True  # it has no answers either way, which is told when it is asked
     except Exception:  # noqa: BLE001 - what it is, an answer alone will tell
         return False
-    broken = bool(alone.isnan().any())  # it has no answers either way, which is told of them
-    return broken or _agrees(together, alone, model.dtype)
+    return _agrees(together, alone, model.dtype)
 
 
 @contextmanager
