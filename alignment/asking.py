@@ -15,13 +15,10 @@ from alignment.judges.protocol import Judge
 from alignment.policies.protocol import Policy
 from alignment.progress import Progress
 from alignment.records import Prompt, Score
-from alignment.store import Store, content_key
+from alignment.store import REPEATS, UNSCORED, Store, content_key
 
 RESPONSE, SCORE = "response", "score"
 """Kinds of record in the store."""
-
-_UNSCORED, _REPEATS = "*unscored", "*repeats"
-"""Stand where a dimension's name would: no dimension is called so."""
 
 Item = tuple[Any, ...]
 Entry = tuple[str, Item]
@@ -135,17 +132,32 @@ class JudgeWorker:
 def _plain(score: Score) -> dict[str, Any]:
     """A score as the store keeps it."""
     if score.unscored is not None:
-        return {_UNSCORED: score.unscored}
+        return {UNSCORED: score.unscored}
     repeats = [dict(each) for each in score.repeats]
-    return dict(score.values) | ({_REPEATS: repeats} if repeats else {})
+    return dict(score.values) | ({REPEATS: repeats} if repeats else {})
 
 
-def stored_score(kept: Mapping[str, Any]) -> Score:
+def stored_scores(
+    store: Store, keys: Collection[str], dimensions: Collection[str]
+) -> dict[str, Score]:
+    """The scores that the store holds under these keys. All have the judge's dimensions.
+
+    One that lacks a dimension is set aside as damaged.
+    """
+    found = {key: _score(kept) for key, kept in store.get(SCORE, keys).items()}
+    needed = set(dimensions)
+    wrong = [k for k, s in found.items() if s.unscored is None and not needed <= s.values.keys()]
+    if wrong:
+        store.forget(SCORE, wrong, "not of the judge's dimensions")
+    return {key: score for key, score in found.items() if key not in wrong}
+
+
+def _score(kept: Mapping[str, Any]) -> Score:
     """A score out of the store."""
-    if _UNSCORED in kept:
-        return Score({}, kept[_UNSCORED])
-    values = {name: value for name, value in kept.items() if name != _REPEATS}
-    return Score(values, repeats=tuple(kept.get(_REPEATS, ())))
+    if UNSCORED in kept:
+        return Score({}, kept[UNSCORED])
+    values = {name: value for name, value in kept.items() if name != REPEATS}
+    return Score(values, repeats=tuple(kept.get(REPEATS, ())))
 
 
 def answer_key(policy: str, prompt: Prompt) -> str:

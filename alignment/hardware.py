@@ -14,10 +14,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import ModelError
+from alignment.errors import AlignmentError, ModelError
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
 """The driver has a folder for every GPU there."""
+
+PANIC = "PanicException"
+"""What a library that is written in Rust (tokenizers) raises over what it did not foresee; it is
+no `Exception`, and its class cannot be imported."""
+
+_LONGEST = 300
+"""Characters of a library's error that are told."""
 
 
 def device_of(wanted: str) -> str:
@@ -122,23 +129,50 @@ def load_quietly(load: Callable[..., Any], *args: Any, **settings: Any) -> Any:
 
 @contextlib.contextmanager
 def loading(model: Any) -> Iterator[None]:
-    """Say in one line why a model's files cannot be loaded. Raises ModelError."""
-    from safetensors import SafetensorError  # noqa: PLC0415 - loads numpy
+    """Say in one line why a model's files cannot be loaded. Raises ModelError.
 
+    A loader may raise anything over a folder that is damaged or hostile: whatever it is, the
+    folder is to blame and is named. Errors of ours go through.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the libraries, about each other
             yield
+    except AlignmentError:
+        raise
     except pickle.UnpicklingError as error:  # torch's advice is to run what is in there
         raise ModelError(
             f"model {model}: its pickled weights are damaged or hold more than data; only data is "
             f"ever loaded"
         ) from error
-    except (OSError, ValueError, RuntimeError, LookupError, ImportError, SafetensorError) as error:
-        raise ModelError(f"model {model}: cannot be loaded: {first_line(error)}") from error
+    except Exception as error:
+        if _out_of_memory(error):
+            raise ModelError(
+                f"model {model}: there is too little memory to load it; use a smaller model, "
+                f"dtype = 'bfloat16' or another device"
+            ) from error
+        raise ModelError(f"model {model}: cannot be loaded: {_told(error)}") from error
+    except BaseException as error:
+        if type(error).__name__ != PANIC:
+            raise
+        raise ModelError(f"model {model}: cannot be loaded: {_told(error)}") from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether it is Python's own error, or torch's, which need not be imported to know it."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _told(error: BaseException) -> str:
+    """An error with what kind it is, where its text alone (`'weight'`, `0`) says nothing."""
+    told = first_line(error)
+    bare = isinstance(error, (LookupError, AttributeError, TypeError, ArithmeticError))
+    return f"{type(error).__name__}: {told}" if bare and told != type(error).__name__ else told
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's error says, without the advice beneath."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    """What a library's error says, without the advice beneath, cut where it runs on."""
+    first, *more = str(error).strip().splitlines() or [type(error).__name__]
+    if first.endswith(":") and more:  # it only announces what went wrong
+        first = f"{first} {more[0].strip()}"
+    return first[:_LONGEST]

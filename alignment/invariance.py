@@ -61,17 +61,18 @@ def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[st
 
     shop = study.shop
     known = spec in study.profile.variants
-    checkpoint = models.make(shop, spec) if known else models.loaded(shop, spec, None)
     settings = opening.policy_settings(shop, spec if known else None)
     if settings.generation.temperature > 0:
         raise ProfileError(f"{spec}: is sampled; greedy answers (temperature = 0) are compared")
-    policy = HuggingFacePolicy(checkpoint, settings, note=study.progress.note)
+    model = models.opened(shop, spec) if known else models.opened_folder(shop, spec)
+    policy = HuggingFacePolicy(model.checkpoint, settings, note=study.progress.note)
     size = study.profile.generation.block
     pairs = [
         pair
         for start in range(0, len(texts), size)
         for pair in _both_ways(policy, policy.rows(texts[start : start + size]))
     ]
+    model.require_unchanged()
     flips = share("flips", sum(not same for same, _, _ in pairs), len(pairs), 0.95)
     return policy.identity, {
         "kind": "policy",
@@ -127,17 +128,13 @@ def _judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str
 
     shop, settings = study.shop, opening.judge_settings(study.shop, JUDGE)
     own = spec == JUDGE
-    checkpoint = (
-        models.make(shop, JUDGE) if own else models.loaded(shop, spec, None, settings.judge)
-    )
-    judge = RewardModelJudge(checkpoint, settings)
+    model = models.opened(shop, JUDGE) if own else models.opened_folder(shop, spec, settings.judge)
+    judge = RewardModelJudge(model.checkpoint, settings)
     # Another prompt's words are an answer as good as any, for a difference in the last digits.
     pairs = list(zip(texts, [*texts[1:], texts[0]], strict=True))
-    return judge.identity, {
-        "kind": "judge",
-        "total": len(pairs),
-        "score_drift": _score_drift(judge, pairs),
-    }
+    drift = _score_drift(judge, pairs)
+    model.require_unchanged()
+    return judge.identity, {"kind": "judge", "total": len(pairs), "score_drift": drift}
 
 
 def _score_drift(judge: RewardModelJudge, pairs: Sequence[tuple[str, str]]) -> float:

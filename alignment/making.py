@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from alignment.errors import AlignmentError, Elsewhere, ProfileError
+from alignment.errors import AlignmentError, Elsewhere, ProfileError, StoreError
 from alignment.hardware import device_of
 from alignment.pipeline import Study
 from alignment.profile import Profile
@@ -92,7 +92,9 @@ def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:
 
 def _told(study: Study, name: str, *, known: bool) -> str:
     key = models.recipe_key(study.shop, name)
-    manifest = study.store.manifest(key) or {}
+    manifest = study.store.manifest(key)
+    if manifest is None:
+        raise StoreError(f"store {study.store.root}: lost models/{key}, which was there just now")
     log = manifest["stages"][-1]["log"]
     losses = f", loss {log[0]['loss']:.3f} to {log[-1]['loss']:.3f}" if log else ""
     how = (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
+
 from alignment.errors import JudgeError, ModelError
 from alignment.hardware import device_of
 from alignment.judges import keywords, llm, reward_model
 from alignment.judges.protocol import Judge
 from alignment.policies import endpoint, huggingface
 from alignment.policies.protocol import Policy
+from alignment.records import Response, Score
 from alignment.training import models
 from alignment.training.models import Workshop
 
@@ -39,10 +42,11 @@ def open_policy(shop: Workshop, variant: str) -> Policy:
     if served is not None:
         return endpoint.EndpointPolicy(served, shop.store)
     settings = policy_settings(shop, variant)
-    checkpoint = models.make(shop, variant)
-    policy = huggingface.HuggingFacePolicy(checkpoint, settings, note=shop.progress.note)
+    models.check(shop)
+    model = models.opened(shop, variant)
+    policy = huggingface.HuggingFacePolicy(model.checkpoint, settings, note=shop.progress.note)
     shop.store.put(BEGINS_WITH, {policy.identity: policy.begins_with})
-    return policy
+    return _SteadyPolicy(policy, model)
 
 
 def begins_with(shop: Workshop, variant: str) -> str | None:
@@ -86,7 +90,46 @@ def open_judge(shop: Workshop, name: str) -> Judge:
         return keywords.KeywordFilter(judge.keywords, judge.dimension)
     if judge.endpoint is not None:
         return llm.LLMJudge(judge.endpoint, judge.revision, shop.store)
-    return reward_model.RewardModelJudge(models.make(shop, name), judge_settings(shop, name))
+    models.check(shop)
+    model = models.opened(shop, name)
+    scorer = reward_model.RewardModelJudge(model.checkpoint, judge_settings(shop, name))
+    return _SteadyJudge(scorer, model)
+
+
+class _SteadyPolicy:
+    """A policy over a model's files: gives no answer once one of them has changed."""
+
+    def __init__(self, policy: Policy, model: models.Opened) -> None:
+        self.identity = policy.identity
+        self._policy, self._model = policy, model
+
+    def respond(
+        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
+    ) -> Iterator[dict[int, Response]]:
+        for batch in self._policy.respond(asked, needed):
+            self._model.require_unchanged()
+            yield batch
+
+    def close(self) -> None:
+        self._policy.close()
+
+
+class _SteadyJudge:
+    """A judge over a model's files, likewise."""
+
+    def __init__(self, judge: Judge, model: models.Opened) -> None:
+        self.identity = judge.identity
+        self._judge, self._model = judge, model
+
+    def score(
+        self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
+    ) -> Iterator[dict[int, Score]]:
+        for batch in self._judge.score(pairs, needed):
+            self._model.require_unchanged()
+            yield batch
+
+    def close(self) -> None:
+        self._judge.close()
 
 
 def served_settings(shop: Workshop, variant: str) -> endpoint.Settings | None:

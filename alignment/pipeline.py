@@ -21,7 +21,7 @@ from alignment.asking import (
     answer_key,
     fill,
     score_key,
-    stored_score,
+    stored_scores,
 )
 from alignment.errors import AlignmentError, CrashError, StoreError, Unscored
 from alignment.hardware import device_of
@@ -31,7 +31,7 @@ from alignment.questions import Questions
 from alignment.reading import Missing, Reader
 from alignment.records import Case, Prompt, Score
 from alignment.store import Store
-from alignment.training.models import JUDGE, Workshop
+from alignment.training.models import JUDGE, Workshop, judge_of
 
 CaseKey = tuple[str, str, str]
 """variant, axis, prompt id."""
@@ -50,6 +50,7 @@ class Study:
         self.profile = profile
         self.store = store
         self.progress = progress
+        store.note = progress.note
         self.limit = limit
         self.questions = Questions(profile, store)
         self.device = device_of(profile.device)
@@ -260,6 +261,7 @@ class Study:
     ) -> None:
         """Have a judge's scores of these entries in the store. Raises AlignmentError."""
         judge = opening.judge_identity(self.shop, name)
+        stored_scores(self.store, wanted, judge_of(self.profile, name).dimensions)  # sound ones
         fill(
             self.store,
             SCORE,
@@ -295,10 +297,10 @@ class Study:
             size = self.profile.generation.block
             blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
             self.score(blocks, set(keys), what, name)
-        found = self.store.get(SCORE, set(keys))
+        found = stored_scores(self.store, set(keys), judge_of(self.profile, name).dimensions)
         if len(found) < len(set(keys)):
             return None
-        return [stored_score(found[key]) for key in keys]
+        return [found[key] for key in keys]
 
     def judge_identity(self, *, make: bool, name: str = JUDGE) -> str | None:
         """What scores depend on besides their texts; None when the judge is still to be made."""

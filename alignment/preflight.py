@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 
 from alignment.checkpoints import has_chat_template
 from alignment.errors import ModelError, ProfileError
@@ -13,7 +12,7 @@ from alignment.profile import Profile
 from alignment.prompts import sources
 from alignment.recipes import Judge, Stage, is_path_or_hub_id
 from alignment.serving import check_client, key_of
-from alignment.store import SETUP, Store, content_key
+from alignment.store import FILE, Store, content_key, in_memory
 from alignment.training import models
 from alignment.training.arguments import check_stage
 
@@ -110,16 +109,13 @@ def _check_lessons(study: Study) -> None:
 class Draft(Store):
     """Stands in, in memory, for a store that is not there yet."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.models = root / "models"
-        self._db = sqlite3.connect(":memory:", isolation_level=None)
-        self._db.executescript(SETUP)
+    def _opened(self) -> sqlite3.Connection:
+        return in_memory()
 
     def hand_over(self) -> None:
         """Copy what was found into the store, which is there now."""
         with self._plainly("written"):
-            self._db.execute("ATTACH ? AS there", (str(self.root / "store.sqlite"),))
-            for table in ("entries", "files"):
+            self._db.execute("ATTACH ? AS there", (str(self.root / FILE),))
+            for table in ("entries", "hashes"):
                 self._db.execute(f"INSERT OR IGNORE INTO there.{table} SELECT * FROM main.{table}")  # noqa: S608
             self._db.execute("DETACH there")

@@ -6,13 +6,13 @@ a warm run neither parses a corpus nor imports `datasets`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alignment.axes import RecordedSource
-from alignment.errors import TrainingError
+from alignment.errors import PromptError, TrainingError
 from alignment.profile import Profile
 from alignment.prompts import selection, sources, training
 from alignment.prompts.answered import recorded_prompts
@@ -28,6 +28,15 @@ Prompts = Mapping[str, tuple[Prompt, ...]]
 Trials = Mapping[str, tuple[PreferencePair, ...]]
 
 
+T = TypeVar("T")
+
+_PATIENCE = 3
+_CHANGED = (
+    "prompts, lessons or recorded answers were changed while they were read; run again when nobody "
+    "writes to them"
+)
+
+
 class Questions:
     """The prompts and trial pairs of a profile by axis, and the lessons apart from them.
 
@@ -39,8 +48,9 @@ class Questions:
         self._store = store
         self.data = Path(profile.data)
         self._lessons: Lessons | None = None
-        self.key = content_key("questions", VERSION, self._asked())
-        kept = store.cached("questions", self.key, self._select)
+        self._digest: str | None = None
+        self._recorded: list[str] | None = None
+        self.key, kept = self._kept("questions", self._key, self._select)
         self.prompts: Prompts = {
             axis: tuple(Prompt(**row) for row in rows) for axis, rows in kept["prompts"].items()
         }
@@ -51,16 +61,64 @@ class Questions:
 
     def lessons(self) -> Lessons:
         """What recipes learn from; nothing of it is asked or tried (checked, not assumed)."""
+        digest = self.digest()
         if self._lessons is None:
-            self._lessons = self._learn()
+            found = self._learn()
+            if found.digest() != digest:
+                raise TrainingError(_CHANGED)
+            self._lessons = found
         return self._lessons
 
     def digest(self) -> str:
         """The digest of the lessons, known without reading them when they were read before."""
+        if self._digest is None:
+            _, self._digest = self._kept("lessons", self._lessons_key, self._learned)
+        return self._digest
+
+    def _learned(self) -> str:
+        self._lessons = self._learn()
+        return self._lessons.digest()
+
+    def _kept(
+        self, kind: str, key_of: Callable[[], str], read: Callable[[], Any]
+    ) -> tuple[str, Any]:
+        """What is kept under the identities of the sources, read from them if need be.
+
+        Sources are hashed and read one after the other: what is kept is what they were both times.
+        """
+        key = key_of()
+        for _ in range(_PATIENCE):
+            found = self._store.get(kind, [key]) if self._named() else {}
+            if key in found:
+                return key, found[key]
+            value, before = read(), key
+            key = key_of()  # which a data set that was only now fetched has changed too
+            if key == before:
+                if self._named():
+                    self._store.put(kind, {key: value})
+                return key, value
+        raise PromptError(_CHANGED)
+
+    def _named(self) -> bool:
+        """Whether the sources' identities say what is in them."""
+        return all(sources.names_content(each, data=self.data) for each in self._sources())
+
+    def _key(self) -> str:
+        return content_key("questions", VERSION, self._asked())
+
+    def _lessons_key(self) -> str:
         wanted = self._profile.training
         identities = [self._identity(source) for source in wanted.sources.values()]
-        key = content_key("lessons", VERSION, wanted.model_dump(mode="json"), identities, self.key)
-        return str(self._store.cached("lessons", key, lambda: self.lessons().digest()))
+        told = wanted.model_dump(mode="json")
+        return content_key("lessons", VERSION, told, identities, self.key)
+
+    def _sources(self) -> Iterator[sources.AnySource]:
+        """What has an identity of its own."""
+        yield from self._profile.training.sources.values()
+        for axis in self._profile.axes.values():
+            for part in (axis.prompts, axis.trial):
+                if part is not None and not isinstance(part.origin, RecordedSource):
+                    yield part.origin
 
     def _identity(self, source: sources.AnySource) -> str:
         return sources.identity(source, data=self.data, hash_file=self._store.file_hash)
@@ -78,8 +136,17 @@ class Questions:
                 if origin is not None and not isinstance(origin, RecordedSource)
             ]
         if any(isinstance(a.prompts.origin, RecordedSource) for a in self._profile.axes.values()):
-            parts += self._recorded_files()
+            self._recorded = self._recorded_files()
+            parts += self._recorded
         return parts
+
+    def steadily(self, read: Callable[[], T]) -> T:
+        """What is read of recorded files, which are then what they were when they were hashed."""
+        before = self._recorded_files()
+        found = read()
+        if not before == self._recorded_files() == (self._recorded or before):
+            raise PromptError(_CHANGED)
+        return found
 
     def _recorded_files(self) -> list[str]:
         files: list[str] = []

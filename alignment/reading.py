@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from alignment import opening
 from alignment.analysis import degenerate
-from alignment.asking import RESPONSE, SCORE, answer_key, score_key, stored_score
+from alignment.asking import RESPONSE, answer_key, score_key, stored_scores
 from alignment.axes import TinySource
 from alignment.errors import JudgeError
 from alignment.policies.null import null_responses
@@ -82,8 +82,8 @@ class Reader:
         keys = {
             p.id: score_key(judge, (p.text, answers[p.id].text)) for p in prompts if p.id in answers
         }
-        values = self.store.get(SCORE, keys.values())
-        return {id_: stored_score(values[key]) for id_, key in keys.items() if key in values}
+        found = stored_scores(self.store, keys.values(), self.profile.judge.dimensions)
+        return {id_: found[key] for id_, key in keys.items() if key in found}
 
     def _recorded_scores(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Score]:
         if variant not in self.recorded:
@@ -124,7 +124,7 @@ class Reader:
     @cached_property
     def recorded(self) -> dict[str, dict[tuple[str, str], RecordedRow]]:
         """Variant -> (axis, prompt id) -> recorded row, for the variants that are recorded."""
-        return recorded_rows(self.profile, self.questions.prompts)
+        return self.questions.steadily(lambda: recorded_rows(self.profile, self.questions.prompts))
 
     @cached_property
     def nulls(self) -> dict[str, dict[tuple[str, str], Response]]:

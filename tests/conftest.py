@@ -40,6 +40,9 @@ def model_folder():
         settings = {key: value for key, value in settings.items() if value is not None}
         (folder / "config.json").write_text(json.dumps(settings))
         weights = {"model.decoder.embed_tokens.weight": zeros((rows, 4), dtype="float32")}
+        if judge:
+            outputs = len(settings.get("id2label") or range(settings.get("num_labels", 2)))
+            weights["score.weight"] = zeros((outputs, 4), dtype="float32")
         save_file(weights, folder / "model.safetensors")
         vocabulary = {f"t{number}": number for number in range(tokens)}
         tokenizer = {"added_tokens": [], "model": {"type": "BPE", "vocab": vocabulary}}

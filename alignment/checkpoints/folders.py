@@ -2,29 +2,39 @@
 
 A checkpoint is a folder in the Hugging Face layout, or a PEFT adapter over one. Everything here
 reads `config.json`, the tokenizer and the headers of the weights only.
+
+An identity is made of what is loaded and of nothing else: the bytes of the files of weights, not
+their names or the index that lists them; what the JSON files say, not how they are set; templates;
+and of a tokenizer the files that its class may read. Whatever else lies in a folder is never read.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alignment.checkpoints.vocabulary import check_vocabulary, tokenizer_files
-from alignment.checkpoints.weights import (
-    HashFile,
-    adapter_weights,
-    are_safetensors,
-    read_json,
-    weights_of,
+from alignment.checkpoints import code, sizes
+from alignment.checkpoints.adapters import check_mergeable
+from alignment.checkpoints.documents import is_there, read_json, shown
+from alignment.checkpoints.ids import check_ids
+from alignment.checkpoints.instead import file_instead, folder_instead
+from alignment.checkpoints.native import has_class
+from alignment.checkpoints.tensors import check_tensors, head_outputs, read_tensors
+from alignment.checkpoints.vocabulary import (
+    check_no_tokenizer,
+    check_vocabulary,
+    has_vocabulary,
+    tokenizer_of,
 )
-from alignment.errors import ModelError
+from alignment.checkpoints.weights import HashFile, Weights, adapter_weights, weights_of
+from alignment.errors import ModelError, quoted
 from alignment.recipes import Pickle, is_hub_id
 from alignment.store import content_key
 
-_TOKENIZERS_OWN = "tokenizer_config.json"
+_GENERATION = "generation_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +42,16 @@ class Checkpoint:
     """A model ready to load: a full model's folder, and the adapters over it, innermost first.
 
     `identity` is a hash of weights, configuration and tokenizer: two folders with the same content
-    are the same model, whatever they are called. `safetensors` says whether the full model's
-    weights are; else they are pickles that the profile allows.
+    are the same model, whatever they are called. `body` is the same without the tokenizer, which an
+    adapter may replace; nothing where it is not known apart. `safetensors` says whether the full
+    model's weights are; else they are pickles that the profile allows.
     """
 
     folder: Path
     identity: str
     adapters: tuple[Path, ...] = ()
     safetensors: bool = True
+    body: str = ""
 
     @property
     def outermost(self) -> Path:
@@ -49,7 +61,7 @@ class Checkpoint:
     @property
     def tokenizer(self) -> Path:
         """The folder of the tokenizer: the outermost adapter's own where it has one."""
-        own = (path for path in reversed(self.adapters) if (path / _TOKENIZERS_OWN).is_file())
+        own = (path for path in reversed(self.adapters) if has_vocabulary(path))
         return next(own, self.folder)
 
 
@@ -62,6 +74,8 @@ class _Terms:
     hash_file: HashFile
     outputs: int
     pickles: Mapping[str, Pickle]
+    head: int | None = None
+    """The outputs of a judge's head that an adapter above brings."""
 
 
 def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None = None) -> Path:
@@ -70,13 +84,18 @@ def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None
     `pin` allows pickled weights: they are fetched too, and its revision is taken. Raises ModelError
     when there is none.
     """
-    path = Path(spec).expanduser()
+    try:
+        path = Path(spec).expanduser()
+    except RuntimeError as error:
+        raise ModelError(f"model {shown(spec)}: nobody here has that home folder") from error
     if path.is_dir():
         return path
     if path.exists():
-        raise ModelError(f"model {spec}: is a file; a folder with config.json is required")
+        raise ModelError(f"model {spec}: {file_instead(path)}")
     if not is_hub_id(spec):
-        raise ModelError(f"model {spec}: no such folder")
+        url = "://" in spec
+        known = "; models are folders or ids of the hub (owner/name)" if url else ""
+        raise ModelError(f"model {spec}: no such folder{known}")
     pickles = [] if pin is None else [*pin.sha256, "*.bin.index.json"]
     wanted = revision if pin is None else pin.revision
     return _from_hub(spec, wanted, pickles, network=network)
@@ -86,7 +105,8 @@ def _from_hub(spec: str, revision: str | None, pickles: list[str], *, network: b
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - only hub ids pay for it
 
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", *pickles]
+    kinds = ("json", "safetensors", "txt", "model", "jinja", "spm")
+    patterns = [*(f"*.{kind}" for kind in kinds), *pickles]
     try:
         found = snapshot_download(
             spec, revision=revision, local_files_only=not network, allow_patterns=patterns
@@ -120,75 +140,132 @@ def examine(
     one line: the folder, what was found, what is required.
     """
     terms = _Terms(judge, network, hash_file, outputs, pickles or {})
-    return _examine(folder, spec or str(folder), terms, above=())
+    try:
+        return _examine(folder, spec or str(folder), terms, above=())
+    except RecursionError as error:
+        raise ModelError(f"model {folder}: too many adapters over each other") from error
 
 
 def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) -> Checkpoint:
     """`above` are the adapters that led here."""
     if folder.resolve() in above:
         raise ModelError(f"model {folder}: adapter over itself; see base_model_name_or_path")
-    pin, hash_file = terms.pickles.get(spec), terms.hash_file
-    if (folder / "adapter_config.json").is_file():
+    if is_there(folder / "adapter_config.json"):
         return _examine_adapter(folder, spec, terms, (*above, folder.resolve()))
-    config = read_json(folder / "config.json", "a model folder needs config.json")
+    if not is_there(folder / "config.json"):
+        raise ModelError(f"model {folder}: {folder_instead(folder)}")
+    config = read_json(folder / "config.json")
     _check_kind(folder, config, terms)
-    weights = weights_of(folder, spec, pin, hash_file)
-    check_vocabulary(folder, config, weights)
-    files = [folder / "config.json", *weights, *tokenizer_files(folder)]
-    return Checkpoint(folder, _identity(files, hash_file), safetensors=are_safetensors(weights))
+    answering = {} if terms.judge else _generation(folder)
+    weights = weights_of(folder, config, spec, terms.pickles.get(spec), terms.hash_file)
+    sizes.check_sizes(folder, "config.json", config, weights.shapes)
+    outputs = _outputs(config) if terms.judge and terms.head is None else None
+    tensors = read_tensors(folder, weights.files)
+    check_tensors(folder, config, tensors, judge=terms.judge, outputs=outputs)
+    tokenizer = tokenizer_of(folder)
+    check_vocabulary(tokenizer, config, weights.embedding_rows, folder)
+    check_ids(folder, config, answering, weights.embedding_rows, judge=terms.judge)
+    body = content_key(config, answering, weights.hashes(terms.hash_file))
+    identity = content_key(body, tokenizer.identity(terms.hash_file))
+    return Checkpoint(folder, identity, safetensors=weights.safetensors, body=body)
 
 
 def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) -> Checkpoint:
-    config = read_json(folder / "adapter_config.json", "an adapter needs adapter_config.json")
+    config = _adapter_config(folder)
+    check_mergeable(folder, config.get("peft_type"))
     weights = adapter_weights(folder, spec, terms.pickles.get(spec), terms.hash_file)
-    parent = config.get("base_model_name_or_path")
+    sizes.check_sizes(folder, "adapter_config.json", config, weights.shapes)
+    if terms.judge and terms.head is None:
+        terms = replace(terms, head=head_outputs(read_tensors(folder, weights.files)))
+    parent, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(parent, str) or not parent:
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")
-    below = locate(
-        parent,
-        revision=config.get("revision"),
-        network=terms.network,
-        pin=terms.pickles.get(parent),
-    )
+    if revision is not None and not isinstance(revision, str):
+        raise ModelError(
+            f"model {folder}: adapter_config.json has revision = {quoted(revision)}; a text "
+            f"is required"
+        )
+    try:
+        below = locate(
+            parent, revision=revision, network=terms.network, pin=terms.pickles.get(parent)
+        )
+    except (ModelError, OSError, ValueError) as error:
+        raise ModelError(
+            f"model {folder}: the base that its adapter_config.json names is not there: "
+            f"{shown(str(error).removeprefix('model '), 200)}; correct base_model_name_or_path"
+        ) from error
     return over(_examine(below, parent, terms, above), folder, terms.hash_file, weights)
 
 
 def over(
-    below: Checkpoint, adapter: Path, hash_file: HashFile, weights: Path | None = None
+    below: Checkpoint, adapter: Path, hash_file: HashFile, weights: Weights | None = None
 ) -> Checkpoint:
     """The checkpoint that an adapter's folder makes of the one below it.
 
-    `weights` is the adapter's file of weights, safetensors unless told.
+    `weights` are the adapter's, safetensors unless told.
     """
-    config = read_json(adapter / "adapter_config.json", "an adapter needs adapter_config.json")
+    config = _adapter_config(adapter)
     # Where the base lies says nothing of what it is: its identity stands for it.
     settings = {k: v for k, v in config.items() if k != "base_model_name_or_path"}
-    own = hash_file(weights or adapter / "adapter_model.safetensors")
-    identity = content_key(below.identity, settings, own)
-    return Checkpoint(below.folder, identity, (*below.adapters, adapter), below.safetensors)
+    own = weights or Weights((adapter / "adapter_model.safetensors",), {})
+    body = content_key(below.body or below.identity, settings, own.hashes(hash_file))
+    adapters = (*below.adapters, adapter)
+    if has_vocabulary(adapter):
+        tokens = tokenizer_of(adapter).identity(hash_file)
+    else:
+        check_no_tokenizer(adapter)
+        tokens = below.identity
+    identity = content_key(body, tokens)
+    return Checkpoint(below.folder, identity, adapters, below.safetensors, body)
 
 
-def _identity(files: list[Path], hash_file: HashFile) -> str:
-    return content_key(sorted((path.name, hash_file(path)) for path in files))
+def _adapter_config(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / "adapter_config.json")
+    code.check_adapter_config(folder, config)
+    return config
+
+
+def _generation(folder: Path) -> dict[str, Any]:
+    """What says which tokens end an answer; judges do not read it."""
+    if not is_there(folder / _GENERATION):
+        return {}
+    config = read_json(folder / _GENERATION)
+    code.check_config(folder, _GENERATION, config)
+    sizes.check_ends(folder, _GENERATION, config)
+    return config
 
 
 def _check_kind(folder: Path, config: dict[str, Any], terms: _Terms) -> None:
-    if "auto_map" in config:
-        raise ModelError(
-            f"model {folder}: needs code of its own (auto_map in config.json); remote code is "
-            f"never run, whatever the profile says: convert it to a model that transformers has, "
-            f"or serve it and name its `endpoint`"
-        )
+    kind = config.get("model_type")
+    native = has_class(kind, judge=terms.judge) if "auto_map" in config else False
+    code.check_config(folder, "config.json", config, native=native)
+    sizes.check_dtype(folder, config)
+    sizes.check_ends(folder, "config.json", config)
     stated = config.get("architectures")
     kinds = [str(kind) for kind in stated] if isinstance(stated, list) else []
-    wanted = "ForSequenceClassification" if terms.judge else ("ForCausalLM", "LMHeadModel")
-    if kinds and not any(kind.endswith(wanted) for kind in kinds):
+    if kinds and not any(_fits(kind, config, terms) for kind in kinds):
         required = "a sequence classifier" if terms.judge else "a causal language model"
-        raise ModelError(f"model {folder}: is a {kinds[0]}; {required} is required")
-    if not config.get("model_type"):
+        raise ModelError(f"model {folder}: is a {shown(kinds[0])}; {required} is required")
+    if not isinstance(kind, str) or not kind:
         raise ModelError(f"model {folder}: config.json has no model_type")
     if terms.judge:
-        check_outputs(f"model {folder}", _outputs(config), terms.outputs)
+        there = _outputs(config) if terms.head is None else terms.head
+        check_outputs(f"model {folder}", there, terms.outputs)
+
+
+def _fits(kind: str, config: dict[str, Any], terms: _Terms) -> bool:
+    """Whether a class can be loaded as what is required.
+
+    A language model may be a judge's body where an adapter brings the head, and a model that reads
+    images too can be asked with text alone.
+    """
+    if terms.judge and terms.head is None:
+        return kind.endswith("ForSequenceClassification")
+    language = kind.endswith(("ForCausalLM", "LMHeadModel"))
+    if terms.judge:
+        return language or kind.endswith("ForSequenceClassification")
+    more = kind.endswith("ForConditionalGeneration") and not config.get("is_encoder_decoder")
+    return language or (more and has_class(config.get("model_type"), judge=False))
 
 
 def check_outputs(what: str, there: int, named: int) -> None:

@@ -1,100 +1,173 @@
 """The weights of a model folder: safetensors, or a pickle that the profile allows by its hash.
 
+What is named here is what transformers and PEFT load, in the order in which they look for it.
 Nothing here loads a pickle: one is only ever hashed.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alignment.errors import ModelError
+from alignment.checkpoints.documents import is_there, read_json, shown
+from alignment.checkpoints.instead import without_weights
+from alignment.errors import ModelError, quoted
 from alignment.recipes import Pickle
 
 HashFile = Callable[[Path], str]
 
+NAMED = "transformers_weights"
+"""The key of config.json that names the file of the weights."""
+_MODEL = (
+    ("model.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
+"""One file, else the index of several: what transformers loads of a folder that has both."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt"})
 """What transformers' trainer leaves beside the weights."""
 _EMBEDDINGS = ("embed_tokens.weight", "word_embeddings.weight", "wte.weight", "embed_in.weight")
+_DISTRIBUTED = re.compile(r"^shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$")
 
 
-def read_json(path: Path, otherwise: str) -> dict[str, Any]:
-    """A JSON object from a file of a model; ModelError when there is none."""
-    if not path.is_file():
-        raise ModelError(f"model {path.parent}: {otherwise}")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"model {path.parent}: {path.name} cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"model {path.parent}: {path.name} is not a JSON object")
-    return value
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The files of a model's weights and the shapes of their tensors; none of pickles."""
+
+    files: tuple[Path, ...]
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def safetensors(self) -> bool:
+        """Whether they can be loaded without unpickling anything."""
+        return all(path.suffix == ".safetensors" for path in self.files)
+
+    @property
+    def embedding_rows(self) -> int | None:
+        """How many tokens the embedding matrix has; None where no matrix has a name we know."""
+        found = (shape[0] for name, shape in self.shapes.items() if name.endswith(_EMBEDDINGS))
+        return next(found, None)
+
+    def hashes(self, hash_file: HashFile) -> list[str]:
+        """What they are: neither their names nor their order count."""
+        return sorted(hash_file(path) for path in self.files)
 
 
-def weights_of(folder: Path, spec: str, pin: Pickle | None, hash_file: HashFile) -> list[Path]:
-    """The files that hold a model's weights: safetensors, else pickles that `pin` allows.
+def weights_of(
+    folder: Path, config: dict[str, Any], spec: str, pin: Pickle | None, hash_file: HashFile
+) -> Weights:
+    """The weights that a model loads: safetensors, else pickles that `pin` allows.
 
     `spec` is what the profile calls the model. Raises ModelError.
     """
-    safe = _listed(folder, "model.safetensors.index.json", "*.safetensors")
-    if safe:
-        return safe
-    pickled = _listed(folder, "pytorch_model.bin.index.json", "pytorch_model*.bin")
-    if pickled and pin is not None:
-        return _allowed(folder, pickled, spec, pin, hash_file)
-    raise ModelError(_none(folder, spec, hash_file, "model.safetensors"))
+    _check_distributed(folder)
+    if config.get(NAMED) is not None:
+        return _named(folder, config[NAMED])
+    (safe, safes), (pickled, pickles) = _MODEL
+    found = _found(folder, safe, safes, ".safetensors")
+    if found:
+        return Weights(tuple(found), shapes_of(folder, found))
+    found = _found(folder, pickled, pickles, ".bin")
+    if found and pin is not None:
+        return Weights(tuple(_allowed(folder, found, spec, pin, hash_file)), {})
+    raise ModelError(_none(folder, spec, hash_file, safe))
 
 
-def adapter_weights(folder: Path, spec: str, pin: Pickle | None, hash_file: HashFile) -> Path:
+def adapter_weights(folder: Path, spec: str, pin: Pickle | None, hash_file: HashFile) -> Weights:
     """The file that holds an adapter's weights, as `weights_of` finds a model's."""
     safe, pickled = folder / "adapter_model.safetensors", folder / "adapter_model.bin"
-    if safe.is_file():
-        return safe
-    if pickled.is_file():
+    if is_there(safe):
+        return Weights((safe,), shapes_of(folder, [safe]))
+    if is_there(pickled):
         if pin is None:
             raise ModelError(_none(folder, spec, hash_file, safe.name))
-        return _allowed(folder, [pickled], spec, pin, hash_file)[0]
+        return Weights(tuple(_allowed(folder, [pickled], spec, pin, hash_file)), {})
     raise ModelError(f"model {folder}: an adapter without adapter_model.safetensors")
 
 
-def are_safetensors(files: list[Path]) -> bool:
-    """Whether weights can be loaded without unpickling anything."""
-    return all(path.suffix == ".safetensors" for path in files)
-
-
-def embedding_rows(folder: Path, weights: list[Path]) -> int | None:
-    """How many tokens a model's embedding matrix has, by the headers of safetensors.
-
-    None where no matrix has a name that is known. Pickles are not looked into. Raises ModelError.
-    """
+def shapes_of(folder: Path, files: list[Path]) -> dict[str, tuple[int, ...]]:
+    """The shapes of all tensors of safetensors, by their headers. Raises ModelError."""
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
 
-    for path in weights if are_safetensors(weights) else []:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in files:
         try:
             with safe_open(path, framework="numpy") as file:
                 for name in file.keys():  # noqa: SIM118 - not a mapping
-                    if name.endswith(_EMBEDDINGS):
-                        return int(file.get_slice(name).get_shape()[0])
+                    if name in shapes:
+                        raise ModelError(
+                            f"model {folder}: {shown(name)} is in {shown(path.name)} and in "
+                            f"another file of the weights; one of each tensor is required"
+                        )
+                    shapes[name] = tuple(file.get_slice(name).get_shape())
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"model {folder}: {path.name} is damaged: {error}") from error
-    return None
+            reason = shown(str(error), 200)
+            raise ModelError(f"model {folder}: {shown(path.name)} is damaged: {reason}") from error
+    return shapes
 
 
-def _listed(folder: Path, index: str, names: str) -> list[Path]:
-    """The files that an index names, else those in the folder."""
-    if not (folder / index).is_file():
-        return sorted(folder.glob(names))
-    parts = read_json(folder / index, "").get("weight_map")
+def _named(folder: Path, name: Any) -> Weights:
+    """The file that config.json names; what is no safetensors is not looked for there."""
+    index = ".safetensors.index.json"
+    if not isinstance(name, str) or not name.endswith((".safetensors", index)):
+        raise ModelError(
+            f"model {folder}: config.json names {quoted(name)} as {NAMED}; safetensors or their "
+            f"index are required"
+        )
+    _check_place(folder, name, "config.json")
+    files = _indexed(folder, name, ".safetensors") if name.endswith(index) else [folder / name]
+    if not files or not is_there(files[0]):
+        raise ModelError(f"model {folder}: config.json names {shown(name)}, which is not there")
+    return Weights(tuple(files), shapes_of(folder, files))
+
+
+def _found(folder: Path, one: str, index: str, suffix: str) -> list[Path]:
+    return [folder / one] if is_there(folder / one) else _indexed(folder, index, suffix)
+
+
+def _indexed(folder: Path, index: str, suffix: str) -> list[Path]:
+    """The files that an index names; none where there is no index."""
+    if not is_there(folder / index):
+        return []
+    parts = read_json(folder / index).get("weight_map")
     if not isinstance(parts, dict) or not parts:
         raise ModelError(f"model {folder}: {index} has no weight_map")
-    files = sorted({folder / str(name) for name in parts.values()})
-    missing = [path.name for path in files if not path.is_file()]
+    for name in parts.values():
+        if not isinstance(name, str) or not name.endswith(suffix):
+            raise ModelError(
+                f"model {folder}: {index} names {quoted(name)}; only files that end in {suffix} "
+                f"are loaded by it"
+            )
+        _check_place(folder, name, index)
+    files = sorted({folder / name for name in parts.values()})
+    missing = [path.name for path in files if not is_there(path)]
     if missing:
-        raise ModelError(f"model {folder}: its index names {missing[0]}, which is not there")
+        raise ModelError(
+            f"model {folder}: its index names {shown(missing[0])}, which is not there"
+            + (f" ({len(missing)} of {len(files)} files are missing)" if len(missing) > 1 else "")
+        )
     return files
+
+
+def _check_place(folder: Path, name: str, where: str) -> None:
+    if Path(name).name != name or "\0" in name:
+        raise ModelError(
+            f"model {folder}: {where} names {quoted(name)}; only files of the folder itself are "
+            f"loaded"
+        )
+
+
+def _check_distributed(folder: Path) -> None:
+    """A loader would take every safetensors of the folder, by another way than from others."""
+    parts = [path.name for path in folder.iterdir() if _DISTRIBUTED.match(path.name)]
+    if parts:
+        raise ModelError(
+            f"model {folder}: {min(parts)} is part of a distributed checkpoint, the share of one "
+            f"process; save the whole model with model.save_pretrained"
+        )
 
 
 def _allowed(
@@ -119,17 +192,17 @@ def _allowed(
 
 def _none(folder: Path, spec: str, hash_file: HashFile, required: str) -> str:
     found = sorted(path for pattern in _PICKLES for path in folder.glob(pattern))
-    pickles = [path for path in found if path.name not in _NOT_WEIGHTS]
+    pickles = [path for path in found if path.name not in _NOT_WEIGHTS and is_there(path)]
     if not pickles:
         hub = f'; a pickle is only fetched if pickles."{spec}" in the profile allows it'
         asked = hub if _is_snapshot(folder) else ""
-        return f"model {folder}: no weights; {required} is required{asked}"
+        return f"model {folder}: no weights; {required} is required{without_weights(folder)}{asked}"
     first = pickles[0]
     revision = f'revision = "{folder.name}", ' if _is_snapshot(folder) else ""
     return (
         f"model {folder}: weights only as pickle ({first.name}), which can run code when loaded; "
-        f"save it with model.save_pretrained(..., safe_serialization=True), or allow this very "
-        f'file in the profile: pickles."{spec}" = {{ {revision}sha256 = {{ "{first.name}" = '
+        f"save safetensors (model.save_pretrained), or allow this very file in the profile: "
+        f'pickles."{spec}" = {{ {revision}sha256 = {{ "{first.name}" = '
         f'"{hash_file(first)}" }} }}'
     )
 

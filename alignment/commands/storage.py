@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import time
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from alignment.errors import AlignmentError, StoreError, quoted
+from alignment.files.foreign import is_there
 from alignment.location import ENVIRONMENT, location
-from alignment.store import Store
+from alignment.store import FILE, Store, folders
 
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -42,14 +43,20 @@ def _show(options: argparse.Namespace) -> Iterator[str]:
     if store is None:
         yield "empty: nothing was stored there yet"
         return
-    yield f"{_size(_bytes(root))} on disk"
+    yield f"{_size(folders.size_of(root))} on disk"
     for kind, count, size in store.contents():
         yield f"  {kind:<12}{count:>8}  {_size(size):>10}"
     for folder in store.folders():
-        manifest = store.manifest(folder.name) or {}
-        age = _age(time.time() - folder.stat().st_mtime)
-        name = manifest.get("name", "unnamed")
-        yield f"  model {folder.name}  {_size(_bytes(folder)):>10}  {age:>5} old  {name}"
+        room, age = _size(folders.size_of(folder)), _age(folders.age_of(folder))
+        yield f"  model {folder.name}  {room:>10}  {age:>5} old  {_name(folder)}"
+
+
+def _name(folder: Path) -> str:
+    """What a trained model is called, or what is wrong with it; its files are not read."""
+    try:
+        return str(folders.read(folder)["name"])
+    except (folders.DamagedError, OSError) as error:
+        return f"damaged: {error}"
 
 
 def _prune(options: argparse.Namespace) -> Iterator[str]:
@@ -62,9 +69,13 @@ def _prune(options: argparse.Namespace) -> Iterator[str]:
 
 def opened(root: Path) -> Store | None:
     """The store at `root`, or None when there is none: looking at it must not make one."""
-    if root.exists() and not root.is_dir():
+    if is_there(root) and not root.is_dir():
         raise StoreError(f"store {root}: is a file; name a folder with --alignment-store")
-    return Store(root) if (root / "store.sqlite").exists() else None
+    if not is_there(root / FILE):
+        return None
+    store = Store(root)
+    store.note = lambda text: print(text, file=sys.stderr)  # noqa: T201 - a command line
+    return store
 
 
 def _duration(text: str) -> float:
@@ -79,10 +90,6 @@ def _duration(text: str) -> float:
 def _age(seconds: float) -> str:
     unit = next((unit for unit in "dhm" if seconds >= _SECONDS[unit]), "m")
     return f"{max(0.0, seconds) / _SECONDS[unit]:.0f} {unit}"
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _size(count: float) -> str:

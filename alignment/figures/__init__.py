@@ -100,7 +100,7 @@ def render(
     found = {} if store is None else store.get(KIND, keys.values())
     fresh: dict[str, str] = {}
     if store is not None and found.keys() < set(keys.values()):
-        style.keep_in(store.root / "matplotlib")
+        style.keep_in(store.folder("matplotlib"))
     for name, data in shown.items():
         missing = [kind for kind in wanted if keys[name, kind] not in found]
         for kind, content in _drawn(name, data, missing).items():

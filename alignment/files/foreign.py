@@ -94,14 +94,21 @@ def read_json(path: Path, *, most: int = DOCUMENT, finite: bool = False) -> Any:
     return parse_json(read_text(path, most), finite=finite)
 
 
-def parse_json(text: str, *, finite: bool = False) -> Any:
+def parse_json(
+    text: str,
+    *,
+    finite: bool = False,
+    constant: Callable[[str], Any] | None = None,
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
     """The value of a JSON text; with `finite` NaN and infinity, which JSON has not, are refused.
 
-    Raises UnfitError, also for what is nested deeper than `DEPTH`.
+    `constant` makes something else of them, `pairs` an object of its pairs; what they raise as
+    ValueError is told. Raises UnfitError, also for what is nested deeper than `DEPTH`.
     """
-    refuse: Callable[[str], Any] | None = _refuse if finite else None
+    refuse = _refuse if finite else constant
     try:
-        found = json.loads(text, parse_constant=refuse)
+        found = json.loads(text, parse_constant=refuse, object_pairs_hook=pairs)
     except RecursionError:
         raise UnfitError(f"is no JSON that can be read: {_TOO_DEEP}") from None
     except ValueError as error:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint, check_outputs
-from alignment.errors import JudgeError
+from alignment.checkpoints.loading import load_classifier, load_tokenizer
+from alignment.errors import JudgeError, ModelError
 from alignment.formats import dialogue, judged
-from alignment.hardware import kind_of, load_quietly, ready, versions
+from alignment.hardware import kind_of, ready, versions
 from alignment.judges.batching import batches, budget
 from alignment.policies.finite import NotFiniteError, check_finite, explanation
-from alignment.policies.huggingface import load_tokenizer, merged
 from alignment.prompts.transcripts import messages
 from alignment.recipes import Judge
 from alignment.records import Score
 from alignment.store import content_key
-from alignment.tokens import chat_ids, cut
+from alignment.tokens import chat_ids, check_known, cut, encoded, text_ids
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,8 +64,6 @@ class RewardModelJudge:
     """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
 
     def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
-        from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
-
         from alignment.policies.probe import reach  # noqa: PLC0415 - loads torch
 
         self.device = settings.device
@@ -74,20 +72,11 @@ class RewardModelJudge:
         self._settings = settings.judge
         self._dtype, self._name = settings.dtype, checkpoint.outermost
         self._tokenizer = load_tokenizer(checkpoint)
-        model = load_quietly(
-            AutoModelForSequenceClassification.from_pretrained,
-            checkpoint.folder,
-            dtype=settings.dtype,
-            use_safetensors=checkpoint.safetensors,
-            # An adapter brings its head along; what it sits on may be a language model.
-            **({"num_labels": 1} if checkpoint.adapters else {}),
-        )
-        model = merged(model, checkpoint.adapters)
-        named = self._settings.named
-        check_outputs(f"judge {checkpoint.folder}", model.config.num_labels, named)
-        _agree_on_padding(self._tokenizer, model)
-        self._model = model.to(self.device).eval()
-        self._reach = reach(self._model)
+        model = load_classifier(checkpoint, settings.dtype, device=self.device)
+        what = f"judge {checkpoint.outermost}"
+        check_outputs(what, model.config.num_labels, self._settings.named)
+        _agree_on_padding(what, self._tokenizer, model)
+        self._model, self._reach = model, reach(model)
         self._batch_tokens = self._settings.batch_tokens or _budget(model, self.device)
 
     def score(
@@ -109,6 +98,8 @@ class RewardModelJudge:
     ) -> Iterator[dict[int, list[float]]]:
         """Index -> outputs, for every batch with a needed index; what is the same is read once."""
         rows = [self._encode(prompt, answer) for prompt, answer in pairs]
+        size = self._model.get_input_embeddings().weight.shape[0]
+        check_known((row["input_ids"] for row in rows), size, self._tokenizer.name_or_path)
         self._check_length(rows)
         same: dict[tuple[int, ...], list[int]] = {}
         for i, row in enumerate(rows):
@@ -163,7 +154,7 @@ class RewardModelJudge:
             turns = [*messages(prompt), {"role": "assistant", "content": answer}]
             ids = chat_ids(self._tokenizer, turns, answer=False)
         else:
-            ids = self._tokenizer(dialogue(prompt, judged(answer)))["input_ids"]
+            ids = text_ids(self._tokenizer, dialogue(prompt, judged(answer)))
             end = self._tokenizer.eos_token_id
             # TRL's RewardTrainer ends every training text with the end token; so do we.
             if end is not None and (not ids or ids[-1] != end):
@@ -184,16 +175,16 @@ class RewardModelJudge:
             raise JudgeError(
                 f"judge.max_length = {limit}: a pair takes {special} special tokens alone; raise it"
             )
-        answer_alone = tokenizer(answer, add_special_tokens=False)["input_ids"]
+        said = encoded(tokenizer, answer, add_special_tokens=False)["input_ids"]
         before, tokenizer.truncation_side = tokenizer.truncation_side, "left"
         try:
-            if len(answer_alone) < room:
-                encoded = tokenizer(prompt, answer, truncation="only_first", max_length=limit)
-            else:
-                encoded = tokenizer("", answer, truncation="only_second", max_length=limit)
+            if len(said) < room:
+                how = {"truncation": "only_first", "max_length": limit}
+                return encoded(tokenizer, prompt, answer, **how)
+            how = {"truncation": "only_second", "max_length": limit}
+            return encoded(tokenizer, "", answer, **how)
         finally:
             tokenizer.truncation_side = before
-        return dict(encoded)
 
     def _check_length(self, rows: Sequence[dict[str, list[int]]]) -> None:
         limit = _positions(self._model.config)
@@ -240,15 +231,24 @@ def _budget(model: Any, device: str) -> int:
     return budget(body, getattr(model.config, "num_hidden_layers", 1), device)
 
 
-def _agree_on_padding(tokenizer: Any, model: Any) -> None:
+def _agree_on_padding(what: str, tokenizer: Any, model: Any) -> None:
     """A classifier reads the last token that is no padding: tokenizer and model must mean one.
 
-    Where the tokenizer has none of its own (`load_tokenizer` gave it the end token), the model's
-    counts; and where that has none either, the end token, as in TRL's training.
+    Where the tokenizer has none of its own (`load_tokenizer` gave it the end token), or one that
+    the model has no embedding for, the model's counts; and where that has none either, the end
+    token, as in TRL's training. Raises ModelError where none is left.
     """
-    own = model.config.pad_token_id
-    if own is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
-        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(own)
+    size = model.get_input_embeddings().weight.shape[0]
+    own, pad, end = model.config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id
+    if pad is None or pad == end or pad >= size:
+        known = [token for token in (own, end) if token is not None and 0 <= token < size]
+        tokens = [text for text in map(tokenizer.convert_ids_to_tokens, known) if text is not None]
+        if not tokens:
+            raise ModelError(
+                f"{what}: neither its tokenizer nor its config.json has a padding token within "
+                f"its {size} embeddings; set pad_token in tokenizer_config.json"
+            )
+        tokenizer.pad_token = tokens[0]
     model.config.pad_token_id = tokenizer.pad_token_id
 
 

@@ -7,23 +7,23 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint
+from alignment.checkpoints.loading import load_causal, load_tokenizer
 from alignment.errors import ModelError
-from alignment.hardware import kind_of, load_quietly, loading, ready, versions
+from alignment.hardware import kind_of, ready, versions
 from alignment.policies.decoding import Decoding, Generated
 from alignment.policies.finite import NotFiniteError, check_logits, explanation
 from alignment.policies.quantized import quantization_config
 from alignment.profile import Generation
 from alignment.records import HUMAN, Response
 from alignment.store import content_key
-from alignment.tokens import begins_with, prompt_ids
+from alignment.tokens import begins_with, check_known, prompt_ids
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 _HUMAN = re.compile(rf"\n\s*{HUMAN}:")
 _LABEL = 16
@@ -87,10 +87,12 @@ class HuggingFacePolicy:
         self._model = load_model(
             checkpoint, settings.dtype, device=self.device, quantization=settings.quantization
         )
+        self._size: int = self._model.get_input_embeddings().weight.shape[0]
         self._ends = frozenset(_ends(self._model, self._tokenizer))
+        pad = self._tokenizer.pad_token_id
         self.generator = Generator(
             self._model,
-            pad=self._tokenizer.pad_token_id,
+            pad=None if pad is None or pad >= self._size else pad,
             decoding=Decoding(
                 self._settings.max_new_tokens,
                 self._ends,
@@ -108,6 +110,7 @@ class HuggingFacePolicy:
         if not needed:
             return
         rows = self.rows([text for text, _ in asked])
+        check_known(rows, self._size, self._tokenizer.name_or_path)
         self._check_length(rows)
         with self._named():
             answers = self.generator.generate(
@@ -180,8 +183,7 @@ class HuggingFacePolicy:
         return Response(text.strip(), "eos" if answer.ended else "length", len(answer.tokens))
 
     def _check_length(self, ids: list[list[int]]) -> None:
-        config = self._model.config.get_text_config()
-        limit = getattr(config, "max_position_embeddings", None)
+        limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         longest = max(map(len, ids), default=0) + self._settings.max_new_tokens
         if limit is not None and longest > limit:
             raise ModelError(
@@ -200,16 +202,6 @@ def seed_of(seed: int, text: str, sample: int) -> int:
     return int.from_bytes(digest[:7], "big")
 
 
-def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint: the adapter's own where it has one, with a padding token."""
-    from transformers import AutoTokenizer  # noqa: PLC0415
-
-    tokenizer = load_quietly(AutoTokenizer.from_pretrained, checkpoint.tokenizer)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
 def load_model(
     checkpoint: Checkpoint,
     dtype: str,
@@ -221,36 +213,16 @@ def load_model(
 
     Raises ModelError where it cannot be loaded, or not be quantized as asked.
     """
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415
-
-    folder, more = checkpoint.folder, {}
-    if quantization is not None:
-        if checkpoint.adapters:
-            raise ModelError(
-                f"model {checkpoint.outermost}: an adapter is merged into its base's weights, "
-                f"which `quantization` leaves no room for; save the merged model and quantize that"
-            )
-        config = quantization_config(quantization, folder)
-        more = {"quantization_config": config, "device_map": {"": device}}
-    model = load_quietly(
-        AutoModelForCausalLM.from_pretrained,
-        folder,
-        dtype=dtype,
-        use_safetensors=checkpoint.safetensors,
-        **more,
-    )
-    # What is quantized was put there, and some of it refuses to be moved.
-    return merged(model if more else model.to(device), checkpoint.adapters).eval()
-
-
-def merged(model: Any, adapters: Sequence[Path]) -> Any:
-    """A model with adapters merged into its weights, innermost first."""
-    for adapter in adapters:
-        from peft import PeftModel  # noqa: PLC0415 - 2.5 s that only adapters pay for
-
-        with loading(adapter):
-            model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    return model
+    if quantization is None:
+        return load_causal(checkpoint, dtype, device=device)
+    if checkpoint.adapters:
+        raise ModelError(
+            f"model {checkpoint.outermost}: an adapter is merged into its base's weights, which "
+            f"`quantization` leaves no room for; save the merged model and quantize that"
+        )
+    config = quantization_config(quantization, checkpoint.folder)
+    settings = {"quantization_config": config, "device_map": {"": device}}
+    return load_causal(checkpoint, dtype, device=device, **settings)
 
 
 def _ends(model: Any, tokenizer: Any) -> set[int]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from alignment.axes import DatasetSource
@@ -23,21 +24,36 @@ def load(source: DatasetSource, folder: Path | None, *, network: bool) -> Iterat
     PromptError with the dataset's name and what to do. No progress bars are drawn; process-wide
     switches are put back as they were.
     """
-    with _offline(not network), _quiet():
-        try:
-            rows = _loaded(source, folder)
-        except Exception as error:
-            fetched = None if folder else snapshot(source)
+    with _cache(folder) as cache:
+        with _offline(not network), _quiet():
             try:
-                rows = None if fetched is None else _loaded(source, fetched)
-            except Exception:  # noqa: BLE001 - the first failure is the one to tell
-                rows = None
-            if rows is None:
-                raise PromptError(_failure(source, folder, network, error)) from error
-    yield from map(dict, rows)
+                rows = _loaded(source, folder, cache)
+            except Exception as error:
+                fetched = None if folder else snapshot(source)
+                try:
+                    rows = None if fetched is None else _loaded(source, fetched, cache)
+                except Exception:  # noqa: BLE001 - the first failure is the one to tell
+                    rows = None
+                if rows is None:
+                    raise PromptError(_failure(source, folder, network, error)) from error
+        yield from map(dict, rows)
 
 
-def _loaded(source: DatasetSource, folder: Path | None) -> Any:
+@contextmanager
+def _cache(folder: Path | None) -> Iterator[str | None]:
+    """Where `datasets` keeps the rows; None is its own place.
+
+    It knows the files of a folder by name and time of modification, and would give the rows of
+    others that had these before.
+    """
+    if folder is None:
+        yield None
+        return
+    with TemporaryDirectory(ignore_cleanup_errors=True) as own:
+        yield own
+
+
+def _loaded(source: DatasetSource, folder: Path | None, cache: str | None) -> Any:
     import datasets  # noqa: PLC0415 - a second of imports that most runs do without
 
     return datasets.load_dataset(
@@ -45,6 +61,7 @@ def _loaded(source: DatasetSource, folder: Path | None) -> Any:
         data_dir=source.data_dir,
         split=source.split,
         revision=None if folder else source.revision,
+        cache_dir=cache,
     )
 
 

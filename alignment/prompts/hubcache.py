@@ -19,12 +19,17 @@ def revision(source: DatasetSource) -> str:
     Where the cache has none, the branch or tag itself, or `unpinned`.
     """
     wanted = source.revision or "main"
-    if _COMMIT.fullmatch(wanted):
+    if is_commit(wanted):
         return wanted
     try:
         return read_text(_repository(source) / "refs" / wanted, MIB).strip()
     except UnfitError:
         return source.revision or "unpinned"
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a commit: branches and tags move."""
+    return _COMMIT.fullmatch(revision) is not None
 
 
 def snapshot(source: DatasetSource) -> Path | None:

@@ -10,7 +10,7 @@ from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
 from alignment.files.foreign import UnfitError, opened
 from alignment.prompts.folders import data_files, local_folder
-from alignment.prompts.hubcache import revision
+from alignment.prompts.hubcache import is_commit, revision
 from alignment.prompts.jsonfiles import require_file
 
 
@@ -52,6 +52,16 @@ def identity(
     if folder is not None:
         return f"folder:{part}@{_tree(folder, data_files(source, folder), hash_file)}"
     return f"{source.dataset}:{part}@{revision(source)}"
+
+
+def names_content(source: TinySource | DatasetSource | FileSource, *, data: Path) -> bool:
+    """Whether `identity` changes with the content: not where no commit of a hub dataset is known.
+
+    Raises PromptError as `identity` does.
+    """
+    if not isinstance(source, DatasetSource) or local_folder(source, data) is not None:
+        return True
+    return is_commit(revision(source))
 
 
 def _tree(root: Path, files: Iterable[Path], hash_file: Callable[[Path], str]) -> str:

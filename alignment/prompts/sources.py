@@ -10,11 +10,11 @@ from typing import Any
 from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
 from alignment.prompts import folders, hub, hubcache
-from alignment.prompts.identities import identity
+from alignment.prompts.identities import identity, names_content
 from alignment.prompts.jsonfiles import entries
 from alignment.prompts.rows import Row, make_row
 
-__all__ = ["AnySource", "Row", "check", "identity", "label", "read_rows", "tiny"]
+__all__ = ["AnySource", "Row", "check", "identity", "label", "names_content", "read_rows", "tiny"]
 
 AnySource = TinySource | DatasetSource | FileSource
 

@@ -12,27 +12,31 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, locate, over
-from alignment.errors import TrainingError
-from alignment.hardware import device_of, kind_of, ready, versions
+from alignment.checkpoints.loading import check_whole
+from alignment.errors import ModelError, TrainingError
+from alignment.hardware import device_of, kind_of, share_cores, versions
 from alignment.judges import degenerate
 from alignment.profile import Profile
 from alignment.progress import Progress
-from alignment.recipes import Judge, Recipe, Stage, Variant, is_path_or_hub_id
-from alignment.store import Store, content_key
-from alignment.training.lessons import Lessons, rows_for
-from alignment.training.team import ALONE, Team, divided
+from alignment.recipes import Judge, Recipe, Variant, is_path_or_hub_id
+from alignment.store import Reading, Store, content_key
+from alignment.training.lessons import Lessons
+from alignment.training.stages import LIBRARIES, Job, carry_out
+from alignment.training.team import ALONE, Team
 
 VERSION = 1
 """Raise it when the same recipe could give another model."""
 
 JUDGE = "judge"
+_WHOLE = "whole"
+"""Kind of record in the store: a checkpoint, and as what it is loaded -> true."""
 _SECOND = "judges."
-_LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ class Workshop:
     """What models are made with: the profile, the store, the lessons (read when needed).
 
     `found` remembers by name what was found, `failed` by key what could not be trained, so that it
-    is tried once, not again for every variant that starts from it. `team` trains together.
+    is tried once, not again for every variant that starts from it; `whole` the names of what was
+    found whole. `team` trains together. `reading`, where there is one, reads every file whole
+    instead of trusting the store's memory.
     """
 
     profile: Profile
@@ -51,6 +57,17 @@ class Workshop:
     team: Team = ALONE
     found: dict[str, Checkpoint] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    reading: Reading | None = None
+
+    @property
+    def hash_file(self) -> Callable[[Path], str]:
+        """What gives a file's hash."""
+        return self.reading or self.store.file_hash
+
+    def anew(self) -> Workshop:
+        """The same, remembering nothing of what models were."""
+        return replace(self, found={}, reading=Reading(self.store))
 
 
 def find(shop: Workshop, name: str) -> Checkpoint | None:
@@ -73,14 +90,14 @@ def _find(shop: Workshop, name: str) -> Checkpoint | None:
         judge = recipe if isinstance(recipe, Judge) else None
         return loaded(shop, recipe.model, recipe.revision, judge)
     key = recipe_key(shop, name)
-    manifest = shop.store.manifest(key)
+    manifest = shop.store.manifest(key, shop.hash_file)
     if manifest is None:
         return None
     folder = shop.store.models / key
     if not manifest["adapter"]:
         return Checkpoint(folder, manifest["identity"])
     below = _parent(shop, recipe)
-    return None if below is None else over(below, folder, shop.store.file_hash)
+    return None if below is None else over(below, folder, shop.hash_file)
 
 
 def make(shop: Workshop, name: str) -> Checkpoint:
@@ -90,7 +107,7 @@ def make(shop: Workshop, name: str) -> Checkpoint:
         return found
     recipe = recipe_of(shop.profile, name)
     if recipe.parent is not None and not is_path_or_hub_id(recipe.parent):
-        make(shop, recipe.parent)
+        sound(shop, recipe.parent)
     key = shop.team.lead(lambda: recipe_key(shop, name))
     if key in shop.failed:
         raise shop.failed[key]
@@ -106,6 +123,64 @@ def make(shop: Workshop, name: str) -> Checkpoint:
     if made is None:
         raise TrainingError(f"model {name!r} vanished from the store while it was being made")
     return made
+
+
+def sound(shop: Workshop, name: str) -> Checkpoint:
+    """`make` a model that is about to be opened: all its files are read, none of them trusted.
+
+    Where a trained model turns out to be damaged, it is made anew.
+    """
+    made = make(shop, name)
+    if look(shop.anew(), name) is not None:
+        return made
+    shop.found.clear()
+    return make(shop, name)
+
+
+def opened(shop: Workshop, name: str) -> Opened:
+    """The model of a variant (or the judge), to be loaded: made if need be, and read anew.
+
+    Raises ModelError where its files are not those that its answers would be kept under.
+    """
+    known, again = make(shop, name), shop.anew()
+    found = find(again, name)
+    if found is None:  # a trained model is damaged, which only reading all of it has shown
+        shop.found.clear()
+        made, again = make(shop, name), shop.anew()
+        found = find(again, name) or made
+    if found.identity != known.identity:
+        raise ModelError(_changed(known, "its content is another"))
+    return Opened(found, again)
+
+
+def opened_folder(shop: Workshop, spec: str, judge: Judge | None = None) -> Opened:
+    """A checkpoint that the profile does not name, to be loaded. Raises ModelError."""
+    again = shop.anew()
+    return Opened(loaded(again, spec, None, judge), again)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A checkpoint whose files were all read, by `shop.reading`.
+
+    What is loaded from them may stay bound to them: a file that is overwritten in place changes the
+    weights of a model in memory.
+    """
+
+    checkpoint: Checkpoint
+    shop: Workshop
+
+    def require_unchanged(self) -> None:
+        """Raise ModelError where a file is no longer the one that was read."""
+        if self.shop.reading is not None and (path := self.shop.reading.changed()):
+            raise ModelError(_changed(self.checkpoint, f"{path.name} was written meanwhile"))
+
+
+def _changed(known: Checkpoint, how: str) -> str:
+    return (
+        f"model {known.outermost}: is not what it was when this run looked at it: {how}; run again "
+        f"when nobody writes to it"
+    )
 
 
 def look(shop: Workshop, name: str) -> Checkpoint | None:
@@ -150,7 +225,7 @@ def recipe_key(shop: Workshop, name: str) -> str:
         *_made_of(shop, name, _parent_key(shop, recipe, recipe_key)),
         profile.threads,
         kind_of(device_of(profile.device)),
-        versions(*_LIBRARIES),
+        versions(*LIBRARIES),
     )
 
 
@@ -186,7 +261,7 @@ def _degenerate_code(shop: Workshop, recipe: Recipe) -> str | None:
     """Degenerate answers are made by code of ours: the one lesson that no digest of data covers."""
     if not any(stage.degenerate for stage in recipe.stages):
         return None
-    return shop.store.file_hash(Path(degenerate.__file__))
+    return shop.hash_file(Path(degenerate.__file__))
 
 
 def _length(profile: Profile, name: str) -> int:
@@ -222,37 +297,82 @@ def loaded(
         folder,
         judge=judge is not None,
         network=network,
-        hash_file=shop.store.file_hash,
+        hash_file=shop.hash_file,
         outputs=0 if judge is None else judge.named,
         spec=spec,
         pickles=pickles,
     )
 
 
+def check(shop: Workshop) -> None:
+    """Find out that every model which is only loaded is whole, before any of them is opened.
+
+    Else an answer would have been given by the time that its judge cannot be loaded. What was found
+    whole is remembered by its content. Raises ModelError.
+    """
+    if _WHOLE in shop.failed:
+        raise shop.failed[_WHOLE]
+    share_cores()
+    for name in names(shop.profile):
+        if name in shop.whole:
+            continue
+        try:
+            _check(shop, name)
+        except ModelError as error:
+            where = name if is_judge(name) else f"variants.{name}"
+            shop.failed[_WHOLE] = ModelError(f"{where}: {error}")
+            raise shop.failed[_WHOLE] from error
+        shop.whole.add(name)
+
+
+def _check(shop: Workshop, name: str) -> None:
+    found = _loaded_as(shop, name)
+    if found is None:
+        return
+    checkpoint, judge, fresh = found
+    libraries = versions("transformers", "peft")
+    key = content_key(_WHOLE, VERSION, checkpoint.identity, judge, fresh, libraries)
+    if not shop.store.get(_WHOLE, [key]):
+        check_whole(checkpoint, judge=judge, fresh=fresh)
+        shop.store.put(_WHOLE, {key: True})
+
+
+def _loaded_as(shop: Workshop, name: str) -> tuple[Checkpoint, bool, int | None] | None:
+    """The checkpoint that a variant or a judge is, or starts from; as a judge; with fresh outputs.
+
+    None where it starts from what is made here.
+    """
+    recipe = recipe_of(shop.profile, name)
+    if recipe.model is not None:
+        judge = recipe if isinstance(recipe, Judge) else None
+        return loaded(shop, recipe.model, recipe.revision, judge), judge is not None, None
+    if recipe.parent is None or not is_path_or_hub_id(recipe.parent):
+        return None
+    reward = recipe.stages[0].trainer == "reward"
+    return loaded(shop, recipe.parent, None), False, 1 if reward else None
+
+
 def _train(shop: Workshop, name: str, key: str) -> None:
     """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
+    shop.team.lead(lambda: check(shop))
     recipe, profile, team = recipe_of(shop.profile, name), shop.profile, shop.team
-    ready(device_of(profile.device), profile.threads)
-    started, logs = time.perf_counter(), []
+    started, again = time.perf_counter(), shop.anew()
     with team.led(lambda: _folders(shop.store, key)) as (folder, scratch):
-        state = team.lead(lambda: _parent(shop, recipe))
-        for number, stage in enumerate(recipe.stages):
-            last = number == len(recipe.stages) - 1
-            out = folder if last else scratch / str(number)
-            # An adapter alone is kept where it sits on the parent, which is in the store as well.
-            adapter = stage.lora is not None and state is not None and number == 0
-            logs.append(_run(shop, name, number, stage, state, out, merge=not adapter))
-            state = _saved(shop, out, state if adapter else None, stage)
-        assert state is not None  # noqa: S101 - a recipe has at least one stage
+        if team.lead(lambda: recipe_key(again, name)) != key:
+            raise TrainingError(_moved(name))
+        start = team.lead(lambda: _parent(again, recipe))
+        job = Job(name, recipe, start, _length(profile, name), partial(seed_of, profile), folder)
+        made, logs = carry_out(shop, job, scratch)
+        if team.lead(lambda: again.reading and again.reading.changed()):
+            raise TrainingError(_moved(name))
         manifest = {
-            "schema": 1,
             "name": name,
-            "identity": state.identity,
-            "adapter": state.outermost != state.folder,
+            "identity": made.identity,
+            "adapter": made.outermost != made.folder,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed_of(profile, name),
             "lessons": team.lead(shop.digest),
-            "versions": versions(*_LIBRARIES),
+            "versions": versions(*LIBRARIES),
             "processes": team.size,
             "stages": logs,
             "seconds": round(time.perf_counter() - started, 2),
@@ -261,53 +381,15 @@ def _train(shop: Workshop, name: str, key: str) -> None:
         team.lead(lambda: (folder / "manifest.json").write_text(text + "\n", encoding="utf-8"))
 
 
+def _moved(name: str) -> str:
+    return (
+        f"model {name!r}: what it is trained from was changed meanwhile; run again when nobody "
+        f"writes to its parent"
+    )
+
+
 @contextlib.contextmanager
 def _folders(store: Store, key: str) -> Iterator[tuple[Path, Path]]:
     """The folder of a model to be, and one for what lies between stages, gone with it if killed."""
     with store.new_folder(key) as folder, tempfile.TemporaryDirectory(dir=folder) as scratch:
         yield folder, Path(scratch)
-
-
-def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
-    """What a stage wrote: an adapter over what was `before`, or a full model."""
-    hash_file, reward = shop.store.file_hash, stage.trainer == "reward"
-    if before is not None:
-        return shop.team.lead(lambda: over(before, out, hash_file))
-    return shop.team.lead(lambda: examine(out, judge=reward, network=False, hash_file=hash_file))
-
-
-def _run(
-    shop: Workshop,
-    name: str,
-    number: int,
-    stage: Stage,
-    start: Checkpoint | None,
-    out: Path,
-    *,
-    merge: bool,
-) -> dict[str, Any]:
-    """One stage: rows, model, training, files. Gives its log for the manifest."""
-    from alignment.training import start as starting  # noqa: PLC0415 - imports torch
-    from alignment.training.trainers import run_stage  # noqa: PLC0415 - imports trl
-
-    profile, seed = shop.profile, seed_of(shop.profile, f"{name}/{number}")
-    args = divided(stage.args, shop.team.size)
-    lessons = shop.lessons()
-    rows = rows_for(stage, lessons, seed)
-    recipe = recipe_of(profile, name)
-    model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
-    several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
-    with shop.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
-        model, weights, log = run_stage(
-            stage.model_copy(update={"args": args}),
-            model,
-            tokenizer,
-            rows,
-            seed=seed,
-            device=device_of(profile.device),
-            max_length=_length(profile, name),
-            report=advance,
-        )
-    merge = merge and stage.lora is not None
-    shop.team.lead(lambda: starting.save(model, tokenizer, out, weights, merge=merge))
-    return {"rows": len(rows), "log": log}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint
+from alignment.checkpoints.loading import load_causal, load_classifier, load_tokenizer
 from alignment.errors import TrainingError
-from alignment.hardware import first_line, load_quietly
-from alignment.policies.huggingface import load_model, load_tokenizer
+from alignment.hardware import first_line
 from alignment.profile import Profile
 from alignment.recipes import Recipe, Stage
 from alignment.training.lessons import Lessons
@@ -38,7 +38,7 @@ def start(
             tokenizer = load_tokenizer(before)
             if stage.trainer == "reward":
                 return _reward_model(before, profile, tokenizer), tokenizer
-            return load_model(before, profile.dtype), tokenizer
+            return load_causal(before, profile.dtype), tokenizer
         tokenizer = train_tokenizer(lessons.texts(), profile.training.vocab_size)
         return _fresh(recipe.architecture or {}, stage, tokenizer), tokenizer
 
@@ -73,17 +73,9 @@ def _fresh(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
 
 def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
     """A sequence classifier with one output on a checkpoint's body."""
-    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415
-
     if before.adapters:
         raise TrainingError("a reward model starts from a full model, not from an adapter")
-    model = load_quietly(
-        AutoModelForSequenceClassification.from_pretrained,
-        before.folder,
-        num_labels=1,
-        dtype=profile.dtype,
-        use_safetensors=before.safetensors,
-    )
+    model = load_classifier(before, profile.dtype, fresh=1)
     model.config.pad_token_id = tokenizer.pad_token_id
     return model
 

@@ -1,6 +1,8 @@
 """Chat templates, quantization, and the ids that training and evaluation begin with."""
 
+import json
 import runpy
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,7 +10,12 @@ import pytest
 import torch
 import transformers
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from alignment.checkpoints import examine
 from alignment.errors import ModelError
@@ -18,7 +25,7 @@ from alignment.policies import huggingface
 from alignment.profile import Generation
 from alignment.recipes import Judge, Stage
 from alignment.store import hash_file
-from alignment.tokens import begins_with, prompt_ids
+from alignment.tokens import begins_with, chat_ids, prompt_ids
 from alignment.training.lessons import _columns
 from alignment.training.trainers import STATED, _trainer
 
@@ -207,3 +214,74 @@ def test_a_quantization_whose_library_is_missing_is_one_line(opt):
     ) as told:
         policy_of(opt, {"quant_method": "quanto", "weights": "int8"})
     assert "\n" not in str(told.value)
+
+
+LOOP = "{% for a in range(99999) %}"
+RUNAWAY = {
+    "loops": (f"{LOOP}{LOOP}{{% endfor %}}{{% endfor %}}", "takes more than 1 s"),
+    "filters": (f"{LOOP}{{{{ range(99999) | join }}}}{{% endfor %}}", "takes more than 1 s"),
+    "recursion": ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "maximum recursion depth"),
+    "text": ("{{ 'a' * 10 ** 10 }}", "takes more than 512 MB"),
+    "format": ("{{ '{:>9999999999}'.format(1) }}", "takes more than 512 MB"),
+    "doubling": (
+        (
+            "{% set n = namespace(x='ab') %}{% for a in range(60) %}{% set n.x = n.x ~ n.x %}"
+            "{% endfor %}{{ n.x }}"
+        ),
+        "takes more than 512 MB",
+    ),
+    "answer": ("{{ 'a' * 2000000 }}", "makes 2000000 characters of a dialogue of 20"),
+    "type": ("{{ 1 + 'a' }}", "unsupported operand"),
+    "zero": ("{{ 1 / 0 }}", "division by zero"),
+    "range": ("{% for a in range(10 ** 9) %}{% endfor %}", "Range too big"),
+    "include": ("{% include 'a' %}", "no loader"),
+}
+
+
+@pytest.mark.parametrize("name", RUNAWAY)
+def test_a_template_that_runs_on_is_one_line(chatty, monkeypatch, name):
+    template, reason = RUNAWAY[name]
+    if name in {"loops", "filters"}:  # the others end by something else, however slowly
+        monkeypatch.setattr("alignment.tokens.RENDERING", 1.0)
+    tokenizer = AutoTokenizer.from_pretrained(chatty)
+    tokenizer.chat_template = template
+    start = time.monotonic()
+    with pytest.raises(ModelError) as raised:
+        chat_ids(tokenizer, TURNS[0], answer=True)
+    assert str(raised.value).startswith(f"model {chatty}: its chat template ")
+    assert reason in str(raised.value)
+    assert len(str(raised.value)) < 500
+    assert "\n" not in str(raised.value)
+    assert time.monotonic() - start < 30
+    tokenizer.chat_template = "{{ messages[0].content }}"  # nothing of it stays
+    assert chat_ids(tokenizer, TURNS[0], answer=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {
+                "pre_tokenizer": {
+                    "type": "Split",
+                    "pattern": {"Regex": "(a+)+b"},
+                    "behavior": "Isolated",
+                    "invert": False,
+                }
+            },
+            "retry-limit",
+        ),
+        ({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "b"}}, "Missing [UNK]"),
+    ],
+    ids=["pattern", "unknown"],
+)
+def test_a_tokenizer_that_fails_on_a_text_is_one_line(tmp_path, change, reason):
+    model = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    (tmp_path / "tokenizer.json").write_text(
+        json.dumps({"version": "1.0", "added_tokens": [], "model": model} | change)
+    )
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    with pytest.raises(ModelError) as raised:
+        prompt_ids(tokenizer, "a" * 40, "verbatim")
+    assert str(raised.value).startswith(f"model {tmp_path}: its tokenizer fails on a text: ")
+    assert reason in str(raised.value)

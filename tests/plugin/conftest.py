@@ -236,10 +236,10 @@ def world_of_models(world, model_folder):
 def filled_store(world_of_models):
     """Fills the store with the answers and scores (1, 0, -1) that the models would give.
 
-    `leave_out` is an axis without scores; with `damage` the scores are no numbers.
+    `leave_out` is an axis without scores.
     """
 
-    def fill(*, leave_out=None, damage=False):
+    def fill(*, leave_out=None):
         world = world_of_models
         profile = resolve(world.path, selected=str(world.path / "models.toml"))
         store = Store(world.store)
@@ -250,9 +250,9 @@ def filled_store(world_of_models):
             for i, prompt in enumerate(prompts):
                 answer = {"text": f"Answer {i}.", "stop": "eos", "tokens": 3}
                 store.put(RESPONSE, {content_key(policy, prompt.text): answer})
-                score = {"reward": "no number" if damage else 1.0 - i}
                 if axis != leave_out:
-                    store.put(SCORE, {score_key(judge, (prompt.text, answer["text"])): score})
+                    key = score_key(judge, (prompt.text, answer["text"]))
+                    store.put(SCORE, {key: {"reward": 1.0 - i}})
         store.close()
 
     return fill

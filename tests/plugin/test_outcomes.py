@@ -104,9 +104,22 @@ def test_without_a_terminal_the_report_is_written(world, workers):
     assert world.report()["complete"]
 
 
+BUG = """
+from alignment.reading import Reader
+
+def broken(*_):
+    raise TypeError("nobody foresaw this")
+
+Reader._case = broken
+"""
+
+
 def test_a_crash_is_an_error_with_its_traceback(world_of_models, filled_store):
-    filled_store(damage=True)
+    filled_store()
+    world_of_models.write("conftest.py", BUG)
     result = world_of_models.run(profile="models.toml")
     result.assert_outcomes(errors=6)
-    assert "TypeError" in result.stdout.str()
-    assert "alignment.errors.CrashError: candidate: TypeError: " in result.stdout.str()
+    assert (
+        "alignment.errors.CrashError: candidate: TypeError: nobody foresaw this"
+        in result.stdout.str()
+    )

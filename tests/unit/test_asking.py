@@ -47,7 +47,7 @@ def filled(store, wanted, blocks=BLOCKS, worker=None, progress=None):
     worker = worker or Upper()
     fill(
         store,
-        "response",
+        "shout",
         blocks,
         wanted=wanted,
         worker=lambda: worker,
@@ -61,18 +61,18 @@ def filled(store, wanted, blocks=BLOCKS, worker=None, progress=None):
 
 def test_everything_wanted_is_there_afterwards(store):
     worker = filled(store, ALL)
-    assert store.get("response", ALL) == {key: key[2:].upper() for key in ALL}
+    assert store.get("shout", ALL) == {key: key[2:].upper() for key in ALL}
     assert worker.batches == [["a", "b"], ["c"], ["d", "e"]]
     assert worker.closed
 
 
 @pytest.mark.parametrize("there", [[], ["k-a"], ["k-b", "k-c"], ["k-d"], ["k-a", "k-e"]])
 def test_batches_are_cut_from_whole_blocks_whatever_is_there_already(store, there):
-    store.put("response", dict.fromkeys(there, "there"))
+    store.put("shout", dict.fromkeys(there, "there"))
     worker = filled(store, ALL)
     whole = [["a", "b"], ["c"], ["d", "e"]]
     assert worker.batches == [b for b in whole if not {f"k-{x}" for x in b} <= set(there)]
-    assert set(store.get("response", ALL).values()) <= {*"ABCDE", "there"}
+    assert set(store.get("shout", ALL).values()) <= {*"ABCDE", "there"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_batches_are_cut_from_whole_blocks_whatever_is_there_already(store, ther
 def test_only_batches_with_something_wanted_are_computed_and_kept_whole(store, wanted, batches):
     worker = filled(store, wanted)
     assert worker.batches == batches
-    assert store.get("response", ALL).keys() == {f"k-{x}" for batch in batches for x in batch}
+    assert store.get("shout", ALL).keys() == {f"k-{x}" for batch in batches for x in batch}
 
 
 def test_no_worker_is_made_when_nothing_is_missing(store):
@@ -105,7 +105,7 @@ def test_progress_counts_what_was_missing(store):
             told.append((what, total, unit))
             return super().stage(what, total, unit)
 
-    store.put("response", {"k-a": "there"})
+    store.put("shout", {"k-a": "there"})
     progress = Told()
     filled(store, ALL, progress=progress)
     assert told == [("answers", 4, "prompt")]
@@ -117,7 +117,7 @@ def test_what_was_computed_before_a_failure_is_kept_and_the_worker_closed(store)
     with pytest.raises(RuntimeError, match="out of memory"):
         filled(store, ALL, worker=broken)
     assert broken.closed
-    assert store.get("response", ALL) == {"k-a": "A", "k-b": "B"}
+    assert store.get("shout", ALL) == {"k-a": "A", "k-b": "B"}
     assert filled(store, ALL).batches == [["c"], ["d", "e"]]
 
 
@@ -149,7 +149,7 @@ def test_a_second_caller_waits_and_then_finds_everything(store, tmp_path):
     other.join(30)
     assert slow.batches == [["a", "b"], ["c"], ["d", "e"]]
     assert second.batches == []
-    assert store.get("response", ALL).keys() == ALL
+    assert store.get("shout", ALL).keys() == ALL
 
 
 KILLED = """
@@ -170,7 +170,7 @@ class Worker:
         pass
 
 block = [(f"k-{x}", (x,)) for x in "abcdef"]
-fill(Store(Path(sys.argv[1])), "response", [block], wanted={k for k, _ in block},
+fill(Store(Path(sys.argv[1])), "shout", [block], wanted={k for k, _ in block},
      worker=Worker, lock="answer", progress=Progress(), what="answers", unit="prompt")
 """
 
@@ -199,7 +199,7 @@ def test_who_has_no_patience_is_told_that_another_is_at_it(store):
     def answer(*, patient):
         return fill(
             store,
-            "response",
+            "shout",
             BLOCKS,
             wanted=ALL,
             worker=Upper,
@@ -212,8 +212,8 @@ def test_who_has_no_patience_is_told_that_another_is_at_it(store):
 
     with Store(store.root).lock("answer"):
         assert answer(patient=False) is False
-        assert store.get("response", ALL) == {}
+        assert store.get("shout", ALL) == {}
     assert answer(patient=False) is True
-    assert store.get("response", ALL).keys() == ALL
+    assert store.get("shout", ALL).keys() == ALL
     with Store(store.root).lock("answer"):  # all is there: nobody has to be waited for
         assert answer(patient=False) is True

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from numpy import zeros
+from safetensors.numpy import save_file
 
 from alignment.checkpoints import examine, locate
 from alignment.errors import ModelError
@@ -36,7 +38,7 @@ def adapter(tmp_path, model):
         folder.mkdir()
         settings = {"peft_type": "LORA", "r": 8, "base_model_name_or_path": str(parent)}
         (folder / "adapter_config.json").write_text(json.dumps(settings | config))
-        (folder / "adapter_model.safetensors").write_bytes(name.encode())
+        save_file({name: zeros((2, 4), dtype="float32")}, folder / "adapter_model.safetensors")
         return folder
 
     return make
@@ -61,7 +63,10 @@ def test_every_file_that_matters_is_in_the_identity(model, file):
         raw[-1] ^= 1
         path.write_bytes(raw)
     else:
-        path.write_text(path.read_text() + "\n")
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps(told, indent=1))
+        assert look(model).identity == before  # how it is set says nothing
+        path.write_text(json.dumps(told | {"new": 1}))
     assert look(model).identity != before
 
 
@@ -96,7 +101,7 @@ def test_an_adapter_is_known_by_its_base_and_not_by_where_that_lies(model, adapt
     before = look(adapter("one")).identity
     model.rename(tmp_path / "moved")
     again = adapter("two", tmp_path / "moved")
-    (again / "adapter_model.safetensors").write_bytes(b"one")
+    save_file({"one": zeros((2, 4), dtype="float32")}, again / "adapter_model.safetensors")
     assert look(again).identity == before
 
 
@@ -120,7 +125,7 @@ def test_an_adapter_without_weights_or_base(adapter):
     ("config", "reason"),
     [
         (
-            {"auto_map": {"AutoConfig": "a.B"}},
+            {"model_type": "theirs", "auto_map": {"AutoConfig": "a.B"}},
             (
                 "needs code of its own (auto_map in config.json); remote code is never run, "
                 "whatever the profile says: convert it to a model that transformers has, or serve "
@@ -133,14 +138,16 @@ def test_an_adapter_without_weights_or_base(adapter):
             {"vocab_size": 9},
             (
                 "vocabulary and weights do not fit: config.json has vocab_size 9, "
-                "the embedding matrix 8 rows"
+                "the embedding matrix 8 rows; after resize_token_embeddings save model and config "
+                "together (model.save_pretrained)"
             ),
         ),
         (
             {"tokens": 9},
             (
-                "vocabulary and weights do not fit: the tokenizer has token 8, "
-                "the embedding matrix 8 rows"
+                "vocabulary and weights do not fit: the tokenizer has token 8, the embedding "
+                "matrix 8 rows; save the model after resize_token_embeddings, or the tokenizer "
+                "that it was trained with"
             ),
         ),
     ],
@@ -175,7 +182,7 @@ def test_a_judge_with_two_outputs(tmp_path, model_folder, labels):
     ("file", "content", "reason"),
     [
         ("config.json", None, "a model folder needs config.json"),
-        ("config.json", "{", "config.json cannot be read: "),
+        ("config.json", "{", "config.json is no JSON ("),
         ("config.json", "[]", "config.json is not a JSON object"),
         ("tokenizer.json", None, "no tokenizer; "),
         ("tokenizer.json", '{"model": null}', "tokenizer.json is not a tokenizer's"),
@@ -204,7 +211,7 @@ def test_where_a_model_is(model, tmp_path):
         (str(tmp_path / "none"), "no such folder"),
         ("./none", "no such folder"),
         ("none", "no such folder"),
-        (str(model / "config.json"), "is a file; a folder with config.json is required"),
+        (str(model / "config.json"), "is a JSON file; name the folder that it lies in"),
         ("nobody/nothing", "neither a folder nor in the hub's cache; "),
     ):
         with pytest.raises(ModelError, match=reason):

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
-    {"errors", "records", "decisions", "files", "location", "namesake", "outputs"},
+    {"errors", "records", "decisions", "files", "limits", "location", "namesake", "outputs"},
     {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress"},
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "checkpoints", "tokens", "serving"},

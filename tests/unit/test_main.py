@@ -12,6 +12,7 @@ import pytest
 from alignment.store import Store
 
 DAY = 86400
+MANIFEST = {"identity": "abc", "adapter": False, "stages": [], "seconds": 1.5, "processes": 1}
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def root(tmp_path):
     for key, name in (("0ld", "base"), ("new", "sft_dpo")):
         with store.new_folder(key) as folder:
             (folder / "model.safetensors").write_bytes(b"x" * 3 * 1024**2)
-            (folder / "manifest.json").write_text(json.dumps({"name": name}))
+            (folder / "manifest.json").write_text(json.dumps(MANIFEST | {"name": name}))
     os.utime(store.models / "0ld", (then, then))
     store.close()
     return store.root

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from numpy import zeros
+from safetensors.numpy import save_file
 
 from alignment.checkpoints import examine, locate
 from alignment.errors import ModelError, ProfileError
@@ -60,8 +62,8 @@ def test_a_refusal_says_how_to_allow_this_very_file(model):
     text = refusal(model)
     assert text == (
         f"model {model}: weights only as pickle (pytorch_model.bin), which can run code when "
-        f"loaded; save it with model.save_pretrained(..., safe_serialization=True), or allow this "
-        f'very file in the profile: pickles."{model}" = {{ sha256 = {{ "pytorch_model.bin" = '
+        f"loaded; save safetensors (model.save_pretrained), or allow this very file in the "
+        f'profile: pickles."{model}" = {{ sha256 = {{ "pytorch_model.bin" = '
         f'"{sha256(model / "pytorch_model.bin")}" }} }}'
     )
     pasted = f'{text.partition("profile: ")[2]}\nextends = "hh-rlhf"\nvariants.x.model = "{model}"'
@@ -139,7 +141,7 @@ def test_the_leave_of_an_adapters_base_goes_by_the_bases_name(model, tmp_path):
     folder.mkdir()
     settings = {"peft_type": "LORA", "base_model_name_or_path": str(model)}
     (folder / "adapter_config.json").write_text(json.dumps(settings))
-    (folder / "adapter_model.safetensors").write_bytes(b"")
+    save_file({"a": zeros(1, dtype="float32")}, folder / "adapter_model.safetensors")
     pickles = {str(model): allowed(model / "pytorch_model.bin")}
     rest = {"judge": False, "network": False, "hash_file": hash_file}
     assert not examine(folder, pickles=pickles, **rest).safetensors
@@ -153,7 +155,9 @@ def test_a_vocabulary_is_held_against_the_configuration_where_weights_are_not_re
     (model / "vocab.json").write_text(json.dumps({"a": 0, "b": 7}))
     assert look(model, pin=pin)
     (model / "added_tokens.json").write_text(json.dumps({"c": 8}))
-    assert refusal(model, pin=pin).endswith("the tokenizer has token 8, config.json 8 rows")
+    assert look(model, pin=pin)  # what was added may never be used
+    (model / "vocab.json").write_text(json.dumps({"a": 0, "b": 8}))
+    assert "the tokenizer has token 8, config.json 8 rows; " in refusal(model, pin=pin)
     (model / "vocab.json").write_text(json.dumps({"a": "x"}))
     assert refusal(model, pin=pin).endswith("vocab.json is not a tokenizer's")
 

@@ -118,11 +118,11 @@ def test_a_store_that_cannot_be_begun_is_found_last(project):
 def test_a_draft_is_handed_over_and_overwrites_nothing(tmp_path):
     draft, store = Draft(tmp_path / "store"), Store(tmp_path / "store")
     old, new = content_key("old"), content_key("new")
-    store.put("questions", {old: "kept"})
-    draft.put("questions", {old: "lost", new: "found"})
+    store.put("thing", {old: "kept"})
+    draft.put("thing", {old: "lost", new: "found"})
     draft.hand_over()
     draft.close()
-    assert store.get("questions", [old, new]) == {old: "kept", new: "found"}
+    assert store.get("thing", [old, new]) == {old: "kept", new: "found"}
 
 
 CHAT = ("generation.format=chat", "judge.input=chat")
@@ -151,11 +151,12 @@ def test_chat_needs_a_chat_template(project, setting, where, folder, needs):
     [
         ("tokenizer_config.json", '{"chat_template": "{{ messages }}"}'),
         ("chat_template.jinja", "{{ messages }}"),
-        ("chat_template.json", '{"chat_template": "{{ messages }}"}'),
+        ("additional_chat_templates/default.jinja", "{{ messages }}"),
     ],
 )
 def test_a_chat_template_is_found_wherever_transformers_looks(project, file, text):
     for folder in ("model", "judge"):
+        (project / folder / file).parent.mkdir(exist_ok=True)
         (project / folder / file).write_text(text)
     ours = session(project, *CHAT)
     ours.check()  # raises where none is found

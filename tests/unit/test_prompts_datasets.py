@@ -13,6 +13,7 @@ import pytest
 
 from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
+from alignment.prompts.hub import load
 from alignment.prompts.sources import check, identity, label, read_rows
 
 ROWS = [{"chosen": f"Human: {n}\n\nAssistant: a", "rejected": "Human: x"} for n in range(3)]
@@ -173,3 +174,14 @@ def test_the_built_in_corpus_is_named_by_its_code(tmp_path):
 def test_labels_are_spelled_as_in_the_profile():
     assert label(source("a/b", data_dir="c", split="train")) == "a/b/c/train"
     assert label(source("a/b")) == "a/b/test"
+
+
+def test_a_folder_gives_its_rows_and_not_those_of_one_that_looked_like_it(tmp_path):
+    """`datasets` knows files by name and time, which archives and build systems give alike."""
+    path = tmp_path / "hh" / "train.csv"
+    path.parent.mkdir()
+    for word in ("one", "two"):
+        path.write_text(f"prompt,chosen\nHuman: {word},x\n")
+        os.utime(path, ns=(10**18, 10**18))
+        (row,) = load(source(split="train"), path.parent, network=False)
+        assert row["prompt"] == f"Human: {word}"

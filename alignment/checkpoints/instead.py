@@ -1,0 +1,104 @@
+"""What there is instead of a model: what somebody pointed at, and what to point at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_FILES = {
+    ".gguf": "a GGUF file; serve it (llama.cpp, Ollama) and name its `endpoint`, or convert it to "
+    "safetensors",
+    ".safetensors": "the weights alone; name the folder that has config.json beside them",
+    ".bin": "a pickle; name the folder that has config.json beside it",
+    ".pt": "a pickle; name the folder that has config.json beside it",
+    ".pth": "a pickle; name the folder that has config.json beside it",
+    ".ckpt": "a pickle; name the folder that has config.json beside it",
+    ".parquet": "a table (Parquet); recorded answers of a model go under `recorded`, as JSON lines",
+    ".arrow": "a data set (Arrow); recorded answers of a model go under `recorded`, as JSON lines",
+    ".eval": "a log of Inspect; recorded answers of a model go under `recorded`, as JSON lines",
+    ".csv": "a table (CSV); recorded answers of a model go under `recorded`, as JSON lines",
+    ".tsv": "a table (TSV); recorded answers of a model go under `recorded`, as JSON lines",
+    ".jsonl": "JSON lines; recorded answers of a model go under `recorded`",
+    ".json": "a JSON file; name the folder that it lies in",
+    ".onnx": "a model for ONNX; transformers' own format is needed",
+    ".h5": "weights of TensorFlow; load them where they come from and save safetensors",
+    ".msgpack": "weights of Flax; load them where they come from and save safetensors",
+    ".zip": "an archive; unpack it and name the folder",
+    ".tar": "an archive; unpack it and name the folder",
+    ".gz": "an archive; unpack it and name the folder",
+    ".tgz": "an archive; unpack it and name the folder",
+    ".zst": "an archive; unpack it and name the folder",
+}
+"""Suffix -> what a file is, and what to do with it."""
+_WEIGHTS = (
+    ("*.gguf", _FILES[".gguf"].replace("a GGUF file", "GGUF")),
+    ("tf_model.h5", _FILES[".h5"]),
+    ("flax_model.msgpack", _FILES[".msgpack"]),
+    ("*.onnx", _FILES[".onnx"]),
+    ("consolidated.*", "weights in the format of their makers; convert them to transformers'"),
+    ("*.distcp", "the shares of several processes; merge them (accelerate merge-weights)"),
+    (
+        "pytorch_model_fsdp*",
+        "the shares of several processes; merge them (accelerate merge-weights)",
+    ),
+    ("global_step*", "the shares of several processes; merge them (zero_to_fp32.py)"),
+    ("adapter_model.*", "an adapter's weights; its adapter_config.json is missing"),
+)
+"""What may lie where safetensors are looked for, and what to do with it."""
+_PART = re.compile(r"-\d{5}-of-(\d{5})\.safetensors$")
+_STEP = re.compile(r"^(?:checkpoint|step|epoch)[-_](\d+)$")
+_CONFIGS = ("config.json", "adapter_config.json")
+
+
+def file_instead(path: Path) -> str:
+    """What a file is that was given as a model."""
+    if not path.is_file():
+        return "is neither a folder nor a file; a folder with config.json is required"
+    kind = _FILES.get(path.suffix.lower())
+    return f"is {kind}" if kind else "is a file; a folder with config.json is required"
+
+
+def folder_instead(folder: Path) -> str:
+    """Why a folder without config.json is no model's, and which one may be meant."""
+    needed = "a model folder needs config.json"
+    inside = sorted(_models_in(folder), key=_newest, reverse=True)
+    if inside:
+        others = f" (one of {len(inside)} models in it)" if len(inside) > 1 else ""
+        return f"{needed}; name the folder {inside[0].name}/ in it{others}"
+    if (folder / "dataset_info.json").exists() or (folder / "dataset_dict.json").exists():
+        return (
+            f"{needed}, and this is a data set of save_to_disk; recorded answers of a model go "
+            f"under `recorded`, as JSON lines"
+        )
+    if not any(folder.iterdir()):
+        return f"{needed}, and this one is empty"
+    kinds = {suffix: path for path in folder.iterdir() for suffix in [path.suffix.lower()]}
+    told = next((suffix for suffix in _FILES if suffix in kinds), None)
+    found = without_weights(folder) or (told and f"; it has {_FILES[told]}") or ""
+    return f"{needed}{found}"
+
+
+def without_weights(folder: Path) -> str:
+    """What is there where weights are not, as the end of a sentence; nothing where nothing is."""
+    for path in sorted(folder.glob("*.safetensors")):
+        part = _PART.search(path.name)
+        if part:
+            return f"; {path.name} is one of {int(part[1])} parts whose index is missing"
+    for pattern, kind in _WEIGHTS:
+        if any(folder.glob(pattern)):
+            return f"; it has {kind}"
+    other = next((path.name for path in sorted(folder.glob("*.safetensors"))), None)
+    return f"; {other} has another name" if other else ""
+
+
+def _models_in(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir() and any((path / name).is_file() for name in _CONFIGS):
+            yield path
+
+
+def _newest(path: Path) -> tuple[int, str]:
+    """The step that a trainer's checkpoint was written at."""
+    step = _STEP.match(path.name)
+    return (int(step[1][:18]) if step else -1, path.name)

@@ -1,0 +1,204 @@
+"""The tensors of a model's files, by the headers of safetensors: names, types and shapes.
+
+What is found here is found before a run and without torch. It is what needs no knowledge of an
+architecture: names that a wrapper left, layers that are not there, a head that nothing could be,
+numbers that mean nothing without their scales. Whether every tensor of the loaded model really
+came from the files only its loader knows; see `alignment.checkpoints.loading`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignment.errors import ModelError
+
+WRAPPERS = (
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+    "_forward_module",
+    "base_layer",
+    "lora_A",
+    "lora_B",
+)
+"""Parts of names that only what was put around a model gives: torch.compile, FSDP, PEFT."""
+_FIRST = ("module", "base_model")
+"""The same, where a name begins with it: DataParallel and DDP, PEFT."""
+
+_BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
+_NUMBERED = re.compile(r"\.\d+\.")
+_LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+
+_SCALED = ("I8", "U8", "F8_", "F4", "F6")
+"""Types of numbers that are no weights without the scales that a quantization keeps for them."""
+
+_HEADS = ("score", "classifier", "classifier.out_proj", "classification_head.out_proj")
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What a header says of one tensor."""
+
+    kind: str
+    shape: tuple[int, ...]
+
+
+def read_tensors(folder: Path, files: Iterable[Path]) -> dict[str, Tensor]:
+    """Name -> what the headers of these safetensors say; other files are not looked into.
+
+    Raises ModelError for a file that is damaged.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
+
+    found: dict[str, Tensor] = {}
+    for path in (path for path in files if path.suffix == ".safetensors"):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                for name in file.keys():  # noqa: SIM118 - not a mapping
+                    part = file.get_slice(name)
+                    found[name] = Tensor(str(part.get_dtype()), tuple(part.get_shape()))
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"model {folder}: {path.name} is damaged: {error}") from error
+    return found
+
+
+def check_tensors(
+    folder: Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    *,
+    judge: bool,
+    outputs: int | None,
+) -> None:
+    """Refuse weights that cannot be those of a model with this `config.json`.
+
+    `outputs` is how many outputs the head of a judge has; None where the files need not hold it.
+    Raises ModelError.
+    """
+    if not tensors:
+        return
+    text = config.get("text_config")
+    inner = {**config, **text} if isinstance(text, dict) else config
+    _check_names(folder, tensors)
+    _check_layers(folder, inner, tensors)
+    _check_types(folder, config, tensors)
+    if outputs is not None and not _has_head(tensors, outputs):
+        raise ModelError(
+            f"model {folder}: its weights hold no head with {counted(outputs, 'output')} (such as "
+            f"score.weight or classifier.weight), so its scores would be random; save the trained "
+            f"sequence classifier itself with save_pretrained"
+        )
+    if not judge:
+        _check_output_matrix(folder, config, inner, tensors)
+
+
+def _check_names(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    wrapped = [name for name in sorted(tensors) if wrapper_of(name)]
+    if wrapped:
+        raise ModelError(
+            f"model {folder}: {len(wrapped)} of its {counted(len(tensors), 'tensor')} "
+            f"({some(wrapped)}) have names that a wrapper around the model gave them "
+            f"({wrapper_of(wrapped[0])!r}); save the model inside it with save_pretrained"
+        )
+
+
+def wrapper_of(name: str) -> str | None:
+    """The part of a tensor's name that a wrapper left there, if any."""
+    parts = name.split(".")
+    if parts[0] in _FIRST:
+        return parts[0]
+    return next((part for part in parts if part in WRAPPERS), None)
+
+
+def _check_layers(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Every layer that the configuration counts has a tensor, where layers are numbered at all.
+
+    Where most have none, the model may go through the same layers several times: its loader knows.
+    """
+    stated = next((config[key] for key in _LAYERS if isinstance(config.get(key), int)), 0)
+    there = {int(found[1]) for name in tensors if (found := _BLOCK.search(name))}
+    if stated > 2 * len(there):
+        return
+    absent = [number for number in range(stated) if number not in there]
+    if absent:
+        raise ModelError(
+            f"model {folder}: its config.json has {counted(stated, 'layer')}, and its weights no "
+            f"tensor of {len(absent)} of them ({', '.join(map(str, absent[:4]))}"
+            f"{', ...' if len(absent) > 4 else ''}), which would be random; save it again with "
+            f"save_pretrained"
+        )
+
+
+def _check_types(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    if config.get("quantization_config"):
+        return
+    scaled = [
+        name
+        for name, tensor in sorted(tensors.items())
+        if tensor.kind.startswith(_SCALED) and len(tensor.shape) == 2
+    ]
+    if scaled:
+        raise ModelError(
+            f"model {folder}: {counted(len(scaled), 'tensor')} ({some(scaled)}) hold quantized "
+            f"numbers ({tensors[scaled[0]].kind}), and config.json has no quantization_config that "
+            f"says what they mean; save the model with the configuration it was quantized with"
+        )
+
+
+def _has_head(tensors: Mapping[str, Tensor], outputs: int) -> bool:
+    """Whether any tensor outside the layers could be a classifier's last one."""
+    return any(
+        tensor.shape[:1] == (outputs,)
+        and len(tensor.shape) == 2
+        and "F" in tensor.kind
+        and not _NUMBERED.search(name)
+        for name, tensor in tensors.items()
+    )
+
+
+def _check_output_matrix(
+    folder: Path,
+    config: Mapping[str, Any],
+    inner: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Untied embeddings are two matrices with a row per token at least, and not only one."""
+    tied, size = config.get("tie_word_embeddings"), inner.get("vocab_size")
+    if tied is not False or not isinstance(size, int):
+        return
+    matrices = [
+        name
+        for name, tensor in tensors.items()
+        if len(tensor.shape) == 2 and tensor.shape[0] >= size and not _NUMBERED.search(name)
+    ]
+    if len(matrices) == 1:
+        raise ModelError(
+            f"model {folder}: its config.json has tie_word_embeddings = false, and only "
+            f"{some(matrices)} has a row for each of {size} tokens: the other matrix of the "
+            f"embeddings and the output (lm_head.weight) is missing and would be random; save the "
+            f"model again, or set tie_word_embeddings = true if it is tied"
+        )
+
+
+def head_outputs(tensors: Mapping[str, Tensor]) -> int | None:
+    """How many outputs the classification head in an adapter's file has; None without one."""
+    for name, tensor in tensors.items():
+        path = name.removeprefix("base_model.model.").removesuffix(".weight")
+        if path in _HEADS and name.endswith(".weight") and len(tensor.shape) == 2:
+            return tensor.shape[0]
+    return None
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 tensor`, `2 tensors`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def some(names: Sequence[str], most: int = 2) -> str:
+    """The first of many names, each cut where it is endless."""
+    shown = ", ".join(name if len(name) <= 64 else f"{name[:61]}..." for name in names[:most])
+    return shown if len(names) <= most else f"{shown}, ..."

@@ -1,0 +1,140 @@
+"""The store's SQLite file: opened, known for what it is, brought to the schema of this release."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from alignment.errors import StoreError
+from alignment.files.access import follow
+
+FILE = "store.sqlite"
+SCHEMA = 2
+
+_APPLICATION = int.from_bytes(b"algn")
+"""SQLite's mark of whose a file is. Schema 1 had none."""
+
+_ENTRIES = ("kind", "key", "value", "created")
+_TABLES = (
+    """CREATE TABLE entries (
+        kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, created REAL NOT NULL,
+        checksum INTEGER, PRIMARY KEY (kind, key)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE hashes (
+        path TEXT PRIMARY KEY, state TEXT NOT NULL, sample TEXT NOT NULL, sha256 TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE TABLE damaged (kind, key, value, created, checksum, set_aside REAL NOT NULL)",
+)
+_FROM_1 = (
+    "ALTER TABLE entries ADD COLUMN checksum INTEGER",
+    "UPDATE entries SET checksum = checksum(kind, CAST(key AS BLOB), CAST(value AS BLOB))",
+    "DROP TABLE files",  # hashes that were remembered by too little
+    *_TABLES[1:],
+)
+
+
+def checksum(kind: str, key: bytes, value: bytes) -> int:
+    """What a record's bytes are recognised by: SQLite itself notices no flipped bit."""
+    return zlib.crc32(value, zlib.crc32(b"%s\0%s\0" % (kind.encode(), key)))
+
+
+def in_memory() -> sqlite3.Connection:
+    """An empty store that is on no disk."""
+    connection = _connected(":memory:")
+    _prepare(connection, Path(":memory:"))
+    return connection
+
+
+def connect(root: Path) -> sqlite3.Connection:
+    """Open the file of the store at `root`, or begin it there.
+
+    Raises StoreError for a file of a newer release or of another application, which is left as it
+    is, and OSError and sqlite3.Error.
+    """
+    path = root / FILE
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        follow(root, path)
+    if not path.is_file():
+        raise OSError(errno.EINVAL, f"{path} is not a regular file")
+    for needed in (root, path):  # a read-only store is found here, not in the middle of a run
+        require_writable(needed)
+    connection = _connected(path)
+    try:
+        _prepare(connection, root)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def require_writable(path: Path) -> None:
+    """Raise PermissionError where this process may not write."""
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, f"{path} is not writable")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit together what is done inside; part of the transaction that is under way, if any."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite has rolled back by itself where the disk is full
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _connected(path: Path | str) -> sqlite3.Connection:
+    # Autocommit: transactions are opened where they are needed.
+    connection = sqlite3.connect(path, timeout=120, isolation_level=None)
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, root: Path) -> None:
+    with transaction(connection):
+        version = _checked(connection, root)
+        if version == SCHEMA:
+            return
+        connection.create_function("checksum", 3, checksum, deterministic=True)
+        for statement in _FROM_1 if version else _TABLES:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _checked(connection: sqlite3.Connection, root: Path) -> int:
+    """The schema of the file, 0 for a new one. Raises StoreError where it is none of ours."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application in (0, _APPLICATION) and version > SCHEMA:
+        raise StoreError(
+            f"store {root}: written by a newer release (schema {version}, this one reads "
+            f"{SCHEMA}); upgrade alignment-gate or name another --alignment-store"
+        )
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(entries)")]
+    known = {
+        0: application == 0 and not tables,
+        1: application == 0 and tuple(columns) == _ENTRIES and "files" in tables,
+        SCHEMA: application == _APPLICATION
+        and tuple(columns) == (*_ENTRIES, "checksum")
+        and {"hashes", "damaged"} <= tables,
+    }
+    if not known.get(version, False):
+        raise StoreError(
+            f"store {root}: {FILE} is the database of another application, or was changed by one; "
+            f"move it away or name another --alignment-store"
+        )
+    return int(version)

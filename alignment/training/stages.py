@@ -1,0 +1,85 @@
+"""The stages of a recipe, carried out one after the other: rows, model, training, files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alignment.checkpoints import Checkpoint, examine, over
+from alignment.hardware import device_of, ready
+from alignment.recipes import Recipe, Stage
+from alignment.training.lessons import rows_for
+from alignment.training.team import divided
+
+if TYPE_CHECKING:
+    from alignment.training.models import Workshop
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
+"""What a trained model depends on the versions of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A recipe to carry out, from where it starts to the folder that the model comes into."""
+
+    name: str
+    recipe: Recipe
+    start: Checkpoint | None
+    max_length: int
+    seed_of: Callable[[str], int]
+    folder: Path
+
+
+def carry_out(shop: Workshop, job: Job, scratch: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
+    """Train all stages; the model, and a log of each. What lies between stages is in `scratch`."""
+    ready(device_of(shop.profile.device), shop.profile.threads)
+    state, logs = job.start, []
+    for number, stage in enumerate(job.recipe.stages):
+        last = number == len(job.recipe.stages) - 1
+        out = job.folder if last else scratch / str(number)
+        # An adapter alone is kept where it sits on the parent, which is in the store as well.
+        adapter = stage.lora is not None and state is not None and number == 0
+        logs.append(_run(shop, job, number, state, out, merge=not adapter))
+        state = _saved(shop, out, state if adapter else None, stage)
+    assert state is not None  # noqa: S101 - a recipe has at least one stage
+    return state, logs
+
+
+def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
+    """What a stage wrote: an adapter over what was `before`, or a full model."""
+    hash_file, reward = shop.hash_file, stage.trainer == "reward"
+    if before is not None:
+        return shop.team.lead(lambda: over(before, out, hash_file))
+    return shop.team.lead(lambda: examine(out, judge=reward, network=False, hash_file=hash_file))
+
+
+def _run(
+    shop: Workshop, job: Job, number: int, start: Checkpoint | None, out: Path, *, merge: bool
+) -> dict[str, Any]:
+    """One stage: rows, model, training, files. Gives its log for the manifest."""
+    from alignment.training import start as starting  # noqa: PLC0415 - imports torch
+    from alignment.training.trainers import run_stage  # noqa: PLC0415 - imports trl
+
+    profile, recipe, name = shop.profile, job.recipe, job.name
+    stage, seed = recipe.stages[number], job.seed_of(f"{name}/{number}")
+    args = divided(stage.args, shop.team.size)
+    lessons = shop.lessons()
+    rows = rows_for(stage, lessons, seed)
+    model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
+    several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
+    with shop.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
+        model, weights, log = run_stage(
+            stage.model_copy(update={"args": args}),
+            model,
+            tokenizer,
+            rows,
+            seed=seed,
+            device=device_of(profile.device),
+            max_length=job.max_length,
+            report=advance,
+        )
+    merge = merge and stage.lora is not None
+    shop.team.lead(lambda: starting.save(model, tokenizer, out, weights, merge=merge))
+    return {"rows": len(rows), "log": log}
