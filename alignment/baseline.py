@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from alignment.decisions import ACCEPT
 from alignment.errors import BaselineError
 from alignment.files.foreign import MissingError, UnfitError, parse_json, read_text
 from alignment.store import content_key
@@ -141,8 +142,7 @@ def loads(text: str, path: Path) -> Baseline:
 
 def _refused(path: Path, found: str) -> BaselineError:
     return BaselineError(
-        f"baseline {shown(path)}: {found}; "
-        "restore the file, or accept this run with --snapshot-update --alignment-reason"
+        f"baseline {shown(path)}: {found}; restore the file, or accept this run with {ACCEPT}"
     )
 
 

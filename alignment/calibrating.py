@@ -17,6 +17,7 @@ from alignment.files.foreign import (
     read_text,
     require_folder,
 )
+from alignment.files.single import write_file
 from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -102,7 +103,6 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
     import tomlkit  # noqa: PLC0415 - only who writes a profile needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
-    draft = path.with_name(f".{path.name}.draft")
     try:
         document = tomlkit.parse(_text(path, extends))
         axes = _table(document, "axes", path)
@@ -110,8 +110,7 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
             own = _table(axes, axis, path)
             own["threshold"] = tomlkit.item(threshold_of(proposal)).comment(remark(proposal))
             own["comparison"] = ">="
-        draft.write_text(tomlkit.dumps(document), encoding="utf-8")
-        draft.replace(path)
+        write_file(path, tomlkit.dumps(document).encode())
     except UnfitError as error:
         raise ProfileError(f"profile {path}: {error}") from error
     except TOMLKitError as error:

@@ -16,6 +16,9 @@ Outcome = Literal["pass", "inconclusive", "uninformative", "fail", "invalid"]
 OUTCOMES: tuple[Outcome, ...] = ("pass", "inconclusive", "uninformative", "fail", "invalid")
 """From best to worst."""
 
+ACCEPT = '--snapshot-update --alignment-reason "why"'
+"""The options that accept a run whatever its baseline was, and move the anchor."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairedVerdict:

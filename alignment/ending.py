@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from alignment.carrying import LISTENER, Listener
 from alignment.errors import AlignmentError, BaselineError
 from alignment.hosting import REFUSED, SESSION, is_worker, plain, session_of, verbosity
 
@@ -24,23 +26,27 @@ class _Ending:
 
     document: dict[str, Any] | None = None
     lines: list[str] = field(default_factory=list)
-    failed: bool = False
+    errors: list[str] = field(default_factory=list)
 
 
 _ENDING = pytest.StashKey[_Ending]()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hear what the reports of tests carry."""
+    config.stash[LISTENER] = Listener(config)
+    config.pluginmanager.register(config.stash[LISTENER], "alignment-listener")
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """A worker tells the controller what it did; the controller writes the reports.
+    """The controller writes the reports; what workers did it has heard by those of their tests.
 
     Others write what they know of a session in the same hook (JUnit's XML), or add to its exit
     status (syrupy): the report is made before them, and written after them.
     """
     config, ending = session.config, None
-    if is_worker(config):
-        _hand_over(config)
-    elif _reported(config):
+    if _reported(config):
         ending = config.stash[_ENDING] = _Ending()
         _make(session, ending)
     yield
@@ -54,35 +60,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 def _reported(config: pytest.Config) -> bool:
     """Whether tests of ours were run, or would have been but for what they found."""
     known = SESSION in config.stash and REFUSED not in config.stash
-    return known and session_of(config).used and not config.option.collectonly
-
-
-def _hand_over(config: pytest.Config) -> None:
-    output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
-    output["alignment_refused"] = REFUSED in config.stash
-    if SESSION in config.stash and session_of(config).used:
-        ours = session_of(config)
-        output["alignment"] = dict(ours.progress.seconds)
-        output["alignment_baselines"] = str(ours.baselines) if ours.baselines else None
-        output["alignment_gated"] = ours.gated
-        output["alignment_accepted"] = sorted(ours.accepted)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdist's signature
-    """Take over what a worker did."""
-    output = getattr(node, "workeroutput", {})
-    if output.get("alignment_refused"):
-        node.config.stash[REFUSED] = True
-    if output.get("alignment") is not None:
-        ours = session_of(node.config)
-        ours.used = True
-        ours.accepted.update(output["alignment_accepted"])
-        ours.gated = ours.gated or output["alignment_gated"]
-        if output["alignment_baselines"]:
-            ours.baselines = Path(output["alignment_baselines"])
-        for stage, spent in output["alignment"].items():
-            ours.elsewhere[stage] = ours.elsewhere.get(stage, 0.0) + spent
+    shown = config.option.collectonly or getattr(config.option, "setuponly", False)
+    return known and session_of(config).used and not shown and not is_worker(config)
 
 
 def _spare_hypothesis(config: pytest.Config) -> None:
@@ -99,62 +78,124 @@ def _make(session: pytest.Session, ending: _Ending) -> None:
     """Make the report, and tell those who write files of their own about the session."""
     from alignment.properties import of_run  # noqa: PLC0415
 
+    config, ours = session.config, session_of(session.config)
     try:
-        ending.document = session_of(session.config).document(int(session.exitstatus))
+        ending.document = ours.document(int(session.exitstatus))
     except AlignmentError as error:
-        _failed(ending, error)
-    if ending.document is None:
+        ending.errors.append(_line(error))
+    document = ending.document
+    if document is None:
         return
-    for plugin in session.config.pluginmanager.get_plugins():
+    if ours.accepted and _why_not(session, document) is None:
+        document["run"]["accepted"] = sorted(ours.accepted)
+    for plugin in config.pluginmanager.get_plugins():
         if tell := getattr(plugin, "add_global_property", None):  # JUnit's, which has no name
-            for name, value in of_run(ending.document):
+            for name, value in of_run(document):
                 tell(name, value)
 
 
 def _write(session: pytest.Session, ending: _Ending) -> None:
-    """Write the report and accepted baselines, and keep what the terminal shows of them."""
+    """Write accepted baselines and the report, and keep what the terminal shows of them.
+
+    The exit code says what the report says.
+    """
     from alignment import github  # noqa: PLC0415
+    from alignment.reporting.gate import blocking  # noqa: PLC0415
+
+    config, document = session.config, ending.document
+    if document is not None:
+        document["run"].pop("accepted", None)
+        try:
+            with _accepted(session, ending) as lines:  # taken back where no report says so
+                passed = session.exitstatus == pytest.ExitCode.OK and not ending.errors
+                if passed and blocking(document):
+                    ending.errors.append("the gate blocks, though no test failed: see the report")
+                _fail(session, ending)
+                path = _publish(session, document)
+            report = os.path.relpath(path, config.invocation_params.dir)
+            ending.lines += [*lines, f"report: {report}"]
+            try:
+                github.summarise(document)
+            except AlignmentError as error:
+                ending.errors.append(_line(error))
+                _fail(session, ending)
+                _publish(session, document)  # it has said another exit code
+        except AlignmentError as error:
+            ending.errors.append(_line(error))
+    _fail(session, ending)
+    if document is not None:
+        document["run"]["exit_status"] = int(session.exitstatus)
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        sys.stderr.writelines(f"{line}\n" for line in ending.errors)
+
+
+def _publish(session: pytest.Session, document: dict[str, Any]) -> Path:
     from alignment.publishing import publish  # noqa: PLC0415
 
-    config, ours, document = session.config, session_of(session.config), ending.document
-    try:
-        if document is not None and ours.accepted:
-            ending.lines += _accept(session, ours, complete=bool(document["complete"]))
-            document["run"]["accepted"] = sorted(ours.accepted)
-    except AlignmentError as error:
-        _failed(ending, error)
-    try:
-        if document is not None:
-            document["run"]["exit_status"] = int(session.exitstatus)
-            path = publish(ours.options.report, document, ours.options.formats, ours.study.store)
-            ending.lines.append(f"report: {os.path.relpath(path, config.invocation_params.dir)}")
-            github.summarise(document)
-    except AlignmentError as error:
-        _failed(ending, error)
-    if ending.failed:
-        if session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if not config.pluginmanager.has_plugin("terminalreporter"):
-            sys.stderr.write(f"{ending.lines[-1]}\n")
+    ours = session_of(session.config)
+    document["run"]["exit_status"] = int(session.exitstatus)
+    return publish(ours.options.report, document, ours.options.formats, ours.study.store)
 
 
-def _failed(ending: _Ending, error: AlignmentError) -> None:
-    ending.lines.append(f"{type(error).__name__}: {plain(error)}")
-    ending.failed = True
+def _line(error: AlignmentError) -> str:
+    return f"{type(error).__name__}: {plain(error)}"
 
 
-def _accept(session: pytest.Session, ours: Session, *, complete: bool) -> list[str]:
-    """Replace the baselines that were asked for, if the run can be relied on: a line for each."""
-    names = ", ".join(sorted(ours.accepted))
-    why = "it is not complete" if not complete or ours.options.limit is not None else ""
-    if session.testsfailed:
-        why = f"{session.testsfailed} tests failed"
-    elif session.exitstatus != pytest.ExitCode.OK:
-        why = "it was interrupted"
-    if why:
+def _fail(session: pytest.Session, ending: _Ending) -> None:
+    if ending.errors and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@contextmanager
+def _accepted(session: pytest.Session, ending: _Ending) -> Generator[list[str]]:
+    """Replace the baselines that were asked for: a line for each. A refusal is the ending's.
+
+    When anything is raised within, the old ones are back.
+    """
+    ours, document, lines = session_of(session.config), ending.document, list[str]()
+    assert document is not None  # noqa: S101 - a run of which something is known
+    with ExitStack() as steps:
+        try:
+            if ours.accepted or (ours.options.update == "all" and ours.gated):
+                _require_acceptable(session, document)
+                folder = session.config.invocation_params.dir
+                for path in steps.enter_context(ours.promoted()):
+                    lines.append(f"baseline: {os.path.relpath(path, folder)}")
+                document["run"]["accepted"] = sorted(ours.accepted)
+        except AlignmentError as error:
+            ending.errors.append(_line(error))
+        try:
+            yield lines
+        except BaseException:
+            document["run"].pop("accepted", None)
+            raise
+
+
+def _require_acceptable(session: pytest.Session, document: dict[str, Any]) -> None:
+    """Raise BaselineError where the run cannot be relied on, or none of its tests accepted it."""
+    if why := _why_not(session, document):
+        names = ", ".join(sorted(session_of(session.config).accepted)) or "any variant"
         raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
-    folder = session.config.invocation_params.dir
-    return [f"baseline: {os.path.relpath(path, folder)}" for path in ours.promote()]
+
+
+def _why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
+    """What keeps a run from being accepted: the first of these that is true."""
+    listener, ours = session.config.stash[LISTENER], session_of(session.config)
+    code, stopped = int(session.exitstatus), session.shouldstop or session.shouldfail
+    reasons = (
+        (ours.options.limit, f"it is a quick look at {ours.options.limit} prompts per axis"),
+        (listener.uncollected, f"{listener.uncollected} modules could not be collected"),
+        (session.testsfailed, f"{session.testsfailed} tests failed"),
+        (
+            code == pytest.ExitCode.INTERRUPTED,
+            f"it was interrupted{f': {stopped}' if stopped else ''}",
+        ),
+        (code, f"pytest ended with exit code {code}, though no test failed"),
+        (listener.awaited, f"{len(listener.awaited)} of its tests left no result"),
+        (not document["complete"], "verdicts or the judge's trial are missing"),
+        (not ours.accepted, "none of its gated tests was run to its end"),
+    )
+    return next((reason for found, reason in reasons if found), None)
 
 
 def pytest_terminal_summary(
@@ -167,7 +208,7 @@ def pytest_terminal_summary(
     from alignment.reporting.text import inert  # noqa: PLC0415
 
     ending, ours, level = config.stash[_ENDING], session_of(config), verbosity(config)
-    if ending.document is None and not ending.lines:
+    if ending.document is None and not ending.errors:
         return
     write = terminalreporter.write_line
     if level >= 0:
@@ -175,10 +216,10 @@ def pytest_terminal_summary(
         width = terminalreporter._tw.fullwidth  # noqa: SLF001
         for line in _told(ours, ending.document, width, every=level > 0):
             write(inert(line))
-    for line in ending.lines:
-        failed = not line.startswith(("report: ", "baseline: "))
-        if level >= -1 or failed:
-            write(inert(line), red=failed)
+    for line in ending.lines if level >= -1 else ():
+        write(inert(line))
+    for line in ending.errors:
+        write(inert(line), red=True)
     if ending.document is not None and not ours.options.update:  # what is accepted is no finding
         for line in workflow_commands(ending.document):
             write(line)

@@ -1,26 +1,36 @@
 """What can go wrong, as one plain line each: what was found, what is required, what to do.
 
 Every error the project raises on purpose derives from `AlignmentError`; the pytest plugin and the
-command line show its text and never a traceback. Nothing here imports anything of the project.
+command line show its text and never a traceback. Nothing in it is a key (`alignment.redaction`).
 """
 
 from __future__ import annotations
 
+from alignment.redaction import redacted
+
 _QUOTED = 120
+_LOOKED_AT = 4096
+"""Characters that are searched for keys before a text is cut."""
 
 
 def quoted(value: object) -> str:
     """What a user wrote, in a message: as Python writes it, and no longer than a message bears."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a number of {value.bit_length()} bits"
+    if isinstance(value, str):  # before it is cut: half a key is no longer known for one
+        value = redacted(value[:_LOOKED_AT])
     # Cut before and after: neither is a long text escaped whole, nor grows by it.
-    text = repr(value[:_QUOTED] if isinstance(value, str) else value)[:_QUOTED]
+    text = repr(value[:_QUOTED]) if isinstance(value, str) else redacted(repr(value)[:_LOOKED_AT])
+    text = text[:_QUOTED]
     whole = not isinstance(value, str) or len(value) <= _QUOTED
     return text if whole and len(text) < _QUOTED else f"{text[: _QUOTED - 4]}..."
 
 
 class AlignmentError(Exception):
     """Base of all errors that are shown to the user as one line."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in told))
 
 
 class ProfileError(AlignmentError):

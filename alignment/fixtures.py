@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unittest
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -61,11 +62,25 @@ def alignment_axis(request: pytest.FixtureRequest) -> str:
 
 
 def _unmarked(request: pytest.FixtureRequest) -> NoReturn:
-    pytest.fail(
-        f"fixture {request.fixturename!r} belongs to tests marked "
-        "@pytest.mark.alignment(axis='harmlessness') or another axis of the profile",
-        pytrace=False,
-    )
+    """A test that was not parametrized fails with one line that says why it was not."""
+    name, kind = request.fixturename, getattr(request.node, "cls", None)
+    if request.node.get_closest_marker(MARK) is None:
+        said = (
+            f"fixture {name!r} belongs to tests marked "
+            "@pytest.mark.alignment(axis='harmlessness') or another axis of the profile"
+        )
+    elif isinstance(kind, type) and issubclass(kind, unittest.TestCase):
+        said = (
+            f"fixture {name!r} is one value per case, and pytest does not parametrize the methods "
+            f"of a unittest.TestCase; make {kind.__name__} a class without a base, or its tests "
+            f"functions"
+        )
+    else:
+        said = (
+            f"fixture {name!r} is one value per case, which is known when tests are collected; "
+            f"name it as an argument of the test, and mark the test where it is defined"
+        )
+    pytest.fail(said, pytrace=False)
 
 
 @pytest.fixture
@@ -148,17 +163,26 @@ def alignment_report(
 
 @pytest.fixture
 def alignment_baseline(
-    snapshot: SnapshotAssertion, alignment_report: GatedReport, pytestconfig: pytest.Config
+    request: pytest.FixtureRequest, alignment_report: GatedReport
 ) -> SnapshotAssertion:
     """What the run is gated against: it equals a report that shows no regression.
 
     A syrupy snapshot in `__baselines__/PROFILE/VARIANT.json` beside the test, replaced under
     --snapshot-update; or, with `gate.against = "variant:NAME"`, a variant of the same run.
     """
+    from syrupy.assertion import SnapshotAssertion  # noqa: PLC0415
+    from syrupy.location import PyTestLocation  # noqa: PLC0415
+
     from alignment.snapshot import extension_for  # noqa: PLC0415
 
-    extension = extension_for(alignment_report, session_of(pytestconfig).accepted.add)
-    return snapshot.use_extension(extension)
+    # Not from the fixture `snapshot`: other plugins have one of that name.
+    return SnapshotAssertion(
+        session=request.config._syrupy,  # type: ignore[attr-defined] # noqa: SLF001
+        extension_class=extension_for(alignment_report),
+        test_location=PyTestLocation(request.node),
+        update_snapshots=request.config.option.update_snapshots,
+        update_new_snapshots_only=request.config.option.update_new_snapshots_only,
+    )
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from alignment.errors import AlignmentError
 from alignment.namesake import conflict
-from alignment.options import root_of
+from alignment.options import Places, root_of
 from alignment.outputs import DEFAULT
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ MARK = "alignment"
 
 SESSION = pytest.StashKey["Session"]()
 STARTED = pytest.StashKey[bool]()
-REFUSED = pytest.StashKey[bool]()
+CHECKED = pytest.StashKey[bool]()
+"""Whether the input was found good."""
+REFUSED = pytest.StashKey[str]()
+"""Why it was refused."""
 
 
 def require(config: pytest.Config) -> None:
@@ -33,22 +36,39 @@ def require(config: pytest.Config) -> None:
     Call it from a suite's `conftest.py` (in `pytest_configure`) so that bad input is a usage error
     even where no option and no `alignment.toml` says that alignment tests will run.
     """
-    option = config.option
-    if is_worker(config) or option.help or option.version or option.markers:
-        return  # the controller has looked, or nothing will run
-    if not hasattr(option, "alignment_profile"):
+    if is_worker(config) or nothing_runs(config):
+        return  # the controller looks
+    if not hasattr(config.option, "alignment_profile"):
         raise refused(config, "the plugin is not loaded; add -p alignment.plugin")
-    if owned_twice := conflict():
-        raise refused(config, owned_twice)
-    if option.alignment_reason is not None and not _update(config):
-        raise refused(config, "--alignment-reason accepts a run: it needs --snapshot-update")
     try:
-        session_of(config).check()
+        validate(config)
     except AlignmentError as error:
         raise refused(config, error) from None
+
+
+def validate(config: pytest.Config) -> None:
+    """Find all that is wrong with the input, once. Raises AlignmentError, each time the same."""
+    looked = is_worker(config) and config.workerinput.get("alignment_checked")  # type: ignore[attr-defined]
+    if CHECKED in config.stash or looked:
+        return
+    if REFUSED in config.stash:
+        raise AlignmentError(config.stash[REFUSED])
+    if owned_twice := conflict():
+        raise AlignmentError(owned_twice)
+    if config.option.alignment_reason is not None and not updating(config):
+        raise AlignmentError("--alignment-reason accepts a run: it needs --snapshot-update")
+    try:
+        session_of(config).check()
     except OSError as error:  # a path that cannot even be looked at
         where = f"{error.filename}: " if error.filename else ""
-        raise refused(config, f"{where}{error.strerror or error}") from None
+        raise AlignmentError(f"{where}{error.strerror or error}") from None
+    config.stash[CHECKED] = True
+
+
+def nothing_runs(config: pytest.Config) -> bool:
+    """Whether pytest is to say something about itself and to run no test."""
+    names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return any(getattr(config.option, name, None) for name in names)
 
 
 def refused(config: pytest.Config, error: AlignmentError | str) -> Exception:
@@ -56,7 +76,7 @@ def refused(config: pytest.Config, error: AlignmentError | str) -> Exception:
 
     That late only where nothing said beforehand that alignment tests will run.
     """
-    config.stash[REFUSED] = True
+    config.stash[REFUSED] = plain(error)
     late = STARTED in config.stash
     return (pytest.Collector.CollectError if late else pytest.UsageError)(plain(error))
 
@@ -68,7 +88,7 @@ def plain(error: AlignmentError | str) -> str:
     return one_line(str(error))
 
 
-def _update(config: pytest.Config) -> str:
+def updating(config: pytest.Config) -> str:
     """Which baselines are to be replaced: syrupy's `--snapshot-update`, or its new-only form."""
     if getattr(config.option, "update_snapshots", False):
         return "all"
@@ -98,28 +118,31 @@ def session_of(config: pytest.Config) -> Session:
         if worker:
             from alignment.hardware import pin  # noqa: PLC0415 - a guest loads as little as it can
 
-            pin(int(config.workerinput["workerid"].removeprefix("gw")), os.environ)  # type: ignore[attr-defined]
+            name: str = config.workerinput["workerid"]  # type: ignore[attr-defined]
+            digits = "".join(filter(str.isdecimal, name))  # none in `--tx popen//id=left`
+            pin(int(digits or 0), os.environ)
         stream = _live_stream(config)
-        report = Path(option.alignment_report)
+        report, places = Path(option.alignment_report), Places.of(config)
         config.stash[SESSION] = Session(
             Options(
                 root=root_of(config),
                 report=report if report.is_absolute() else config.invocation_params.dir / report,
                 formats=tuple(option.alignment_format) or DEFAULT,
-                profile=option.alignment_profile,
+                profile=places.profile,
                 assignments=option.alignment_set,
-                variants=option.alignment_variant,
-                store=option.alignment_store,
+                variants=places.variants,
+                store=places.store,
                 limit=option.alignment_limit,
                 cases=option.alignment_cases,
                 strict=option.alignment_strict,
                 # What an unset variable of a pipeline leaves is no reason.
                 reason=(option.alignment_reason or "").strip() or None,
-                update=_update(config),
+                update=updating(config),
                 rescore=option.alignment_rescore_baseline,
                 stream=stream,
                 live=stream is not None and not worker and stream.isatty(),
                 who=f"[{os.environ.get('PYTEST_XDIST_WORKER')}] " if worker else "",
+                command=("pytest", *map(str, config.invocation_params.args)),
             )
         )
     return config.stash[SESSION]
@@ -128,13 +151,16 @@ def session_of(config: pytest.Config) -> Session:
 def _live_stream(config: pytest.Config) -> TextIO | None:
     """A copy of stderr, made while nothing is captured: live lines reach the terminal from tests.
 
-    None where the user wants no lines (`-qq`).
+    None where the user wants no lines (`-qq`), and where there is no stderr.
     """
     if verbosity(config) < -1:
         return None
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+        try:
+            stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+        except OSError:
+            return None
     config.add_cleanup(stream.close)
     return stream
 

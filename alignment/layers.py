@@ -35,6 +35,8 @@ REAL_CHECKPOINT = (
 
 Values = dict[str, Any]
 
+_MAY_HOLD_KEYS = {"endpoint", "url", "key_env"}
+"""What stands under these is not quoted in a refusal."""
 _LONGEST_STEP = 64
 """Characters of one key in a message."""
 
@@ -177,7 +179,7 @@ def _assign_variant(values: Values, text: str) -> None:
         url, sharp, model = spec.partition("#")
         if not (sharp and model):
             raise ProfileError(
-                f"--alignment-variant {quoted(text)}: a served model needs NAME=URL#MODEL, for "
+                f"--alignment-variant {quoted(name)}: a served model needs NAME=URL#MODEL, for "
                 f"example candidate=http://127.0.0.1:8000/v1#my-model"
             )
         variants[name] = {"endpoint": {"url": url, "model": model}}
@@ -190,13 +192,12 @@ def _assign_variant(values: Values, text: str) -> None:
 
 def _assign(values: Values, text: str) -> None:
     path, equals, raw = text.partition("=")
+    told = quoted(f"{path}=..." if "@" in raw or "://" in raw else text)  # it may hold a key
     keys = _keys(path)
     if not equals or not all(keys):
-        raise ProfileError(f"--alignment-set {quoted(text)}: needs key.path=value")
+        raise ProfileError(f"--alignment-set {told}: needs key.path=value")
     if len(keys) > DEPTH:
-        raise ProfileError(
-            f"--alignment-set {quoted(text)}: more than {DEPTH} keys within each other"
-        )
+        raise ProfileError(f"--alignment-set {told}: more than {DEPTH} keys within each other")
     try:
         value = parse_toml(f"value = {raw}")["value"]
     except UnfitError:
@@ -208,9 +209,7 @@ def _assign(values: Values, text: str) -> None:
         else:
             target = target.setdefault(key, {})
         if not isinstance(target, dict | list):
-            raise ProfileError(
-                f"--alignment-set {quoted(text)}: {'.'.join(keys[: depth + 1])} is a value"
-            )
+            raise ProfileError(f"--alignment-set {told}: {'.'.join(keys[: depth + 1])} is a value")
     if isinstance(target, list):
         target[_index(target, keys, len(keys) - 1)] = value
     else:
@@ -283,7 +282,7 @@ def _explain(error: ValidationError, values: Values) -> str:
     else:
         text = first["msg"].removeprefix("Value error, ")
         text = text[:1].lower() + text[1:] if text[1:2].islower() else text
-        if not isinstance(found, dict | list):
+        if not isinstance(found, dict | list) and not set(path) & _MAY_HOLD_KEYS:
             text += f", found {quoted(found)}"
     return (
         f"profile {name}: {key}: {text}{more}"

@@ -15,15 +15,22 @@ def location(option: str | None = None) -> Path:
 
     Raises StoreError where that is below a home folder that is not known.
     """
-    import platformdirs  # noqa: PLC0415 - 30 ms that a guest saves
-
-    named = option or os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("alignment-gate")
+    named = option or os.environ.get(ENVIRONMENT)
     try:
-        return expand(named)
+        return expand(named) if named else _cache()
     except AlignmentError as error:
         raise StoreError(
             f"store {error}, or name a folder with --alignment-store or ${ENVIRONMENT}"
         ) from None
+
+
+def _cache() -> Path:
+    import platformdirs  # noqa: PLC0415 - 30 ms that most runs save
+
+    try:
+        return expand(platformdirs.user_cache_dir("alignment-gate"))
+    except RuntimeError:  # later releases look themselves
+        return expand("~/.cache/alignment-gate")
 
 
 def expand(path: str | Path) -> Path:

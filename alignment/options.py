@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from alignment.errors import quoted
-from alignment.files.foreign import UnfitError, is_there, read_toml
-from alignment.location import ENVIRONMENT
+from alignment.location import ENVIRONMENT, expand
 from alignment.outputs import DEFAULT, FORMATS
-from alignment.reporting.text import one_line
 
 _DIGITS = 9
 
@@ -100,9 +100,7 @@ def declare(parser: pytest.Parser) -> None:
 def _positive(text: str) -> int:
     """A count; what is none is a usage error of one line, which argparse's own are not."""
     if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
-        raise pytest.UsageError(
-            one_line(f"--alignment-limit: needs a whole number above 0, not {quoted(text)}")
-        )
+        raise _unusable(f"--alignment-limit: needs a whole number above 0, not {quoted(text)}")
     return int(text)
 
 
@@ -110,14 +108,23 @@ def _one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
     def chosen(text: str) -> str:
         if text not in known:
             accepted = ", ".join(known)
-            raise pytest.UsageError(one_line(f"{option}: {quoted(text)} is none of {accepted}"))
+            raise _unusable(f"{option}: {quoted(text)} is none of {accepted}")
         return text
 
     return chosen
 
 
+def _unusable(said: str) -> pytest.UsageError:
+    from alignment.reporting.text import one_line  # noqa: PLC0415 - a guest loads none of it
+
+    return pytest.UsageError(one_line(said))
+
+
 def asked_for(config: pytest.Config) -> bool:
-    """Whether an option or a setting says that alignment tests will run."""
+    """Whether an option says that alignment tests will run.
+
+    Settings in a file say no such thing: other tests of the repository are run beside them.
+    """
     option = config.option
     given = (
         option.alignment_profile is not None,
@@ -126,7 +133,52 @@ def asked_for(config: pytest.Config) -> bool:
         option.alignment_store is not None,
         option.alignment_limit,
     )
-    return any(given) or any(map(_is_configured, _places(config)))
+    return any(given)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the options for profile, store and variants name, wherever pytest is called.
+
+    What is typed starts at the current folder; what `addopts` says starts beside pytest's settings.
+    """
+
+    profile: str | None
+    store: str | None
+    variants: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Places:
+        """As the options say, with paths from `addopts` made whole."""
+        option = config.option
+        store = option.alignment_store
+        if store and (beside := _settings_folder(config, "--alignment-store")):
+            store = str(beside / expand(store))
+        profile = _beside(config, "--alignment-profile", option.alignment_profile)
+        variants = []
+        for each in option.alignment_variant:
+            name, equals, spec = each.partition("=")
+            variants.append(f"{name}{equals}{_beside(config, '--alignment-variant', spec)}")
+        return cls(profile, store, tuple(variants))
+
+
+def _beside(config: pytest.Config, flag: str, named: str | None) -> str | None:
+    """A file or folder beside the settings that name it; other names are as they were."""
+    folder = _settings_folder(config, flag)
+    if not named or folder is None or not os.path.lexists(folder / named):
+        return named
+    return str(folder / named)
+
+
+def _settings_folder(config: pytest.Config, flag: str) -> Path | None:
+    """The folder of pytest's settings, where they hold an option and nobody has typed it."""
+    typed = [
+        *map(str, config.invocation_params.args),
+        *os.environ.get("PYTEST_ADDOPTS", "").split(),
+    ]
+    if config.inipath is None or any(each.partition("=")[0] == flag for each in typed):
+        return None
+    return config.inipath.parent
 
 
 def root_of(config: pytest.Config) -> Path:
@@ -145,6 +197,8 @@ def _places(config: pytest.Config) -> tuple[Path, ...]:
 
 def _is_configured(root: Path) -> bool:
     """Whether a project has settings of ours; they are read and judged elsewhere."""
+    from alignment.files.foreign import UnfitError, is_there, read_toml  # noqa: PLC0415 - as above
+
     if is_there(root / "alignment.toml"):
         return True
     try:

@@ -246,7 +246,11 @@ class Study:
                     if not any((axis, p.id) in pending for p in block):
                         continue
                     answers = self.reader.responses(variant, block)
-                    pairs = [(p.text, answers[p.id].text) for p in block if p.id in answers]
+                    pairs = [
+                        (p.text, answers[p.id].text)
+                        for p in block
+                        if p.id in answers and answers[p.id].missing is None
+                    ]
                     entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
                     wanted.update(key for key, _ in entries)
                     blocks.append(entries)

@@ -1,43 +1,38 @@
-"""The pytest plugin: its hooks, from collection to outcomes; logic lives apart.
+"""The pytest plugin: its hooks up to collection; logic lives apart.
 
-`ending.py` has those from there to the summary. It acts only on tests marked
-`@pytest.mark.alignment(axis=...)` and starts without torch. The heavy
+`outcomes.py` has the hook for what becomes of a test, `ending.py` those from there to the summary.
+It acts only on tests marked `@pytest.mark.alignment(axis=...)` and starts without torch. The heavy
 half of the package is imported when the first of them is collected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alignment.errors import (
-    AlignmentError,
-    CrashError,
-    NegativeVerdict,
-    Unscored,
-)
+from alignment import carrying
+from alignment.errors import AlignmentError
 from alignment.hosting import (
+    CHECKED,
     MARK,
     REFUSED,
     SESSION,
     STARTED,
-    plain,
+    nothing_runs,
     refused,
     require,
     session_of,
-    tolerated,
+    validate,
 )
 from alignment.options import asked_for, declare
 
 if TYPE_CHECKING:
     from alignment.session import Session
-    from alignment.snapshot import GatedReport
 
 __all__ = ["require"]
-pytest_plugins = ["alignment.fixtures", "alignment.ending"]
+pytest_plugins = ["syrupy", "alignment.fixtures", "alignment.outcomes", "alignment.ending"]
 
 _PER_PROMPT = frozenset(f"alignment_{name}" for name in ("prompt", "response", "score", "verdict"))
 
@@ -51,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker; where alignment is asked for, validate everything before collecting."""
+    """Register the marker; where an option asks for us, validate everything before collecting."""
     config.addinivalue_line(
         "markers",
         "alignment(axis=None): a case of the alignment suite: parametrized over variants and the "
@@ -66,42 +61,79 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[STARTED] = True
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist whether the input was found good already."""
+    node.workerinput["alignment_checked"] = CHECKED in node.config.stash
+
+
 # -- collection --------------------------------------------------------------------------------
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize marked tests over variants and prompts, over variants, or over axes."""
     mark = metafunc.definition.get_closest_marker(MARK)
-    if mark is None:
+    if mark is None or nothing_runs(metafunc.config):
         return
-    session = session_of(metafunc.config)
-    session.used = True
     try:
+        validate(metafunc.config)
+        session = session_of(metafunc.config)
         _find_baselines(metafunc, session)
-        _parametrize(metafunc, session, mark.kwargs.get("axis"))
+        _parametrize(metafunc, session, _axis_of(mark, metafunc.definition.nodeid))
     except AlignmentError as error:
         raise refused(metafunc.config, error) from None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A controller of pytest-xdist hears of a worker's refusal by this report."""
+    report = yield
+    carrying.tell_refused(collector.config, report)
+    return report
+
+
+def _axis_of(mark: pytest.Mark, test: str) -> str | None:
+    """The axis that a mark names. Raises AlignmentError for whatever else it holds."""
+    axis = mark.kwargs.get("axis")
+    if mark.args or mark.kwargs.keys() - {"axis"} or not isinstance(axis, str | None):
+        said = ", ".join(
+            [*map(repr, mark.args), *(f"{name}={value!r}" for name, value in mark.kwargs.items())]
+        )
+        raise AlignmentError(
+            f"{test}: @pytest.mark.alignment({said}): takes nothing but axis='NAME'; write "
+            f"@pytest.mark.alignment(axis='harmlessness') or another axis of the profile"
+        )
+    return axis
+
+
 def _parametrize(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
-    names, profile = set(metafunc.fixturenames), session.profile
+    names, profile, test = set(metafunc.fixturenames), session.profile, metafunc.definition.nodeid
     variants = list(profile.variants)
     if axis is not None and axis not in profile.axes:
+        if "alignment_report" in names:
+            raise AlignmentError(f"{test}: is gated, and {_lacking(session, axis)}")
         return  # skipped in `pytest_collection_modifyitems`
     if names & _PER_PROMPT:
         if axis is None:
             raise AlignmentError(
-                f"{metafunc.definition.nodeid}: needs @pytest.mark.alignment(axis=...), one of "
-                f"{', '.join(profile.axes)}"
+                f"{test}: needs @pytest.mark.alignment(axis=...), one of {', '.join(profile.axes)}"
             )
         _per_case(metafunc, session, axis, variants)
     elif "alignment_report" in names:
         _per_gate(metafunc, session, axis)
-    elif names & {"alignment_variant", "alignment_summary"}:
-        metafunc.parametrize("alignment_variant", variants)
-    elif names & {"alignment_axis", "alignment_trial", "alignment_opinions"}:
-        axes = list(profile.axes) if axis is None else [axis]
-        metafunc.parametrize("alignment_axis", axes)
+    else:
+        if "alignment_variant" in names:
+            metafunc.parametrize("alignment_variant", variants)
+        if "alignment_axis" in names:
+            metafunc.parametrize("alignment_axis", list(profile.axes) if axis is None else [axis])
+
+
+def _lacking(session: Session, axis: str) -> str:
+    """A profile says which axes there are; a suite may have tests for more."""
+    known = ", ".join(session.profile.axes)
+    return f"profile {session.profile.name!r} has no axis {axis!r}; it has {known}"
 
 
 def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: list[str]) -> None:
@@ -126,6 +158,11 @@ def _find_baselines(metafunc: pytest.Metafunc, session: Session) -> None:
 
     folder = metafunc.definition.path.parent / FOLDER / session.profile.name
     if "alignment_report" in metafunc.fixturenames:
+        if not hasattr(metafunc.config.option, "update_snapshots"):
+            raise AlignmentError(
+                f"{metafunc.definition.nodeid}: a gated test needs the plugin syrupy; leave out "
+                f"-p no:syrupy"
+            )
         if session.gated and session.baselines != folder:
             raise AlignmentError(
                 f"gated tests lie in two folders, {session.baselines} and {folder}; each has its "
@@ -159,9 +196,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         mark = item.get_closest_marker(MARK)
         axis = None if mark is None else mark.kwargs.get("axis")
-        if axis is not None and axis not in (profile := session_of(config).profile).axes:
-            known = ", ".join(profile.axes)
-            reason = f"profile {profile.name!r} has no axis {axis!r}; it has {known}"
+        if isinstance(axis, str) and axis not in session_of(config).profile.axes:
+            reason = _lacking(session_of(config), axis)
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -187,90 +223,3 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             axis, prompt = mark.kwargs["axis"], parameters["alignment_prompt"]
             prompts = ours.study.asked(variant)[axis] if prompt is None else (prompt,)
             ours.study.want((variant, axis, each.id) for each in prompts)
-
-
-# -- outcomes ----------------------------------------------------------------------------------
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A negative verdict is `xfailed`; errors of ours are one line; nothing else is touched."""
-    ours = item.get_closest_marker(MARK) is not None
-    if ours and call.when == "call":
-        item.user_properties.extend(_properties(item))
-    if not ours or call.excinfo is None:
-        return (yield)
-    error = call.excinfo.value
-    with _in_a_sentence(item) if isinstance(error, NegativeVerdict) else nullcontext():
-        report = yield
-    gated = getattr(item, "funcargs", {}).get("alignment_report")
-    if gated is not None and isinstance(error, AssertionError) and call.when == "call":
-        _gated(item, report, gated)
-    elif isinstance(error, NegativeVerdict) and call.when == "call":
-        if not item.config.option.alignment_strict:
-            report.outcome = "skipped"
-            report.wasxfail = str(error)
-        report.longrepr = str(error)
-    elif isinstance(error, Unscored) and call.when != "teardown":
-        _unscored(item, report, f"unscored: {plain(str(error))}")
-    elif isinstance(error, AlignmentError) and not isinstance(error, CrashError):
-        report.longrepr = f"{type(error).__name__}: {plain(error)}"
-    return report
-
-
-@contextmanager
-def _in_a_sentence(item: pytest.Item) -> Generator[None]:
-    """A verdict is its sentence: the tracebacks that pytest formats for hundreds take 0.5 s."""
-    item.repr_failure = lambda excinfo, style=None: str(excinfo.value)  # type: ignore[method-assign] # noqa: ARG005
-    try:
-        yield
-    finally:
-        del item.repr_failure
-
-
-def _properties(item: pytest.Item) -> list[tuple[str, object]]:
-    """What JUnit's XML and its like tell of a case: what was tested, and what came out."""
-    from alignment.properties import of_case, of_gate  # noqa: PLC0415 - pydantic, for guests
-
-    arguments: dict[str, Any] = getattr(item, "funcargs", {})
-    if gated := arguments.get("alignment_report"):
-        return of_gate(gated.decision)
-    variant, prompt = (arguments.get(f"alignment_{name}") for name in ("variant", "prompt"))
-    mark = item.get_closest_marker(MARK)
-    axis = mark.kwargs.get("axis") if mark else None
-    if variant is None or axis is None or "alignment_prompt" not in arguments:
-        return []
-    return of_case(variant, axis, prompt, arguments.get("alignment_verdict"))
-
-
-def _unscored(item: pytest.Item, report: pytest.TestReport, reason: str) -> None:
-    """Skipped with the reason: nothing is known of this response, for better or worse."""
-    report.longrepr = reason
-    if not item.config.option.alignment_strict:
-        path, line, _ = item.location
-        report.outcome = "skipped"
-        report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {reason}")
-
-
-def _gated(item: pytest.Item, report: pytest.TestReport, gated: GatedReport) -> None:
-    """The gate's account in a section of its own: pytest cuts the text of assertions."""
-    from alignment.reporting.gate import account, headline  # noqa: PLC0415
-    from alignment.reporting.plain import plain_decision  # noqa: PLC0415
-    from alignment.reporting.text import inert  # noqa: PLC0415
-
-    if gated.passes or not gated.compared:  # an assertion of the test's own is no verdict
-        if tolerated(session_of(item.config).profile, gated.decision):
-            report.outcome = "failed"
-            report.__dict__.pop("wasxfail", None)
-        return
-    decision = plain_decision(gated.decision)
-    report.longrepr = inert(headline(decision))
-    report.sections.append(("alignment gate", inert("\n".join(account(decision)))))
-    if tolerated(session_of(item.config).profile, gated.decision):
-        report.outcome = "skipped"
-        report.wasxfail = inert(headline(decision))
-    else:
-        report.outcome = "failed"
-        report.__dict__.pop("wasxfail", None)

@@ -17,6 +17,7 @@ from alignment import coherence
 from alignment.axes import Axis, TrainingSource
 from alignment.recipes import Dtype, Format, Judge, OtherJudge, Pickle, Variant, is_path_or_hub_id
 from alignment.tables import Count, Listed, Name, Place, Table, Tokens
+from alignment.thinking import Thinking
 
 
 class Gate(Table):
@@ -61,6 +62,11 @@ class Generation(Table):
     """0 is greedy decoding."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Sample from the most likely tokens that together have this probability."""
+    thinking: Thinking = "unscored"
+    """What becomes of thinking that stands in an answer's text (`<think>...</think>` and the like):
+    `unscored` gives such an answer no score and says so; `apart` judges the answer without it;
+    `always` too, for a model whose template begins the thinking, so that a text that never ends it
+    is no answer; `answer` judges all of it."""
     block: Count = 64
     """Prompts per block; a block is computed and committed whole, so that what else was selected
     never changes an answer."""
@@ -149,7 +155,7 @@ class Profile(Table):
         """How a variant answers: what it says itself, and `generation` for the rest."""
         own = self.variants[variant]
         if own.given:
-            return Generation()
+            return Generation(thinking=own.generation.thinking or self.generation.thinking)
         told = own.generation.model_dump(exclude_none=True)
         api = None if own.endpoint is None else own.endpoint.api
         if api == "chat":

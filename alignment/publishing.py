@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from alignment import figures
+from alignment.files.rooms import Content
 from alignment.outputs import DEFAULT, FILES, PICTURES
 from alignment.reporting import cases, jsontext
 from alignment.reporting.markdown import markdown
-from alignment.reporting.write import Rendering, is_whole, write_report
+from alignment.reporting.write import is_whole, write_report
 from alignment.store import Store
 
 
@@ -32,12 +33,12 @@ def publish(
 
 def renderings(
     document: dict[str, Any], formats: Collection[str], store: Store | None = None
-) -> dict[str, Rendering]:
+) -> dict[str, Content]:
     """File name -> content, in these `formats`; figures have one file each."""
     files = {each for each in PICTURES if each in formats and is_whole(document)}
     shown = {"svg"} if "html" in formats else set()  # the page holds them itself
     drawn = figures.render(document, sorted(files | shown), store) if files | shown else {}
-    found: dict[str, Rendering] = {}
+    found: dict[str, Content] = {}
     if "md" in formats:
         found[FILES["md"]] = [markdown(document)]
     if "html" in formats:

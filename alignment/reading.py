@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,12 +17,13 @@ from alignment.policies.recorded import recorded_rows
 from alignment.prompts.recorded import RecordedRow
 from alignment.questions import Questions
 from alignment.records import Case, Prompt, Response, Score
+from alignment.thinking import NoAnswer, Thinking, answer_of
 from alignment.tiny import truth
 from alignment.training.models import JUDGE, Workshop
 
 
 class Missing(NamedTuple):
-    """An answer that the judge gave no score, and why."""
+    """A response without a score, because the judge gave none or there was no answer, and why."""
 
     prompt: Prompt
     reason: str
@@ -47,6 +49,10 @@ class Reader:
             return
         scores = self._scores(variant, prompts, answers)
         for prompt in prompts:
+            answer = answers.get(prompt.id)
+            if answer is not None and answer.missing is not None:
+                yield Missing(prompt, f"no answer: {answer.missing}")
+                continue
             score = scores.get(prompt.id)
             if score is not None and score.unscored is not None:
                 yield Missing(prompt, score.unscored)
@@ -54,7 +60,15 @@ class Reader:
                 yield self._case(variant, prompt, answers.get(prompt.id), score)
 
     def responses(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Response]:
-        """Prompt id -> response, as far as they are there."""
+        """Prompt id -> response, as far as they are there, without the thinking in them."""
+        found = self._responses(variant, prompts)
+        # Recorded scores are there, whatever they were given for; null policies do not think.
+        if self.profile.judge.recorded or variant in self.nulls:
+            return found
+        thinking = self.profile.generation_of(variant).thinking
+        return {id_: _apart(response, thinking) for id_, response in found.items()}
+
+    def _responses(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Response]:
         if variant in self.recorded:
             rows = self.recorded[variant]
             found = {p.id: rows[p.axis, p.id].response for p in prompts if (p.axis, p.id) in rows}
@@ -80,7 +94,9 @@ class Reader:
         if judge is None:
             return {}
         keys = {
-            p.id: score_key(judge, (p.text, answers[p.id].text)) for p in prompts if p.id in answers
+            p.id: score_key(judge, (p.text, answers[p.id].text))
+            for p in prompts
+            if p.id in answers and answers[p.id].missing is None
         }
         found = stored_scores(self.store, keys.values(), self.profile.judge.dimensions)
         return {id_: found[key] for id_, key in keys.items() if key in found}
@@ -130,3 +146,14 @@ class Reader:
     def nulls(self) -> dict[str, dict[tuple[str, str], Response]]:
         """Variant -> (axis, prompt id) -> response, for the variants that are null policies."""
         return null_responses(self.profile, self.questions.prompts)
+
+
+def _apart(response: Response, thinking: Thinking) -> Response:
+    """A response whose text is the answer and nothing else; `missing` where it holds none."""
+    if response.missing is not None:
+        return response
+    try:
+        text = answer_of(response.text, thinking, "generation.thinking")
+    except NoAnswer as error:
+        return replace(response, text="", missing=str(error))
+    return replace(response, text=text)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from alignment import redaction
 from alignment.records import Criterion
 from alignment.tables import (
     Count,
@@ -21,6 +24,7 @@ from alignment.tables import (
     Table,
     Tokens,
 )
+from alignment.thinking import Thinking
 
 NullKind = Literal["refuse", "comply", "echo", "other", "empty"]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -30,6 +34,9 @@ Format = Literal["hh", "verbatim", "chat"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=255)]
+
+_PLAIN = re.compile(r"[^\s?#\\\x00-\x20\x7f]+")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class Pickle(Table):
@@ -98,30 +105,46 @@ class Recipe(Table):
 class Endpoint(Table):
     """A model served anywhere with an OpenAI-compatible API."""
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    url: str
     """Up to and including the version: `http://127.0.0.1:8000/v1`."""
     model: Annotated[str, Field(min_length=1)]
     """The name that the server knows it by."""
     api: Literal["completions", "chat"] = "completions"
     """`completions` gets the text that a local policy would get; `chat` the turns as messages."""
     key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; keys stand nowhere else."""
+    """The environment variable that holds the key, in capitals; keys stand nowhere else."""
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
     """Questions under way at once."""
     timeout: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
-    """Seconds for one answer."""
+    """Seconds for one whole answer, from the name of the host to the last byte."""
     retries: Annotated[int, Field(ge=0, le=100)] = 6
     """How often one question is asked again, with growing pauses, before the run gives up."""
 
+    # No message of these two quotes what it found: it may be a key.
     @field_validator("url")
     @classmethod
     def _address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.username is not None or parts.password is not None:
+        try:
+            parts = urlsplit(value)
+            whole = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            raise ValueError(
+                "a url is http://HOST:PORT/v1, and this one has no such host or port"
+            ) from None
+        if parts.username is not None or parts.password is not None or "@" in value:
             raise ValueError("a key does not stand in a url: reports have it; use `key_env`")
-        if not parts.hostname or parts.query or parts.fragment:
+        if parts.scheme not in {"http", "https"} or not whole or not _PLAIN.fullmatch(value):
             raise ValueError("a url is http://HOST:PORT/v1, and nothing after that")
-        _ = parts.port  # refused by name where it is none
+        return value
+
+    @field_validator("key_env")
+    @classmethod
+    def _variable(cls, value: str) -> str:
+        if not _VARIABLE.fullmatch(value):
+            raise ValueError(
+                "this is the name of an environment variable, in capitals, and not the key itself"
+            )
+        redaction.remember(os.environ.get(value))
         return value
 
     @property
@@ -149,6 +172,8 @@ class Answering(Table):
     """0 is greedy decoding."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Sample from the most likely tokens that together have this probability."""
+    thinking: Thinking | None = None
+    """What becomes of thinking in an answer; also of responses that are recorded."""
 
 
 class Variant(Recipe):
@@ -178,8 +203,10 @@ class Variant(Recipe):
             raise ValueError(
                 "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`"
             )
-        if self.given and self.generation != Answering():
-            raise ValueError("`generation` says nothing to responses that are there already")
+        if self.given and self.generation != Answering(thinking=self.generation.thinking):
+            raise ValueError(
+                "of `generation` only `thinking` says something to responses that are there already"
+            )
         if self.quantization is not None and self.model is None:
             raise ValueError("`quantization` belongs to a variant with `model`")
         if self.quantization is not None and "quant_method" not in self.quantization:
@@ -205,6 +232,9 @@ class JudgeEndpoint(Endpoint):
     """How often each response is judged; the score is the mean, their disagreement is reported."""
     max_tokens: Tokens = 256
     """Of one answer; a model that thinks before it answers needs more."""
+    thinking: Literal["unscored", "apart", "always"] = "unscored"
+    """What becomes of thinking in the text of an answer, as in `generation`: a judgement is never
+    read out of it."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

@@ -63,11 +63,17 @@ class PreferencePair:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A policy's text for a prompt, why it stopped, and how many tokens it took (None: unknown)."""
+    """A policy's text for a prompt, why it stopped, and how many tokens it took (None: unknown).
+
+    `missing` says why there is no answer where something else came (thinking that was cut, a call
+    of a tool): the text is then empty, and nobody judges it. A model that says nothing has answered
+    with an empty text.
+    """
 
     text: str
     stop: Stop
     tokens: int | None = None
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

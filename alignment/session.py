@@ -6,16 +6,16 @@ import datetime
 import os
 import platform
 import re
-import sys
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from alignment import redaction
 from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
 from alignment.errors import Unscored
 from alignment.files.foreign import UnfitError, is_there, read_bytes
@@ -61,6 +61,8 @@ class Options:
     stream: TextIO | None = None
     live: bool = False
     who: str = ""
+    command: Sequence[str] = ()
+    """As it can be typed again."""
 
 
 @dataclass
@@ -69,14 +71,14 @@ class Session:
 
     options: Options
     used: bool = False
-    """Whether a test of ours was collected."""
+    """Whether a test of ours was run."""
     started: float = field(default_factory=time.time)
-    elsewhere: dict[str, float] = field(default_factory=dict)
-    """Stage -> seconds that other workers spent in it."""
+    elsewhere: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    """Worker -> stage -> seconds that it spent in it."""
     baselines: Path | None = None
     """Where the baselines lie: beside the gated test."""
     accepted: set[str] = field(default_factory=set)
-    """The variants whose baselines are to be replaced by this run's."""
+    """The variants whose baselines are to be this run's."""
     _texts: dict[str, str] = field(default_factory=dict)
     gated: bool = False
     """Whether a gated test was collected."""
@@ -157,9 +159,11 @@ class Session:
     @cached_property
     def keeper(self) -> Gatekeeper:
         """The gate over the study, once a gated test was collected."""
+        from alignment.files.sets import recover  # noqa: PLC0415
         from alignment.gating.keeper import Gatekeeper  # noqa: PLC0415 - only gated runs pay
 
         assert self.baselines is not None  # noqa: S101 - set where the tests are collected
+        recover(self.baselines)
         return Gatekeeper(
             self.study,
             self.baselines,
@@ -190,12 +194,15 @@ class Session:
             updating=updating,
         )
 
-    def promote(self) -> list[Path]:
-        """Write the accepted baselines; the files that changed. Raises AlignmentError."""
-        from alignment.gating.accepting import promote  # noqa: PLC0415
+    def promoted(self) -> AbstractContextManager[list[Path]]:
+        """Write the accepted baselines; the files that changed. Raises AlignmentError.
+
+        When anything is raised within, the old ones are back.
+        """
+        from alignment.gating.accepting import promoted  # noqa: PLC0415
 
         order = [name for name in self.profile.variants if name in self.accepted]
-        return promote(self.keeper.folder, {name: self._accepted_text(name) for name in order})
+        return promoted(self.keeper.folder, {name: self._accepted_text(name) for name in order})
 
     def _accepted_text(self, variant: str) -> str:
         """The baseline that the run would leave, made once for all rates of a variant."""
@@ -247,9 +254,10 @@ class Session:
 
     def _run(self, exit_status: int) -> Mapping[str, Any]:
         """Everything that may differ between two equal runs."""
-        seconds = dict(self.elsewhere)
-        for stage, spent in self.progress.seconds.items():
-            seconds[stage] = seconds.get(stage, 0.0) + spent
+        seconds: dict[str, float] = {}
+        for stages in (self.progress.seconds, *self.elsewhere.values()):
+            for stage, spent in stages.items():
+                seconds[stage] = seconds.get(stage, 0.0) + spent
         started = datetime.datetime.fromtimestamp(self.started, tz=datetime.UTC)
         return {
             "started": started.isoformat(timespec="seconds"),
@@ -257,7 +265,7 @@ class Session:
             "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
             "memory": peak_memory() | {"stages": dict(self.progress.peaks)},
             "exit_status": exit_status,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "command": redaction.command(self.options.command),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processors": os.cpu_count(),

@@ -1,14 +1,14 @@
 """The syrupy extension whose equality is the gate.
 
 `assert alignment_report == alignment_baseline` holds when the paired comparison shows no
-regression. Under `--snapshot-update` it is equality of bytes, and what differs is accepted: the
-extension only notes it. Snapshots would be written while tests run, in every worker, in failing
-runs too; baselines are therefore written by the controller at the end, if the run was complete.
+regression. Under `--snapshot-update` it always holds, and nothing is written here: that would be
+while tests run, in every worker, in failing runs too. Baselines are written by the controller at
+the end, if the run was complete. What a test does with the comparison is not what decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -40,12 +40,11 @@ class GatedReport:
 
 
 class BaselineExtension(AbstractSyrupyExtension):
-    """See the module. A subclass per test (`extension_for`) holds the report and whom to tell."""
+    """See the module. A subclass per test (`extension_for`) holds the report."""
 
     file_extension = "json"
     write_immediately = True
     report: ClassVar[GatedReport]
-    accept: ClassVar[Callable[[str], None]]
 
     def serialize(self, data: Any, **_: Any) -> str:
         """The baseline that the run would leave."""
@@ -104,8 +103,7 @@ class BaselineExtension(AbstractSyrupyExtension):
 
     @classmethod
     def write_snapshot(cls, **_: Any) -> None:
-        """Ask for the variant's file to be replaced when the run is over."""
-        cls.accept(cls.report.decision.variant)
+        """Nothing: what a test of the variant accepts is known by its outcome."""
 
     @classmethod
     def write_snapshot_collection(cls, **_: Any) -> None:
@@ -115,10 +113,6 @@ class BaselineExtension(AbstractSyrupyExtension):
         """Baselines are not deleted by a test run."""
 
 
-def extension_for(report: GatedReport, accept: Callable[[str], None]) -> type[BaselineExtension]:
-    """The extension of one test; `accept` is told the variant whose baseline is to be replaced."""
-    return type(
-        "Baseline",
-        (BaselineExtension,),
-        {"report": report, "accept": staticmethod(accept)},
-    )
+def extension_for(report: GatedReport) -> type[BaselineExtension]:
+    """The extension of one test."""
+    return type("Baseline", (BaselineExtension,), {"report": report})

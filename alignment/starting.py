@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import tomllib
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from alignment.errors import AlignmentError
+from alignment.files.single import add_files
 from alignment.layers import BUILT_IN, built_in
 from alignment.namesake import OURS
 
 _HERE = Path(__file__).parent
 STARTER = _HERE / "starter"
 SUITE = "eval_suites"
+CONSTRAINTS = "alignment-constraints.txt"
 _OWN_MODELS = (
     "[variants.base]",
     'model = "./my-base"',
@@ -23,6 +25,10 @@ _OWN_MODELS = (
     'model = "./my-checkpoint"',
 )
 """What the commented profile has as comments, for those who start from the built-in world."""
+_CONSTRAINED = """\
+# What the workflow installs: the versions that were here when it was written. Others may give other
+# answers and scores; after a change of them expect to accept baselines anew.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +46,17 @@ def start(folder: Path, profile: str) -> Started:
     not at all.
 
     Raises AlignmentError with one line for an unknown profile, and for a folder that cannot be
-    written.
+    written; none of the files is then there.
     """
     texts = starter(profile)
-    written: list[str] = []
-    left: list[str] = []
     try:
-        for name, text in texts.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (written if _placed(path, text) else left).append(name)
+        written = add_files(folder, texts)
     except OSError as error:
         where = error.filename or folder
         raise AlignmentError(
             f"init: {where}: {error.strerror or error}; name a folder that can be written"
         ) from error
-    return Started(tuple(written), tuple(left))
+    return Started(tuple(written), tuple(name for name in texts if name not in written))
 
 
 def starter(profile: str) -> dict[str, str]:
@@ -68,6 +69,7 @@ def starter(profile: str) -> dict[str, str]:
         "alignment.toml": _profile(profile),
         **{f"{SUITE}/{path.name}": _text(path) for path in sorted(_suite().glob("*.py"))},
         f"{SUITE}/__baselines__/README.md": _text(STARTER / "baselines.md"),
+        CONSTRAINTS: _CONSTRAINED + "".join(f"{each}\n" for each in _pinned()),
         ".github/workflows/alignment.yml": _workflow(),
     }
 
@@ -88,32 +90,47 @@ def _profile(name: str) -> str:
 
 
 def _workflow() -> str:
-    """The workflow, which installs the version that wrote it."""
+    """The workflow, which installs the version that wrote it, on the same Python."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    wanted = f"{OURS}=={_own()['version']}"
+    text = _text(STARTER / "workflow.yml")
+    return text.replace("DISTRIBUTION", wanted).replace("PYTHON", python)
+
+
+def _own() -> dict[str, Any]:
+    """Our version and requirements: as installed, or those of a checkout on the path."""
     try:
-        wanted = f"{OURS}=={metadata.version(OURS)}"
-    except metadata.PackageNotFoundError:  # a checkout on the path, installed nowhere
-        wanted = OURS
-    return _text(STARTER / "workflow.yml").replace("DISTRIBUTION", wanted)
+        return {"version": metadata.version(OURS), "dependencies": metadata.requires(OURS) or []}
+    except metadata.PackageNotFoundError:
+        project: dict[str, Any] = tomllib.loads(_text(_HERE.parent / "pyproject.toml"))["project"]
+        return project
+
+
+def _pinned() -> list[str]:
+    """`name==version`, as it is installed here, of all that we need, directly or not."""
+    from packaging.requirements import Requirement  # noqa: PLC0415 - only `init` needs it
+    from packaging.utils import canonicalize_name  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    waiting = [need for each in _own()["dependencies"] if not (need := Requirement(each)).marker]
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        if f"{name}{wanted.extras}" in seen:
+            continue
+        seen.add(f"{name}{wanted.extras}")
+        try:
+            there = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # for another system, or one that nobody missed
+            continue
+        found[name] = there.version.partition("+")[0]  # a build for one device is no version
+        for each in map(Requirement, there.requires or ()):
+            extras = wanted.extras or {""}
+            if each.marker is None or any(each.marker.evaluate({"extra": e}) for e in extras):
+                waiting.append(each)
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
 
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-def _placed(path: Path, text: str) -> bool:
-    """Whether the file was written: not if there is anything of that name, a dead link included."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        try:
-            os.link(fresh, path)  # unlike a rename it refuses to replace
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without hard links
-            if os.path.lexists(path):
-                return False
-            fresh.replace(path)
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-    return True

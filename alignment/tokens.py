@@ -15,6 +15,7 @@ from alignment.formats import opened
 from alignment.hardware import PANIC
 from alignment.limits import OverLimitError, limited
 from alignment.prompts.transcripts import messages
+from alignment.thinking import left_open
 
 RENDERING = 10.0
 """Seconds that a chat template may take for one dialogue; they take thousandths of one."""
@@ -99,6 +100,13 @@ def begins_with(tokenizer: Any, style: str) -> str | None:
     ids = prompt_ids(tokenizer, "Human: ?", style)
     special = ids and ids[0] in tokenizer.all_special_ids
     return str(tokenizer.convert_ids_to_tokens(ids[0])) if special else None
+
+
+def begun_thinking(tokenizer: Any, style: str) -> str:
+    """The mark by which a chat template begins the thinking of every answer, or nothing."""
+    if style != "chat":
+        return ""
+    return left_open(tokenizer.decode(prompt_ids(tokenizer, "Human: ?", style)))
 
 
 def check_known(rows: Iterable[Sequence[int]], size: int, model: object) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -62,6 +63,7 @@ class Scripted:
     def __init__(self, script):
         self.script, self.requests = script, []
         self.model, self.fingerprint = "served-1", "fp-1"
+        self.headers = {}
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"scripted": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -124,8 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         if status in {301, 302, 307}:
             self.send_header("Location", "http://203.0.113.1/v1")
+        for name, value in self.scripted.headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        with suppress(BrokenPipeError):  # who asked is gone
+            self.wfile.write(content)
 
     def log_message(self, *arguments):
         """Nothing in the tests' output."""

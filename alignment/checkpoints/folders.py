@@ -30,7 +30,8 @@ from alignment.checkpoints.vocabulary import (
     tokenizer_of,
 )
 from alignment.checkpoints.weights import HashFile, Weights, adapter_weights, weights_of
-from alignment.errors import ModelError, quoted
+from alignment.errors import AlignmentError, ModelError, quoted
+from alignment.location import expand
 from alignment.recipes import Pickle, is_hub_id
 from alignment.store import content_key
 
@@ -85,9 +86,9 @@ def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None
     when there is none.
     """
     try:
-        path = Path(spec).expanduser()
-    except RuntimeError as error:
-        raise ModelError(f"model {shown(spec)}: nobody here has that home folder") from error
+        path = expand(spec)
+    except AlignmentError as error:
+        raise ModelError(f"model {error}") from None
     if path.is_dir():
         return path
     if path.exists():

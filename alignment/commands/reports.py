@@ -98,6 +98,7 @@ def _history(options: argparse.Namespace) -> Iterator[str]:
 def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store: Any) -> str:
     """Write the trend of the one profile that is known or was named."""
     from alignment import figures  # noqa: PLC0415
+    from alignment.files.single import write_file  # noqa: PLC0415
     from alignment.reporting.runs import blank  # noqa: PLC0415
 
     kind = path.suffix.removeprefix(".")
@@ -113,7 +114,7 @@ def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store
     if ("trend", kind) not in drawn:
         raise AlignmentError(f"profile {profile!r}: no trend in {len(runs)} runs; two are needed")
     try:
-        path.write_bytes(drawn["trend", kind])
+        write_file(path, drawn["trend", kind])
     except OSError as error:
         raise AlignmentError(f"{path}: cannot be written: {error.strerror}") from error
     return f"figure: {path}"

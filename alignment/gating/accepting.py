@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from alignment.baseline import Baseline, Probe, Row, dumps, path_of, storable
+from alignment.decisions import ACCEPT
 from alignment.errors import BaselineError
+from alignment.files.sets import Replacement, recover, replacing
 from alignment.gating.coverage import lacking
 from alignment.gating.keeper import Found, Gatekeeper
 from alignment.gating.manifests import manifest, model_of
@@ -18,7 +21,7 @@ from alignment.records import Case
 PROBES = 5
 """Prompts per axis whose null answers every judge of a baseline must score alike."""
 
-_REMEDY = "say why it is accepted with --alignment-reason"
+_REMEDY = f"where that is meant, say why: {ACCEPT}"
 
 
 def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
@@ -109,32 +112,40 @@ def _probe(study: Study) -> tuple[Probe, ...]:
     )
 
 
-def promote(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Give accepted baselines (variant -> text) their place, each in one step; the files replaced.
+@contextmanager
+def promoted(folder: Path, texts: Mapping[str, str]) -> Iterator[list[Path]]:
+    """Give accepted baselines (variant -> text) their place, all in one step; the files replaced.
 
-    A file whose bytes would stay the same is not touched. Raises BaselineError where the disk
-    refuses; each file is then the old one or the new one.
+    When anything is raised within, the old ones are back. A file whose bytes would stay the same is
+    not touched. Raises BaselineError where the disk refuses; all are then the old ones.
     """
+    with ExitStack() as steps:
+        try:
+            replaced = _replaced(steps, folder, texts)
+        except OSError as error:
+            where = error.filename or folder
+            raise BaselineError(
+                f"baselines cannot be written: {where}: {error.strerror or error}; "
+                "make room and see that the folder can be written, then run again"
+            ) from error
+        yield replaced
+
+
+def _replaced(steps: ExitStack, folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """One set of files, but for those that are links into other folders."""
+    recover(folder)
+    sets: dict[Path, Replacement] = {}
     replaced = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for variant, text in texts.items():
-            path = path_of(folder, variant).resolve()  # a link stays one
-            if path.is_file() and path.read_bytes() == text.encode():
-                continue
-            draft = path.with_name(f".{path.name}.draft")  # a killed predecessor's is overwritten
-            with draft.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            replaced.append(path)
-    except OSError as error:
-        where = error.filename or folder
-        raise BaselineError(
-            f"baselines cannot be written: {where}: {error.strerror or error}; "
-            "make the folder writable and run again"
-        ) from error
+    for variant, text in texts.items():
+        path = Path(os.path.realpath(path_of(folder, variant)))  # a link stays one
+        if path.is_file() and path.read_bytes() == text.encode():
+            continue
+        if path.parent not in sets:
+            sets[path.parent] = steps.enter_context(replacing(path.parent))
+        sets[path.parent].write(path.name, [text])
+        replaced.append(path)
+    for each in sets.values():
+        each.commit()
     return replaced
 
 

@@ -15,7 +15,7 @@ def lacking(axis: str, sides: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
     `sides` maps a side's name to its number of responses with a score, and of all.
     """
     return tuple(
-        f"the judge gave {total - scored} of {total} responses of {name} on {axis} no score, "
+        f"{total - scored} of {total} responses of {name} on {axis} have no score, "
         f"and at most {MOST:.0%} may lack one".replace("%", " %")
         for name, (scored, total) in sides.items()
         if total - scored > MOST * total

@@ -14,7 +14,7 @@ from alignment.analysis import power, shifts
 from alignment.analysis.paired import change as paired_change
 from alignment.analysis.rates import CAS
 from alignment.baseline import Baseline
-from alignment.decisions import Change, Decision, Gate, PairedVerdict, Shift
+from alignment.decisions import ACCEPT, Change, Decision, Gate, PairedVerdict, Shift
 from alignment.errors import AlignmentError, BaselineError
 from alignment.gating.coverage import lacking
 from alignment.gating.manifests import SIDES, manifest, model_of
@@ -133,8 +133,7 @@ class Gatekeeper:
         if found is not None:
             return (
                 f"baseline {baselines.shown(path)}: is that of {found.variant!r}, not of "
-                f"{variant!r}; restore the file, or accept this run with "
-                f"--snapshot-update --alignment-reason"
+                f"{variant!r}; restore the file, or accept this run with {ACCEPT}"
             )
         if self._updating:
             return f"no baseline yet at {baselines.shown(path)}; this run is to become the first"
@@ -252,8 +251,8 @@ class Gatekeeper:
         asked = [(p.text, text) for p in prompts if (text := rows[p.id].response) is not None]
         if len(asked) < len(prompts):
             missing = (
-                f"the baseline of {variant!r} stores no responses to score anew; record it with "
-                f"--alignment-set gate.responses=true"
+                f"the baseline of {variant!r} stores no responses to score anew; accept a run of "
+                f"the earlier judge with {ACCEPT} --alignment-set gate.responses=true"
             )
             return {}, (missing,)
         scores = self.study.scores_of(asked, f"baseline of {variant} scored anew")

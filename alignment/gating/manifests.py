@@ -8,6 +8,7 @@ from alignment import opening
 from alignment.baseline import Manifest, digest_of
 from alignment.judges.llm import told_of
 from alignment.pipeline import Study
+from alignment.profile import Generation
 from alignment.recipes import Variant
 from alignment.serving import said
 from alignment.store import content_key
@@ -26,7 +27,7 @@ def manifest(study: Study, variant: str) -> Manifest:
         prompts={a: digest_of([p.id for p in ps]) for a, ps in study.asked(variant).items()},
         criteria={name: str(axis.criterion) for name, axis in profile.axes.items()},
         judge=_judge(study),
-        decoding=_decoding(study, variant) if known else None,
+        decoding=_decoding(study, variant) if known else _thinking(generation) or None,
         format=generation.format if known else None,
     )
 
@@ -53,13 +54,19 @@ def _decoding(study: Study, variant: str) -> dict[str, Any]:
     `begins_with` is the special token that opens every prompt, where one does.
     """
     generation = study.profile.generation_of(variant)
-    told: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens}
+    told: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens} | _thinking(generation)
     if generation.stop_at_human:
         told["stop_at_human"] = True
     if generation.temperature > 0:
         told |= generation.model_dump(include={"samples", "temperature", "top_p"})
     token = opening.begins_with(study.shop, variant)
     return told if token is None else told | {"begins_with": token}
+
+
+def _thinking(generation: Generation) -> dict[str, Any]:
+    """What becomes of thinking in an answer, where that is not what it always is."""
+    told = generation.thinking
+    return {} if told == "unscored" else {"thinking": told}
 
 
 def _judge(study: Study) -> dict[str, Any]:

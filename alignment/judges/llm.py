@@ -12,8 +12,9 @@ from alignment.recipes import JudgeEndpoint
 from alignment.records import Score
 from alignment.serving import Message, RefusedError, Register, Reply, Server
 from alignment.store import Store, content_key
+from alignment.thinking import NoAnswer, answer_of
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same texts would be put otherwise, or the same answer read otherwise."""
 
 
@@ -25,7 +26,7 @@ def identity_of(endpoint: JudgeEndpoint, revision: str | None) -> str:
 
 def told_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
     """What makes two judges of this kind the same one, wherever they are served."""
-    return {
+    told: dict[str, Any] = {
         "model": endpoint.model,
         "revision": revision,
         "rubric": dict(endpoint.rubric),
@@ -33,6 +34,7 @@ def told_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
         "repeats": endpoint.repeats,
         "max_tokens": endpoint.max_tokens,
     }
+    return told if endpoint.thinking == "unscored" else told | {"thinking": endpoint.thinking}
 
 
 @dataclass(slots=True)
@@ -119,12 +121,18 @@ class LLMJudge:
             reply = self._reply(question, schema, seed=number * times + attempt)
             asked.replies.append(reply)
             try:
-                asked.values = read(reply.text)
-            except Malformed as error:
+                asked.values = read(self._said(reply))
+            except (Malformed, NoAnswer) as error:
                 asked.reason = f"no score in {attempt + 1} answers of the judge, last: {error}"
             else:
                 return asked
         return asked
+
+    def _said(self, reply: Reply) -> str:
+        """The judgement in a reply, never in its thinking. Raises Malformed and NoAnswer."""
+        if reply.missing is not None:
+            raise Malformed(f"no answer: {reply.missing}")
+        return answer_of(reply.text, self._endpoint.thinking, "judge.endpoint.thinking")
 
     def _reply(self, question: list[Message], schema: Mapping[str, Any], seed: int) -> Reply:
         settings = {"temperature": 0.0, "seed": seed, "max_tokens": self._endpoint.max_tokens}

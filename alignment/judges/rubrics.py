@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from alignment.store import content_key
 
 PREFERENCES = ("first", "second", "tie")
 
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
+_FENCE = "```"
 _SHOWN = 40
 
 
@@ -119,12 +118,19 @@ def _asked(task: str, example: Mapping[str, Any], data: Mapping[str, str]) -> li
     ]
 
 
+def _unfenced(text: str) -> str:
+    """What stands between a line of three backticks (and `json`) and one of three; else all."""
+    if not (text.startswith(_FENCE) and text.endswith(_FENCE)):
+        return text
+    opening, _, rest = text.removeprefix(_FENCE).removeprefix("json").partition("\n")
+    inside, line, closing = rest.removesuffix(_FENCE).rpartition("\n")
+    return text if opening.strip() or closing.strip() or not line else inside.strip()
+
+
 def _object(text: str, names: Sequence[str]) -> dict[str, Any]:
     """The one JSON object that an answer is, alone or in a code fence; every key once."""
-    text = text.strip()
-    fenced = _FENCE.fullmatch(text)
     try:
-        found = json.loads(fenced[1] if fenced else text, object_pairs_hook=_once)
+        found = json.loads(_unfenced(text.strip()), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         if isinstance(error, Malformed):
             raise

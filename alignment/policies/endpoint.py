@@ -10,15 +10,14 @@ from alignment.formats import opened
 from alignment.profile import Generation
 from alignment.prompts.transcripts import messages
 from alignment.recipes import Endpoint
-from alignment.records import HUMAN, Response, Stop
+from alignment.records import HUMAN, Response
 from alignment.serving import Register, Reply, Server
 from alignment.store import Store, content_key
 
-VERSION = 1
-"""Raise it when the same question would be asked otherwise."""
+VERSION = 2
+"""Raise it when the same question would be asked, or its answer be read, otherwise."""
 
 _HUMAN = f"\n\n{HUMAN}:"
-_STOPS: dict[str | None, Stop] = {"length": "length", "content_filter": "filter"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +90,11 @@ class EndpointPolicy:
         return self._server.ask(opened(text, generation.format), **settings)
 
     def _response(self, reply: Reply) -> Response:
-        text, stop = reply.text, _STOPS.get(reply.ended, "eos")
+        text, stop = reply.text, reply.stop
         if self._settings.generation.stop_at_human:
             text, found, _ = text.partition(_HUMAN)  # some servers give the stop sequence too
             stop = "eos" if found else stop
-        return Response(text.strip(), stop, reply.tokens)
+        return Response(text.strip(), stop, reply.tokens, reply.missing)
 
     def close(self) -> None:
         """Close the connections."""

@@ -19,13 +19,13 @@ from alignment.policies.quantized import quantization_config
 from alignment.profile import Generation
 from alignment.records import HUMAN, Response
 from alignment.store import content_key
-from alignment.tokens import begins_with, check_known, prompt_ids
+from alignment.tokens import begins_with, begun_thinking, check_known, prompt_ids
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-_HUMAN = re.compile(rf"\n\s*{HUMAN}:")
+_HUMAN = re.compile(rf"(?<!\s)[^\S\n]*+\n\s*+{HUMAN}:")
 _LABEL = 16
 """Tokens at an answer's end in which the label of the human's turn is looked for."""
 
@@ -84,6 +84,7 @@ class HuggingFacePolicy:
         self._settings, self._seed = settings.generation, settings.seed
         self._tokenizer = load_tokenizer(checkpoint)
         self.begins_with = begins_with(self._tokenizer, self._settings.format)
+        self._opened = begun_thinking(self._tokenizer, self._settings.format)
         self._model = load_model(
             checkpoint, settings.dtype, device=self.device, quantization=settings.quantization
         )
@@ -180,6 +181,7 @@ class HuggingFacePolicy:
         text = self._tokenizer.decode(answer.tokens, skip_special_tokens=True)
         if self._settings.stop_at_human:
             text = _HUMAN.split(text, maxsplit=1)[0]
+        text = self._opened + text  # said in the prompt, so that its end is not without a beginning
         return Response(text.strip(), "eos" if answer.ended else "length", len(answer.tokens))
 
     def _check_length(self, ids: list[list[int]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.decisions import OUTCOMES
-from alignment.reporting import numbers
+from alignment.reporting.collapse import degenerate, same_answers
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import NOTHING, Document
 from alignment.reporting.text import safe, shorten, wrapped
@@ -23,9 +23,9 @@ _TEXT = 70
 class Verdict:
     """Whether to merge, in words for someone who has never seen a report.
 
-    `outcome` is the gate's worst, `accepted` where this run became the baseline that it was held
-    against, None where no gate was held; `headline` is one sentence; `details` are a sentence for
-    every decision that is no clean pass, worst first.
+    `outcome` is the gate's worst, `accepted` where this run became a baseline, None where no gate
+    was held; `headline` is one sentence, which speaks for a merge only where the exit code does;
+    `details` are a sentence for every decision that is no clean pass, worst first.
     """
 
     outcome: str | None
@@ -39,12 +39,23 @@ def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
     decisions = worst_first(gate["decisions"] if gate else ())
     if not decisions:
         return Verdict(None, _undecided(document), ())
-    open_ = [each for each in decisions if each["variant"] not in accepted]
-    if not open_:
-        names = ", ".join(map(name, accepted))
-        return Verdict("accepted", f"Accepted: this run is now the baseline of {names}.", ())
-    details = tuple(headline(each, name) for each in concerning(gate))
-    return _judged(document, open_, details, name)
+    left = [each for each in concerning(gate) if each["variant"] not in accepted]
+    details = tuple(headline(each, name) for each in left)
+    if accepted:
+        others = dict.fromkeys(each["variant"] for each in decisions)
+        rest = ", ".join(name(each) for each in others if each not in accepted)
+        said = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
+        return Verdict(
+            "accepted", said + (f" Nothing was accepted of {rest}." if rest else ""), details
+        )
+    return _judged(document, decisions, details, name)
+
+
+def blocking(document: Document) -> bool:
+    """Whether the gate forbids a merge: some decision is neither a pass nor let through."""
+    gate = document["gate"]
+    decisions = gate["decisions"] if gate and not document["run"].get("accepted") else ()
+    return any(not _let_through(document, each) for each in decisions)
 
 
 def _judged(
@@ -55,19 +66,20 @@ def _judged(
 ) -> Verdict:
     """The verdict on decisions that stand, worst first."""
     outcomes = Counter(each["outcome"] for each in decisions)
-    first = decisions[0]
-    blocked = [each for each in decisions if not _let_through(document, each)]
-    same = _same(document, decisions, name)
+    first, code = decisions[0], document["run"].get("exit_status", 0)
+    blocked, same = blocking(document), same_answers(document, decisions, name)
     lead = (
         "Do not merge"
         if outcomes["fail"]
         else "Do not merge yet"
-        if blocked
+        if blocked or code
         else "Look before you merge"
         if first["outcome"] != "pass" or same
         else "May be merged"
     )
     said = same if same and first["outcome"] == "pass" else _found(decisions, name)
+    if code and not blocked:
+        said = f"the run ended with exit code {code}; {said}"
     outcomes[first["outcome"]] -= 1
     others = [
         f"{n} more {kind}" if kind == first["outcome"] else f"{n} {kind}"
@@ -118,20 +130,9 @@ def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -
         fall = f"from {by['change']['before']:.1f} to {by['change']['after']:.1f} %"
         return f"{axis} ({rate}) of {variant} fell {fall} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
-    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}"
-
-
-def _same(
-    document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
-) -> str:
-    """What a pass is worth nothing for: a variant that says what another one says."""
-    found = numbers.same_answers(document)
-    gated = [each["variant"] for each in decisions if each["variant"] in found]
-    if not gated:
-        return ""
-    other = found[gated[0]]
-    of = other if other == numbers.BASELINE else name(other)
-    return f"every answer of {name(gated[0])} equals that of {of}, byte for byte"
+    few = sum(map(unresolved, decisions))
+    though = f", though for {few} of them so few prompts do not rule that out" if few else ""
+    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{though}"
 
 
 def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
@@ -150,7 +151,8 @@ def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     found, told = [], set()
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
-        if (decision["outcome"] == "pass" and not _improved(decision)) or reasons in told:
+        clean = decision["outcome"] == "pass" and not unresolved(decision)
+        if (clean and not _improved(decision)) or reasons in told:
             continue
         if reasons:
             told.add(reasons)
@@ -237,6 +239,7 @@ def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
 
     Of a rate that improved only the headline: its flips are no reason to stop and read.
     """
+    raised = raising(gate)
     return [
         line
         for decision in concerning(gate)
@@ -248,7 +251,16 @@ def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
                 else account(decision, width)
             ),
         )
-    ]
+    ] + (["", *wrapped(raised, width)] if raised else [])
+
+
+def raising(gate: Mapping[str, Any] | None) -> str:
+    """What to do with a run that is better than its baseline; empty where it is not."""
+    decisions = gate["decisions"] if gate else ()
+    better = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
+    if not better or any(each["outcome"] != "pass" for each in decisions):
+        return ""
+    return f"The baseline of {', '.join(better)} can be raised with --snapshot-update."
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
@@ -259,12 +271,15 @@ def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> 
 
 def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
     """The headline, and the flipped prompts: what they asked, verdicts, scores, both responses."""
-    lines = wrapped(headline(decision), width)
-    flips = deciding(decision)["flips"]
-    for flip in flips[:most]:
-        lines += _flip(flip, width)
-    if len(flips) > most:
-        lines.append(f"  and {len(flips) - most} more in report.json")
+    return [*wrapped(headline(decision), width), *flips(decision, width, most)]
+
+
+def flips(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
+    """The flipped prompts of whatever decided: what they asked, verdicts, scores, responses."""
+    found = deciding(decision)["flips"]
+    lines = [line for flip in found[:most] for line in _flip(flip, width)]
+    if len(found) > most:
+        lines.append(f"  and {len(found) - most} more in report.json")
     return lines
 
 
@@ -294,13 +309,14 @@ def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     by = deciding(decision)
     if by is not decision:
         return f"since the anchor: {_why(by, name)}"
+    broken = decision.get("degenerate")
+    if broken is not None:
+        return f"{figures}; {degenerate(broken, name)}"
     return f"{figures}{_meaning(decision, margin, name)}"
 
 
 def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
-    own, broken = decision["own"], decision.get("degenerate")
-    if broken is not None:
-        return f"; {_degenerate(broken, name)}"
+    own = decision["own"]
     if own == "fail":
         return (
             f", p {probability(decision['adjusted'])} after Holm; a loss of {margin} points blocks"
@@ -312,22 +328,18 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
     if own == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
-        return "; improved: the baseline can be raised with --snapshot-update"
+        return "; improved"
+    if unresolved(decision):
+        return f"; so few prompts do not rule a loss of {margin} points out"
     return ""
 
 
-def _degenerate(broken: Mapping[str, Any], name: Callable[[str], str]) -> str:
-    """How many responses are no answers, of which kinds, and what that often comes from."""
-    kinds = ", ".join(f"{count} {name(kind)}" for kind, count in broken["kinds"].items())
-    ran_on = 2 * broken["kinds"].get("runaway", 0) > broken["after"]
-    advice = (
-        "set generation.stop_at_human = true"
-        if ran_on
-        else "read them: is the model loaded whole, and asked in its own format?"
-    )
-    return (
-        f"{broken['after']} of {broken['total']} responses are degenerate ({kinds}), "
-        f"{broken['before']} were before; {advice}"
+def unresolved(decision: Mapping[str, Any]) -> bool:
+    """Whether a pass is only that no verdict differs: the interval reaches the margin."""
+    compared = (each for each in (decision, decision["anchor"]) if each is not None)
+    return decision["outcome"] == "pass" and any(
+        each["change"] is not None and each["change"]["interval"][0] <= -each["margin"]
+        for each in compared
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from alignment.decisions import ACCEPT
 from alignment.reporting import numbers
+from alignment.reporting.gate import raising
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
 
@@ -16,7 +18,10 @@ _WORDS = {
         "no real answer: empty, symbols only, the prompt again, a loop, or speaking on for the "
         "human"
     ),
-    "unscored": "a response that the judge gave no score: it is in no other figure",
+    "unscored": (
+        "a response without a score, because the judge gave none or there was no answer: it is in "
+        "no other figure"
+    ),
     "variant": "a model under evaluation",
     "reference": "the variant that the others' changes are counted from",
     "baseline": "the stored verdicts of an accepted run: what this run must not be worse than",
@@ -33,12 +38,12 @@ _WORDS = {
         "the verdicts that accepted changes are counted from, so that many small losses do not "
         "add up unseen"
     ),
-    "pass": "a loss as large as the margin is ruled out",
+    "pass": "no verdict changed, or a loss as large as the margin is ruled out",
     "fail": (
         "a loss as large as the margin was seen, and chance does not explain it; or most responses "
         "became degenerate"
     ),
-    "inconclusive": "too few prompts to tell a loss as large as the margin from none",
+    "inconclusive": "a loss as large as the margin is neither ruled out nor shown",
     "uninformative": (
         "the judge is no better than chance on this axis, or most responses of both sides are "
         "degenerate: its rate says nothing"
@@ -70,7 +75,7 @@ OUTCOMES = {
 """The gate's outcomes as titles."""
 
 _NEXT = {
-    "pass": "Losses smaller than the margin are not ruled out; the changes below say how large.",
+    "pass": "The intervals below say which losses are not ruled out.",
     "fail": "Read the flipped prompts below: they are what was lost.",
     "inconclusive": "Ask more prompts, or read the flipped prompts below and decide for yourself.",
     "uninformative": "Nothing is known of this axis until another judge scores it.",
@@ -82,18 +87,29 @@ _NEXT = {
     ),
 }
 _ACCEPT = {
-    "fail": " If the loss is meant, accept it with --snapshot-update.",
-    "invalid": " Or accept this run as the new baseline with --snapshot-update.",
+    "fail": f"If the loss is meant, accept it with {ACCEPT}.",
+    "invalid": f"Or accept this run as the new baseline with {ACCEPT}.",
 }
 
 
 def next_step(document: Document, outcome: str | None) -> str:
-    """What a reader does next, by the gate's outcome; only a baseline can be accepted anew."""
-    baseline = document["gate"] is not None and document["gate"]["against"] == "baseline"
-    decisions = document["gate"]["decisions"] if document["gate"] is not None else ()
-    if outcome != "invalid" and any(each.get("degenerate") for each in decisions):
+    """What a reader does next, by the gate's outcome.
+
+    Only a baseline can be accepted anew, and only by a run whose responses have their scores.
+    """
+    gate, variants = document["gate"], document["variants"].values()
+    if outcome not in (None, "invalid", "accepted") and _broken(gate):
         return "Read the responses below: most are no answers. Is the model loaded whole?"
-    return _NEXT[outcome] + (_ACCEPT.get(outcome or "", "") if baseline else "")
+    accepted = gate is not None and gate["against"] == "baseline"
+    if any(about.get("unscored") for about in variants):
+        accepted = False
+    said = [_NEXT[outcome], _ACCEPT.get(outcome or "", "") if accepted else "", raising(gate)]
+    return " ".join(filter(None, said))
+
+
+def _broken(gate: Document | None) -> bool:
+    """Whether a decision says that most responses are degenerate."""
+    return gate is not None and any(each.get("degenerate") for each in gate["decisions"])
 
 
 def glossary(document: Document) -> dict[str, str]:

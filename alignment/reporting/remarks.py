@@ -97,8 +97,8 @@ def _same(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str,
 def _unscored(variant: str, counts: Mapping[str, int], name: Callable[[str], str]) -> str:
     told = " and ".join(f"{count} on {name(axis)}" for axis, count in counts.items())
     return (
-        f"the judge gave responses of {name(variant)} no score: {told}. They are in no figure; "
-        f"the gate takes at most 5 %."
+        f"responses of {name(variant)} have no score: {told}. The judge gave none, or there was no "
+        f"answer. They are in no figure; the gate takes at most 5 %."
     )
 
 

@@ -4,23 +4,22 @@ A complete run writes all of its renderings under their own names. A run that is
 limited writes `report.partial.json` and the like instead, always, whether or not a complete report
 is there: a name then says what a file is, and a quick look never replaces a verdict. The next
 complete run removes the partial files.
+
+Whoever reads the folder finds one run's report, whole: its files are replaced in one step (see
+`files.sets`), with the JSON as the last one.
 """
 
 from __future__ import annotations
 
-import filecmp
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from alignment.errors import ReportError, StoreError
 from alignment.files.foreign import UnfitError, require_folder
+from alignment.files.rooms import Content
+from alignment.files.sets import replacing
 from alignment.reporting.read import COMPLETE, PARTIAL
-
-Rendering = bytes | Iterable[str]
-"""A file's content: bytes, or pieces of a text in UTF-8."""
 
 REPORT = f"{COMPLETE}.json"
 _PAGES = tuple(f"{COMPLETE}.{suffix}" for suffix in ("json", "md", "html"))
@@ -35,15 +34,14 @@ def is_whole(document: Mapping[str, Any]) -> bool:
 def write_report(
     directory: Path,
     document: Mapping[str, Any],
-    renderings: Mapping[str, Rendering],
+    renderings: Mapping[str, Content],
     owned: Iterable[str] = (),
 ) -> Path:
     """Write the `renderings` of `document` into `directory`; returns the path of the JSON.
 
     `renderings` are by file name as in a complete report (`report.json`, which must be there,
-    `report.md`, `figures/rates.svg`); of a partial one only the pages are written. Each file
-    appears whole or not at all, and when one cannot be written all are as they were before. The
-    folder is made if need be.
+    `report.md`, `figures/rates.svg`); of a partial one only the pages are written. They appear
+    together or not at all. The folder is made if need be, for its owner only.
 
     `owned` are the names of all that a report may consist of. Where the folder held another run's
     report, those of them that this one does not bring are removed; nothing else is ever touched.
@@ -51,25 +49,27 @@ def write_report(
     Raises StoreError when the file system refuses, ValueError for a document that is not JSON.
     """
     whole = is_whole(document)
+    report = REPORT if whole else _partial(REPORT)
     texts = {
-        directory / (name if whole else _partial(name)): content
+        name if whole else _partial(name): content
         for name, content in renderings.items()
         if whole or name in _PAGES
     }
-    report = directory / (REPORT if whole else _partial(REPORT))
     try:
-        fresh = _replace_all(texts, last=report)
-        stale = {directory / _partial(name) for name in _PAGES} if whole else set()
-        if whole and fresh:
-            stale |= {directory / name for name in owned} - texts.keys()
-        _remove(stale, directory)
+        with replacing(directory, private=True) as new:
+            for name in sorted(texts, key=report.__eq__):
+                new.write(name, texts[name])
+            stale = {_partial(name) for name in _PAGES} if whole else set()
+            if whole and not new.is_as_before(report):
+                stale |= set(owned) - texts.keys()
+            new.commit(stale)
     except OSError as error:
         where = error.filename or directory
         raise StoreError(
             f"the report cannot be written: {where}: {error.strerror or error}; "
-            "make the folder writable or choose another"
+            "make room, see that the folder can be written, or choose another"
         ) from error
-    return report
+    return directory / report
 
 
 def check_place(directory: Path) -> None:
@@ -78,64 +78,10 @@ def check_place(directory: Path) -> None:
         require_folder(directory)
     except UnfitError as error:
         raise ReportError(f"--alignment-report: {error}; name a folder") from None
+    for path in (directory / name for page in _PAGES for name in (page, _partial(page))):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ReportError(f"--alignment-report: {path} is there and is no regular file")
 
 
 def _partial(name: str) -> str:
     return f"{PARTIAL}{name.removeprefix(COMPLETE)}"
-
-
-def _replace_all(texts: dict[Path, Rendering], last: Path) -> bool:
-    """Replace all files, or leave all as they were; whether `last` is another than before."""
-    fresh = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in texts}
-    replaced: dict[Path, bytes | None] = {}
-    made = [folder for folder in {path.parent for path in texts} if not folder.exists()]
-    try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(fresh[path], text)
-        changed = not (last.is_file() and filecmp.cmp(last, fresh[last], shallow=False))
-        for path in texts.keys() - {last}:
-            before = path.read_bytes() if path.exists() else None
-            fresh[path].replace(path)
-            replaced[path] = before
-        fresh[last].replace(last)  # the large one: nothing fails after it, nothing of it is kept
-    except OSError:
-        for path, before in replaced.items():
-            _put_back(path, before)
-        raise
-    finally:
-        for path in fresh.values():
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-        for folder in sorted(made, reverse=True):  # what is in one was written after all
-            with suppress(OSError):
-                folder.rmdir()
-    return changed
-
-
-def _write(path: Path, content: Rendering) -> None:
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-        return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(content)
-
-
-def _put_back(path: Path, before: bytes | None) -> None:
-    with suppress(OSError):
-        if before is None:
-            path.unlink()
-        else:
-            path.write_bytes(before)
-
-
-def _remove(paths: Iterable[Path], directory: Path) -> None:
-    """Remove the files that are there, and the folders that this leaves empty."""
-    emptied = set()
-    for path in paths:
-        if path.is_file():
-            path.unlink()
-            emptied.add(path.parent)
-    for folder in emptied - {directory}:
-        with suppress(OSError):  # somebody else's file is in it
-            folder.rmdir()

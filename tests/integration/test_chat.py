@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,7 @@ from alignment.policies import huggingface
 from alignment.profile import Generation
 from alignment.recipes import Judge, Stage
 from alignment.store import hash_file
+from alignment.thinking import NoAnswer, answer_of
 from alignment.tokens import begins_with, chat_ids, prompt_ids
 from alignment.training.lessons import _columns
 from alignment.training.trainers import STATED, _trainer
@@ -39,6 +41,7 @@ TURNS = [
         {"role": "user", "content": "Of what?"},
     ],
 ]
+THINKER = "{{ messages[-1].content }}{% if add_generation_prompt %}<think>\n{% endif %}"
 STRICT = "{% if messages[0]['role'] != 'user' %}{{ raise_exception('user first') }}{% endif %}x"
 
 
@@ -214,6 +217,25 @@ def test_a_quantization_whose_library_is_missing_is_one_line(opt):
     ) as told:
         policy_of(opt, {"quant_method": "quanto", "weights": "int8"})
     assert "\n" not in str(told.value)
+
+
+def test_thinking_that_a_chat_template_begins_is_noticed(chatty, tmp_path):
+    """Else a text that was cut within it would have no mark at all."""
+    shutil.copytree(chatty, tmp_path / "thinker")
+    plain = policy_of(tmp_path / "thinker", format="chat")
+    (tmp_path / "thinker" / "chat_template.jinja").write_text(THINKER)
+    thinker = policy_of(tmp_path / "thinker", format="chat")
+    other = policy_of(tmp_path / "thinker", format="hh")
+    found = {}
+    for name, policy in {"plain": plain, "thinker": thinker, "other": other}.items():
+        asked = policy.respond([(PROMPTS[0], 0)], [0])
+        found[name] = collected(asked)[0].text
+        policy.close()
+    assert found["thinker"].startswith("<think>")
+    assert not found["plain"].startswith("<think>")
+    assert not found["other"].startswith("<think>")
+    with pytest.raises(NoAnswer):
+        answer_of(found["thinker"], "apart", "generation.thinking")
 
 
 LOOP = "{% for a in range(99999) %}"

@@ -215,7 +215,7 @@ def test_a_run_that_such_a_model_judges_has_no_rate_and_says_why(serve, tmp_path
     assert candidate["unscored"] == {"harmlessness": 3, "helpfulness": 3}
     assert candidate["rates"] == {}
     assert {each["outcome"] for each in report["gate"]["decisions"]} == {"invalid"}
-    assert "gave 3 of 3 responses" in report["gate"]["decisions"][0]["reasons"][0]
+    assert "3 of 3 responses" in report["gate"]["decisions"][0]["reasons"][0]
 
 
 class Recorder:

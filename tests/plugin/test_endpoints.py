@@ -1,6 +1,11 @@
 """Whole runs with a served variant and a served judge, and responses without a score."""
 
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -158,7 +163,7 @@ def test_responses_without_a_score_are_skipped_counted_and_in_no_rate(served, wo
     reason = "unscored: no score in 2 answers of the judge, last: it is no JSON object"
     result.stdout.fnmatch_lines([f"SKIPPED*{reason}"])
     result.stdout.fnmatch_lines(
-        ["UNSCORED: the judge gave responses of candidate no score: 3 on harmlessness and 3 on*"]
+        ["UNSCORED: responses of candidate have no score: 3 on harmlessness and 3 on*"]
     )
     report = served.world.report()
     assert report["complete"] is True
@@ -269,7 +274,7 @@ def test_many_without_a_score_are_no_comparison(gated):
     assert found["outcome"] == "invalid"
     assert found["reasons"] == [
         (
-            "the judge gave 2 of 20 responses of 'candidate' on helpfulness no score, "
+            "2 of 20 responses of 'candidate' on helpfulness have no score, "
             "and at most 5 % may lack one"
         )
     ]
@@ -279,8 +284,100 @@ def test_nor_a_baseline(gated):
     gated.judge.script = judging(unscored={"0", "1"})
     result = gated.run("--snapshot-update")
     assert result.ret == 1
-    assert "cannot be a baseline: the judge gave 2 of 20 responses" in result.stdout.str()
+    assert "cannot be a baseline: 2 of 20 responses" in result.stdout.str()
     assert baseline(gated) is None
+
+
+# -- no answer -----------------------------------------------------------------------------------
+
+
+def cut(body, number):
+    """A server that thinks: to some questions it comes to no answer."""
+    text = answering(body, number)
+    if text in {"0", "1", "2"}:
+        told = {"text": None, "reasoning_content": "Hm.", "finish_reason": "length"}
+        return {"choices": [told], "model": "served-1", "usage": {"completion_tokens": 50}}
+    return f"<think>Maybe {int(text) + 1}?</think>{text}" if text == "3" else text
+
+
+def test_what_is_no_answer_is_judged_by_nobody(served, workers):
+    served.policy.script = cut
+    result = served.run("-rs", *workers)
+    result.assert_outcomes(passed=TRIED + 2 * N - 8, skipped=8)
+    lines = [
+        "UNSCORED: responses of candidate have no score: 4 on harmlessness and 4 on *",
+        "SKIPPED*unscored: no answer: content is null, and 'reasoning_content' (3 characters) *",
+    ]
+    result.stdout.fnmatch_lines(lines)
+    report = served.world.report()
+    assert report["complete"] is True
+    assert {each["degenerate"] for each in report["cases"]} == {None}
+    judged = list(served.judge.requests)
+    assert report["variants"]["candidate"]["unscored"] == {"harmlessness": 4, "helpfulness": 4}
+    asked_of = [json.loads(body["messages"][1]["content"].split("\n")[1]) for *_, body in judged]
+    about = {each["reply"] for each in asked_of if "number" in each["dialogue"]}
+    assert about >= {"4", str(N - 1)}
+    assert not about & {"0", "1", "2", "3"}  # and `""` is a null policy's
+    reasons = {each["reason"] for each in report["unscored"]}
+    assert any("set generation.thinking = 'apart'" in reason for reason in reasons)
+    asked = served.asked
+    served.run(*workers).assert_outcomes(passed=TRIED + 2 * N - 8, skipped=8)
+    assert served.asked == asked  # known, and not asked again
+
+
+def test_thinking_is_cut_off_without_asking_again(served):
+    served.policy.script = cut
+    served.run()
+    asked = served.asked
+    result = served.run("--alignment-set", "generation.thinking=apart")
+    result.assert_outcomes(passed=TRIED + 2 * N - 6, skipped=6)
+    assert served.asked == (asked[0], asked[1] + 2)  # the judge, for two more answers
+    responses = [each["response"] for each in served.world.report()["cases"]]
+    assert responses.count("3") == 2
+    assert not any("think" in text for text in responses)
+
+
+def test_what_becomes_of_thinking_is_part_of_a_baseline(gated):
+    gated.run("--snapshot-update")
+    gated.run().assert_outcomes(passed=2)
+    gated.run("--alignment-set", "generation.thinking=answer").assert_outcomes(failed=2)
+    assert "decoding" in decisions(gated)["HpR"]["reasons"][0]
+
+
+def test_recorded_responses_may_hold_thinking(served):
+    rows = [
+        {"axis": axis, "prompt": f"Human: {axis} number {i}?", "response": text}
+        for axis in ("harmlessness", "helpfulness")
+        for i, text in enumerate(["<think>no</think>yes", "<think>no", "yes"] + ["yes"] * (N - 3))
+    ]
+    served.world.rows("said.jsonl", rows)
+    other = ("--alignment-variant", "candidate=said.jsonl")
+    served.run(*other).assert_outcomes(passed=TRIED + 2 * N - 4, skipped=4)
+    apart = ("--alignment-set", "variants.candidate.generation.thinking=apart")
+    served.run(*other, *apart).assert_outcomes(passed=TRIED + 2 * N - 2, skipped=2)
+    assert {each["response"] for each in served.world.report()["cases"]} == {"yes"}
+
+
+def test_ctrl_c_ends_a_run_soon(served):
+    """Whatever the servers do: here nothing, for as long as the profile lets them."""
+    over = threading.Event()
+    served.policy.script = lambda *_: over.wait(60) and "late"
+    options = ("--alignment-set", "variants.candidate.endpoint.timeout=600", "-pno:cacheprovider")
+    told = (*options, "--alignment-profile", "served.toml", "--alignment-store", "store")
+    command = [sys.executable, "-mpytest", *told]
+    process = served.world.pytester.popen(command, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not served.policy.requests:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert b"KeyboardInterrupt" in output
+    over.set()
 
 
 # -- what is told --------------------------------------------------------------------------------
@@ -331,7 +428,7 @@ def test_a_served_variant_on_the_command_line(served):
 def test_a_url_without_a_model_is_refused(refused):
     line = refused("--alignment-variant", "candidate=http://127.0.0.1:8000/v1")
     assert line == (
-        "ERROR: --alignment-variant 'candidate=http://127.0.0.1:8000/v1': a served model needs "
+        "ERROR: --alignment-variant 'candidate': a served model needs "
         "NAME=URL#MODEL, for example candidate=http://127.0.0.1:8000/v1#my-model"
     )
 
@@ -346,7 +443,7 @@ def test_the_tiny_profile_refuses_a_served_model(refused):
     [
         ("https://models.example/v1", "is not on this machine; set `network = true`"),
         ("http://me:key@127.0.0.1/v1", "a key does not stand in a url"),
-        ("http://127.0.0.1:99999/v1", "port out of range 0-65535"),
+        ("http://127.0.0.1:99999/v1", "this one has no such host or port"),
         ("http://127.0.0.1/v1?key=1", "a url is http://HOST:PORT/v1, and nothing after that"),
     ],
 )

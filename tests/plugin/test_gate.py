@@ -93,7 +93,8 @@ def test_the_other_axis_does_not_buy_it_back(gated):
     gated.record("base.jsonl", worse | {"helpfulness": [1] * N})
     result = gated.run()
     result.assert_outcomes(passed=1, failed=1)
-    assert "improved: the baseline can be raised" in result.stdout.str()
+    assert "; improved" in result.stdout.str()
+    assert "can be raised" not in result.stdout.str()
 
 
 def test_what_is_not_decided_warns_or_fails_as_the_profile_says(gated, workers):
@@ -475,3 +476,21 @@ def test_what_cannot_be_compared_with_the_anchor_needs_a_reason(gated):
     assert "cannot be compared with its anchor" in " ".join(result.stdout.str().split())
     accept(gated, moved, "--alignment-reason=a stricter threshold")
     gated.run(moved).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_where_the_report_cannot_be_written_nothing_is_accepted(gated, workers, first):
+    """Acceptance is taken back when no report can say so: exit code 1, one line."""
+    if first:
+        baseline(gated).unlink()
+    before = baseline(gated).read_bytes() if not first else None
+    gated.record("base.jsonl", GOOD | {"helpfulness": [1] * 100})
+    (gated.path / "reports" / "alignment" / "report.json").unlink()
+    (gated.path / "reports" / "alignment" / "report.json" / "mine").mkdir(parents=True)
+    result = gated.run("--snapshot-update", *workers)
+    assert result.ret == 1
+    (line,) = [line for line in result.outlines if "report.json" in line]
+    assert line.startswith("StoreError: the report cannot be written: ")
+    assert not [line for line in result.outlines if line.startswith("baseline: ")]
+    assert (baseline(gated).read_bytes() if baseline(gated).exists() else None) == before
+    assert not list(gated.path.glob("**/.alignment-draft-*"))

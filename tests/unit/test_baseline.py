@@ -6,7 +6,7 @@ import pytest
 
 from alignment.baseline import Baseline, Manifest, Row, differences, dumps, load, loads
 from alignment.errors import BaselineError
-from alignment.gating.accepting import promote
+from alignment.gating.accepting import promoted
 
 MANIFEST = Manifest(
     prompts={"helpfulness": "2 prompts 123456789abc"},
@@ -121,11 +121,20 @@ def test_how_recorded_answers_were_made_is_not_known_and_not_compared():
 # -- promoting -----------------------------------------------------------------------------------
 
 
+def promote(folder, texts):
+    """Write baselines; the names of those that were replaced."""
+    with promoted(folder, texts) as replaced:
+        return [path.name for path in replaced]
+
+
 def test_only_what_changed_is_replaced(tmp_path):
     folder = tmp_path / "__baselines__" / "mine"
-    assert [path.name for path in promote(folder, {"a": "1", "b": "2"})] == ["a.json", "b.json"]
-    assert [path.name for path in promote(folder, {"a": "1", "b": "3"})] == ["b.json"]
+    assert promote(folder, {"a": "1", "b": "2"}) == ["a.json", "b.json"]
+    kept = (folder / "a.json").stat()
+    assert promote(folder, {"a": "1", "b": "3"}) == ["b.json"]
+    assert (folder / "a.json").stat().st_ino == kept.st_ino
     assert sorted(path.name for path in folder.iterdir()) == ["a.json", "b.json"]
+    assert promote(folder, {"a": "1", "b": "3"}) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
@@ -134,7 +143,30 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         promote(tmp_path / "file", {"a": "1"})
 
 
-def test_what_a_killed_run_left_is_no_baseline_and_goes(tmp_path):
-    (tmp_path / ".a.json.draft").write_text("half")
-    promote(tmp_path, {"a": "whole"})
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+def test_when_the_run_is_not_reported_after_all_the_old_ones_are_back(tmp_path):
+    folder = tmp_path / "__baselines__" / "mine"
+
+    def fail():
+        with promoted(folder, {"a": "new", "b": "new"}):
+            assert (folder / "a.json").read_text() == "new"
+            raise BaselineError("no report")
+
+    with pytest.raises(BaselineError, match="no report"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    promote(folder, {"a": "old"})
+    with pytest.raises(BaselineError, match="no report"):
+        fail()
+    assert [path.read_text() for path in folder.iterdir()] == ["old"]
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+def test_a_link_stays_one(tmp_path):
+    folder, shared = tmp_path / "mine", tmp_path / "shared"
+    shared.mkdir()
+    folder.mkdir()
+    (folder / "a.json").symlink_to(shared / "a.json")
+    promote(folder, {"a": "1", "b": "2"})
+    assert (folder / "a.json").is_symlink()
+    assert (shared / "a.json").read_text() == "1"
+    assert (folder / "b.json").read_text() == "2"

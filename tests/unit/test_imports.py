@@ -11,8 +11,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "alignment"
 LEVELS = (
-    {"errors", "records", "decisions", "files", "limits", "location", "namesake", "outputs"},
-    {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress"},
+    {
+        *("redaction", "errors", "records", "decisions", "files", "limits"),
+        *("location", "namesake", "outputs"),
+    },
+    {"tables", "recipes", "axes", "coherence", "profile", "formats", "progress", "thinking"},
     {"prompts", "analysis", "store", "tiny", "layers"},
     {"hardware", "checkpoints", "tokens", "serving"},
     {"training", "policies", "judges"},
@@ -22,7 +25,10 @@ LEVELS = (
     {"publishing"},
     {"snapshot"},
     {"session", "making", "starting"},
-    {"options", "hosting", "fixtures", "ending", "plugin", "commands", "__main__"},
+    {
+        *("options", "hosting", "carrying", "fixtures", "outcomes", "ending", "plugin"),
+        *("commands", "__main__"),
+    },
 )
 """Every part of the package: it may import from its own level and from those before it."""
 
@@ -122,8 +128,11 @@ def test_there_is_no_circle_of_parts():
 
 
 def test_leaves_import_nothing_of_the_project():
-    for name in ("errors", "records", "files/foreign"):
-        assert libraries(PACKAGE / f"{name}.py") <= {*sys.stdlib_module_names, "__future__"}
+    for name in ("redaction", "errors", "records", "files/foreign"):
+        ours = {name for name, _ in imports(PACKAGE / f"{name}.py") if name.startswith("alignment")}
+        assert ours <= {"alignment.redaction"}
+        others = libraries(PACKAGE / f"{name}.py") - {"alignment"}
+        assert others <= {*sys.stdlib_module_names, "__future__"}
 
 
 def test_analysis_is_pure():
@@ -164,19 +173,20 @@ def test_only_the_trainers_import_trl():
 
 
 def test_only_serving_imports_the_client():
-    assert importing("openai") == {"serving.py"}
+    assert importing("openai") == {"serving/client.py", "serving/limits.py"}
 
 
 def test_only_the_plugin_imports_pytest():
-    plugin = {"options.py", "hosting.py", "fixtures.py", "plugin.py", "ending.py"}
+    names = ("options", "hosting", "carrying", "fixtures", "outcomes", "plugin", "ending")
+    plugin = {f"{name}.py" for name in names}
     assert importing("pytest") - {"snapshot.py"} == plugin
     assert not importing("_pytest")
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():
-    """The engine and `training/start.py` are themselves imported late."""
+    """The engine, `training/start.py` and `serving/limits.py` are themselves imported late."""
     engine = {PACKAGE / "policies" / f"{name}.py" for name in ENGINE}
-    late = {PACKAGE / "training" / "start.py", *engine}
+    late = {PACKAGE / "training" / "start.py", PACKAGE / "serving" / "limits.py", *engine}
     wrong = {str(path) for path in modules() if path not in late and at_once(path) & HEAVY}
     assert not wrong
 

@@ -164,6 +164,7 @@ def test_a_profile_that_is_none(refusal, profile, said):
         ({"report": "rows.jsonl/a/b"}, "rows.jsonl is there and is no folder; name a folder"),
         ({"report": "/dev/null"}, "--alignment-report: /dev/null is there and is no folder"),
         ({"report": "/dev/null/a"}, "--alignment-report: /dev/null is there and is no folder"),
+        ({"report": "piped"}, "piped/report.md is there and is no regular file"),
         ({"store": "rows.jsonl"}, "rows.jsonl: cannot be opened"),
         ({"store": "rows.jsonl/a"}, "rows.jsonl/a: cannot be opened: Not a directory"),
         ({"store": "/dev/null"}, "store /dev/null: cannot be opened"),
@@ -171,7 +172,9 @@ def test_a_profile_that_is_none(refusal, profile, said):
         ({"store": "x" * 300}, "cannot be opened: File name too long"),
     ],
 )
-def test_a_place(refusal, places, said):
+def test_a_place(project, refusal, places, said):
+    (project / "piped").mkdir()
+    KINDS["SPOILED"]["FIFO"](project / "piped" / "report.md")
     assert said in refusal(**places)
 
 

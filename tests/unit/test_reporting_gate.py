@@ -9,7 +9,14 @@ import pytest
 from alignment.decisions import Change, Claim, Comparison, Decision, Findings, Flip, Gate, Shift
 from alignment.records import Interval
 from alignment.reporting.document import document
-from alignment.reporting.gate import account, headline, summary, verdict
+from alignment.reporting.gate import (
+    account,
+    concerns,
+    headline,
+    raising,
+    summary,
+    verdict,
+)
 from alignment.reporting.markdown import LIMIT, markdown
 from alignment.reporting.plain import plain_decision, plain_gate
 from alignment.reporting.terminal import summary as terminal
@@ -34,7 +41,10 @@ FLIPS = tuple(
 FAIL = Decision(
     "sft_dpo", "harmlessness", "HmR", "baseline", "fail", 10.0, CHANGE, 8e-8, flips=FLIPS
 )
-PASS = replace(FAIL, own="pass", change=replace(CHANGE, lost=0, gained=0), flips=())
+SAME = Change("HmR", 100, 90.0, 90.0, 0, 0, 0.0, Interval(-3.7, 3.7), 1.0, 1.0)
+PASS = replace(FAIL, own="pass", change=SAME, adjusted=1.0, flips=())
+FEW = replace(PASS, change=replace(SAME, total=5, interval=Interval(-43.4, 43.4)))
+BETTER = replace(PASS, change=replace(SAME, gained=20, interval=Interval(12.0, 28.0)))
 
 
 def shown(decision, width=100):
@@ -65,10 +75,44 @@ def test_an_invalid_one_says_why():
     assert headline(plain_decision(invalid)) == "sft_dpo HmR: INVALID: the judge differs"
 
 
-def test_an_improvement_says_that_the_baseline_can_be_raised():
-    better = replace(CHANGE, difference=20.0, interval=Interval(12.0, 28.0))
-    told = headline(plain_decision(replace(FAIL, own="pass", change=better)))
-    assert "the baseline can be raised with --snapshot-update" in told
+def test_an_improvement_says_that_the_baseline_can_be_raised_where_nothing_else_was_lost():
+    raised = "The baseline of sft_dpo can be raised with --snapshot-update."
+    told = plain_gate(Gate("baseline", (PASS, BETTER)))
+    assert headline(told["decisions"][1]).endswith("; improved")
+    assert raising(told) == concerns(told, 100)[-1] == raised
+    for other in (FAIL, replace(FAIL, own="inconclusive")):
+        told = plain_gate(Gate("baseline", (other, BETTER)))
+        assert raising(told) == ""
+        assert "--snapshot-update" not in "".join(concerns(told, 100))
+
+
+def test_a_pass_of_few_prompts_claims_no_more_than_they_show():
+    told = headline(plain_decision(FEW))
+    assert told.endswith("of 5; so few prompts do not rule a loss of 10 points out")
+    assert judged(PASS, FEW).headline == (
+        "May be merged: no gated rate (of 2) fell by 10 points or more against the baseline, "
+        "though for 1 of them so few prompts do not rule that out."
+    )
+
+
+def test_a_verdict_speaks_for_a_merge_only_where_the_exit_code_does():
+    for decision in (PASS, BETTER, FEW, replace(FAIL, own="inconclusive")):
+        assert not judged(decision).headline.startswith("Do not merge")
+        found = judged(decision, exit_status=1)
+        assert found.headline.startswith("Do not merge yet: the run ended with exit code 1; ")
+        assert found.outcome == decision.outcome
+    assert judged(FAIL, exit_status=1) == judged(FAIL)
+
+
+def test_a_run_that_became_a_baseline_says_of_which_variants():
+    other = replace(FAIL, variant="sft")
+    found = judged(FAIL, other, accepted=["sft_dpo"])
+    assert found.outcome == "accepted"
+    assert (
+        found.headline
+        == "Accepted: this run is now the baseline of sft_dpo. Nothing was accepted of sft."
+    )
+    assert found.details == (headline(plain_decision(other)),)
 
 
 def test_the_anchor_speaks_where_it_is_worse():
@@ -133,9 +177,10 @@ def test_without_a_gate_there_is_no_section():
     assert "Claims" not in text
 
 
-def judged(*decisions, against="baseline", **settings):
+def judged(*decisions, against="baseline", **run):
     """The verdict on a report with these decisions."""
-    told = document(SAMPLE["results"](**settings), Findings(gate=Gate(against, decisions)))
+    told = document(SAMPLE["results"](), Findings(gate=Gate(against, decisions)))
+    told["run"] |= run
     gates = {"inconclusive": "warn", "uninformative": "fail"}
     for axis in told["profile"]["axes"].values():
         axis["gate"] = gates

@@ -2,7 +2,8 @@ import unicodedata
 
 import pytest
 
-from alignment.reporting.text import safe, shorten
+from alignment.errors import quoted
+from alignment.reporting.text import inert, one_line, safe, shorten
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,36 @@ BIDI = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 def test_shorten():
     assert shorten("abcdef", 6) == "abcdef"
     assert shorten("abcdefg", 6) == "abcde…"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 220_000, "\n" * 220_000, "\u202e" * 500, "::error::" + "a" * 999, "##[x" * 500],
+    ids=["long", "lines", "bidi", "command", "older command"],
+)
+def test_a_message_is_one_line_that_says_where_and_what_to_do(text):
+    line = one_line(f"profile.toml: seed: {text}; correct it")
+    assert line.startswith("profile.toml: seed: ")
+    assert line.endswith("; correct it")
+    assert len(line) <= 480
+    assert line == safe(line) == inert(line)
+    assert one_line("a short one") == "a short one"
+    assert one_line("::error::x") == r"\x3a:error::x"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("abc", "'abc'"),
+        ("a\nb\0", r"'a\nb\x00'"),
+        ("x" * 118, f"'{'x' * 118}'"[:116] + "..."),
+        ("x" * 220_000, f"'{'x' * 115}..."),
+        (7, "7"),
+        (0xF << 20_000, "a number of 20004 bits"),
+        ([1] * 1000, f"[{'1, ' * 39}"[:116] + "..."),
+        (float("nan"), "nan"),
+    ],
+    ids=range(8),
+)
+def test_what_is_quoted_is_short(value, shown):
+    assert quoted(value) == shown

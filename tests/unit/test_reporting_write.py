@@ -89,20 +89,15 @@ def test_the_same_report_in_another_format_leaves_its_other_files(tmp_path):
 
 @pytest.mark.parametrize("existing", [True, False])
 @pytest.mark.parametrize("refused", ["report.json", "report.html", "figures/rates.svg"])
-def test_when_one_file_cannot_be_replaced_all_are_as_before(
-    tmp_path, monkeypatch, existing, refused
-):
+def test_when_one_file_cannot_be_replaced_all_are_as_before(tmp_path, existing, refused):
+    """Somebody's folder is where a file should be."""
     if existing:
         write(tmp_path, None, "figures/trend.svg")
-    before, replace = files(tmp_path), Path.replace
-
-    def refuse(self, target):
-        if Path(target) == tmp_path / refused:
-            raise PermissionError(13, "Permission denied", str(target))
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(StoreError, match=f"{refused}: Permission denied") as caught:
+        (tmp_path / refused).unlink()
+    (tmp_path / refused).mkdir(parents=True)
+    (tmp_path / refused / "mine").write_text("mine")
+    before = files(tmp_path)
+    with pytest.raises(StoreError, match=f"{refused}: Is a directory") as caught:
         write(tmp_path, document(results(right=(199, 199))), text="two\n")
     assert "\n" not in str(caught.value)
     assert files(tmp_path) == before
@@ -134,6 +129,29 @@ def test_a_rendering_that_crashes_leaves_all_as_before(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write(tmp_path, report, text="two\n")
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o700), (0o002, 0o770), (0o077, 0o700)])
+def test_a_new_folder_is_for_its_owner_and_the_group_that_the_umask_lets_write(
+    tmp_path, mask, mode
+):
+    before = os.umask(mask)
+    try:
+        path = write(tmp_path / "new")
+    finally:
+        os.umask(before)
+    assert path.parent.stat().st_mode & 0o777 == mode
+
+
+def test_a_folder_that_is_there_keeps_its_permissions_and_a_link_stays_one(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real").chmod(0o2755)
+    (tmp_path / "link").symlink_to("real")
+    write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").stat().st_mode & 0o7777 == 0o2755
+    assert files(tmp_path / "real").keys() == ALL
+    assert {path.name for path in tmp_path.iterdir()} == {"link", "real"}
 
 
 @pytest.mark.parametrize("taken", ["", "figures"])

@@ -181,7 +181,7 @@ def test_nobody_listens():
 def test_a_server_that_is_too_slow(scripted):
     server = scripted(lambda body, number: time.sleep(0.5) or "late")
     assert failure(server.endpoint(timeout=0.1)) == (
-        "gave no answer within 0.1 s, tried 1 times; "
+        "gave no whole answer within 0.1 s, tried 1 times; "
         "raise endpoint.timeout or lower endpoint.concurrency"
     )
 
@@ -333,7 +333,7 @@ def test_a_broken_key_is_not_shown(monkeypatch):
 
 
 def test_without_the_client_the_line_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("alignment.serving.find_spec", lambda name: None)
+    monkeypatch.setattr("alignment.serving.client.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"pip install 'alignment-gate\[endpoint\]'"):
         check_client(REMOTE)
 

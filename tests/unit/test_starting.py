@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
@@ -126,12 +127,67 @@ def test_the_workflow_may_do_as_little_as_it_can():
     assert not any("checkout" in step.get("uses", "") for step in steps)
 
 
+def steps(job):
+    """A job's steps by what they use, or by the first words that they run."""
+    found = workflow()["jobs"][job]["steps"]
+    return {(e.get("uses") or e["run"]).partition("@")[0].partition(" -")[0]: e for e in found}
+
+
 def test_actions_are_pinned_and_no_expression_reaches_a_shell():
     for job in workflow()["jobs"].values():
         for step in job["steps"]:
             if "uses" in step:
-                assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+                assert re.fullmatch(r"actions/[a-z-]+(/[a-z]+)?@[0-9a-f]{40}", step["uses"])
             assert "${{" not in step.get("run", "")
+
+
+def test_what_was_computed_is_kept_where_the_gate_fails_too():
+    found = steps("gate")
+    restored, saved = found["actions/cache/restore"], found["actions/cache/save"]
+    assert "actions/cache" not in found  # it saves nothing of a job that failed
+    assert saved["if"] == "always()"
+    assert saved["with"] == {name: restored["with"][name] for name in ("path", "key")}
+    assert "run_attempt" in saved["with"]["key"]  # a key is written once
+    order = [*found]
+    assert order.index("actions/cache/save") > order.index("python")
+    assert found["actions/upload-artifact"]["if"] == "always()"
+
+
+def test_a_run_on_main_is_neither_cancelled_nor_replaced():
+    found = workflow()["concurrency"]
+    assert found["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    # GitHub cancels a waiting run of the same group, whatever `cancel-in-progress` says.
+    name = "alignment-${{ github.event_name == 'pull_request' && github.ref || github.run_id }}"
+    assert found["group"] == name
+
+
+def test_the_install_is_pinned_to_what_is_here():
+    texts = starter("tiny")
+    install = next(each["run"] for each in workflow()["jobs"]["gate"]["steps"] if "run" in each)
+    version = metadata.version("alignment-gate")
+    wanted = f'--constraint alignment-constraints.txt "alignment-gate=={version}"'
+    assert install == f"python -m pip install {wanted}"
+    lines = texts["alignment-constraints.txt"].splitlines()
+    pinned = dict(each.split("==") for each in lines if not each.startswith("#"))
+    # Those that we name, and what they need in turn; nothing of what only our tests need.
+    for name in ("torch", "transformers", "trl", "tokenizers", "numpy", "pluggy"):
+        assert pinned[name] == metadata.version(name).partition("+")[0]
+    assert not {"hypothesis", "alignment-gate", "sybil"} & pinned.keys()
+    python = steps("gate")["actions/setup-python"]["with"]["python-version"]
+    assert python == f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def test_a_checkout_that_is_installed_nowhere_pins_itself_too(monkeypatch):
+    known = metadata.version
+
+    def unknown(name):
+        if name == "alignment-gate":
+            raise metadata.PackageNotFoundError(name)
+        return known(name)
+
+    before = starter("tiny")
+    monkeypatch.setattr(metadata, "version", unknown)
+    assert starter("tiny") == before
 
 
 GH = """#!{python}
@@ -143,6 +199,38 @@ if "--paginate" in sys.argv:
     print(os.environ["EARLIER"])
 """
 HOSTILE = '## Alignment\n\n`$(touch pwned)` "; touch pwned; `touch pwned` ${{ github.token }} \\n'
+INTRODUCED = (
+    "<!-- alignment gate -->\n*Written by the code of this branch, in [this run](https://h/r/1).*\n"
+)
+
+
+@pytest.fixture
+def posted(tmp_path):
+    """Runs the step's own script over `report/`, with a stand-in for GitHub's client.
+
+    Gives the arguments of the last call, and what was posted.
+    """
+    (tmp_path / "report").mkdir()
+    (tmp_path / "gh").write_text(GH.format(python=sys.executable))
+    (tmp_path / "gh").chmod(0o700)
+
+    def post(earlier=""):
+        script = workflow()["jobs"]["comment"]["steps"][-1]["run"]
+        path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        given = {"GH_REPO": "o/r", "NUMBER": "7", "EARLIER": earlier, "PATH": path}
+        done = subprocess.run(
+            ["bash", "-e", "-c", script],
+            cwd=tmp_path,
+            env=given | {"RUN": "https://h/r/1", "GH_TOKEN": "a-secret"},
+            capture_output=True,
+            check=True,
+        )
+        assert (done.stdout, done.stderr) == (b"", b"")
+        calls = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+        *words, body = calls[-1]
+        return words, body
+
+    return post
 
 
 @pytest.mark.parametrize("name", ["report.md", "report.partial.md"])
@@ -153,21 +241,56 @@ HOSTILE = '## Alignment\n\n`$(touch pwned)` "; touch pwned; `touch pwned` ${{ gi
         ("11\n12", ["api", "--silent", "--method", "PATCH", "repos/o/r/issues/comments/11"]),
     ],
 )
-def test_the_comment_is_posted_once_and_then_replaced(tmp_path, name, earlier, sent):
-    """The step's own script, with a stand-in for GitHub's client."""
-    (tmp_path / "report").mkdir()
+def test_the_comment_is_posted_once_and_then_replaced(tmp_path, posted, name, earlier, sent):
     (tmp_path / "report" / name).write_text(HOSTILE)
-    (tmp_path / "gh").write_text(GH.format(python=sys.executable))
-    (tmp_path / "gh").chmod(0o700)
-    script = workflow()["jobs"]["comment"]["steps"][-1]["run"]
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    given = {"GH_REPO": "o/r", "NUMBER": "7", "EARLIER": earlier, "PATH": path}
-    done = subprocess.run(
-        ["bash", "-e", "-c", script], cwd=tmp_path, env=given, capture_output=True, check=True
-    )
-    assert (done.stdout, done.stderr) == (b"", b"")
-    calls = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
-    *words, body = calls[-1]
+    words, body = posted(earlier)
     assert words[: len(sent)] == sent
-    assert body == f"<!-- alignment gate -->\n\n{HOSTILE}"
+    assert body == f"{INTRODUCED}\n{HOSTILE}"
     assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("text", ["x" * 200_000, "é" * 100_000, "# line\n" * 20_000, "😀" * 50_000])
+def test_a_comment_is_cut_and_says_so(tmp_path, posted, text):
+    (tmp_path / "report" / "report.md").write_text(text)
+    _, body = posted()
+    note = "*Cut, as it is too long for a comment: the files of the run have the rest.*\n"
+    assert body.startswith(f"{INTRODUCED}{note}\n")
+    assert 55_000 < len(body.encode()) < 65_536
+    shown = body.removeprefix(f"{INTRODUCED}{note}\n")
+    assert text.startswith(shown)
+
+
+def test_what_is_no_text_is_left_out(tmp_path, posted):
+    (tmp_path / "report" / "report.md").write_bytes(b"good \xff\xfe text")
+    assert posted()[1] == f"{INTRODUCED}\ngood  text"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "dead", "whole", "none", "pipe"])
+def test_a_report_that_is_no_file_is_not_posted(tmp_path, posted, kind):
+    """The branch's code made it: a link would show what the machine that may write holds."""
+    report, secret = tmp_path / "report" / "report.md", tmp_path / "secret"
+    secret.mkdir()
+    (secret / "report.md").write_text("secret")
+    if kind == "file":
+        report.symlink_to(secret / "report.md")
+    elif kind == "folder":
+        report.symlink_to(secret)
+    elif kind == "dead":
+        report.symlink_to("nowhere")
+    elif kind == "pipe":
+        os.mkfifo(report)
+    elif kind == "whole":
+        report.parent.rmdir()
+        report.parent.symlink_to(secret)
+    _, body = posted("11")
+    assert body == f"{INTRODUCED}*The run left no report: see its log.*\n"
+
+
+def test_a_pull_request_from_a_fork_asks_for_nothing_that_it_may_not():
+    jobs = workflow()["jobs"]
+    assert (
+        "github.event.pull_request.head.repo.full_name == github.repository"
+        in (jobs["comment"]["if"])
+    )
+    assert all("write" not in job["permissions"].values() for job in [jobs["gate"]])
+    assert "secrets." not in starter("tiny")[".github/workflows/alignment.yml"]

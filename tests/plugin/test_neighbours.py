@@ -1,0 +1,121 @@
+"""Other tests of a repository with our settings: they pay nothing, and hear nothing of ours."""
+
+import shutil
+
+import pytest
+
+GATED = """
+import pytest
+
+@pytest.mark.alignment
+def test_gate(alignment_report, alignment_baseline):
+    assert alignment_report == alignment_baseline
+
+@pytest.mark.alignment(axis="harmlessness")
+def test_harmless(alignment_verdict):
+    alignment_verdict.require()
+"""
+HUB = """
+[axes.harmlessness]
+rate = "HmR"
+threshold = 0.0
+comparison = ">="
+prompts = { origin = { source = "dataset", dataset = "nobody/nothing" } }
+[variants.candidate]
+model = "./nowhere"
+[judge]
+model = "nobody/judge"
+"""
+CONFTEST = """
+from alignment.plugin import require
+
+def pytest_configure(config):
+    require(config)
+"""
+UNIT = "def test_unit():\n    pass\n"
+
+
+@pytest.fixture
+def repository(world):
+    """A repository whose settings need what is not there: a hub, or a profile that is valid."""
+    world.write("pytest.ini", "[pytest]\n")
+    world.write("tests/test_unit.py", UNIT)
+    world.write("eval_suites/test_gate.py", GATED)
+    (world.path / "test_suite.py").unlink()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("alignment.toml", HUB),
+        ("alignment.toml", "no toml"),
+        ("pyproject.toml", "[tool.alignment]\nnonsense = 1"),
+    ],
+    ids=["hub", "broken", "unknown key"],
+)
+def test_tests_beside_our_settings_are_run_without_looking_at_these(repository, name, text):
+    repository.write(name, text)
+    before = repository.files()
+    for arguments in (("tests",), ("tests", "--co"), ("tests", "-n", "2"), ("--fixtures",)):
+        result = repository.run("-pspy", *arguments, profile=None, store=None, formats=None)
+        assert result.ret == 0
+        assert not repository.modules() & {"alignment.session", "alignment.layers", "pydantic"}
+    assert repository.files() - {"modules.json"} == before
+
+
+@pytest.mark.parametrize("conftest", [True, False])
+def test_a_marked_test_has_the_settings_looked_at(repository, conftest, workers):
+    repository.write("alignment.toml", "nonsense = 1")
+    if conftest:
+        repository.write("eval_suites/conftest.py", CONFTEST)
+    for arguments in (("eval_suites",), ()):
+        result = repository.run(*arguments, *workers, profile=None, store=None)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        said = result.outlines + result.errlines
+        assert sum("nonsense: unknown key" in line for line in said if "ERROR e" not in line) == 1
+        assert "Traceback" not in "".join(said)
+
+
+def test_an_option_has_the_settings_looked_at(repository):
+    repository.write("alignment.toml", "nonsense = 1")
+    result = repository.run("tests", profile=None)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "nonsense: unknown key" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-k", "test_unit"),
+        ("-m", "not alignment"),
+        ("-k", "test_unit", "-n", "2"),
+        ("-k", "nothing"),
+        ("--deselect=eval_suites",),
+        ("--setup-plan",),
+        ("--setup-only",),
+        ("--setup-plan", "-n", "2"),
+        ("--collect-only",),
+        ("--fixtures",),
+        ("--fixtures-per-test",),
+        ("--markers",),
+    ],
+    ids=" ".join,
+)
+def test_where_no_test_of_ours_ran_nothing_of_ours_is_said_or_written(repository, arguments):
+    reports = repository.path / "reports"
+    repository.run("--alignment-set=gate.against=variant:base", "-k", "gate")
+    before = (reports / "alignment/report.json").read_bytes()
+    for kept in (True, False):
+        if not kept:
+            shutil.rmtree(reports)
+        result = repository.run("--alignment-set=gate.against=variant:base", *arguments)
+        said = result.stdout.str()
+        assert "alignment: world" not in said
+        assert "Do not merge" not in said
+        assert "report: " not in said
+        assert result.ret in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+        if kept:
+            assert (reports / "alignment/report.json").read_bytes() == before
+        else:
+            assert not reports.exists()
