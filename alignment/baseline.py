@@ -49,6 +49,8 @@ class Row(_Record):
     score: Annotated[float, Field(allow_inf_nan=False)]
     passed: bool
     anchor: bool
+    degenerate: str | None = None
+    """The kind of a response that is no answer at all."""
     response: str | None = None
 
 
@@ -148,8 +150,9 @@ def _body(baseline: Baseline) -> dict[str, Any]:
     body = baseline.model_dump(mode="json")
     for rows in body["cases"].values():
         for row in rows.values():
-            if row["response"] is None:
-                del row["response"]
+            for name in ("degenerate", "response"):
+                if row[name] is None:
+                    del row[name]
     return body
 
 
@@ -169,6 +172,11 @@ def _item(value: Any, depth: int) -> str:
     if isinstance(value, dict | list):
         return _rendered(value, depth + 1)
     return json.dumps(value, allow_nan=False)
+
+
+def storable(text: str) -> str:
+    """Without lone surrogates: some tokenizers decode to them, and JSON readers refuse them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 # -- comparing ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from alignment.decisions import ABOVE, BEST
 from alignment.errors import quoted
 from alignment.recipes import Judge, Variant, is_hub_id
+from alignment.records import Criterion
 
 if TYPE_CHECKING:
     from alignment.profile import Profile
@@ -21,7 +22,7 @@ def check(profile: Profile) -> None:
     """Raise ValueError, one line that begins with the key, for the first thing that cannot be."""
     for rule in (
         *(_named, _parents, _claimed, _distinct, _gated, _decoded),
-        *(_judged, _pinned, _reachable),
+        *(_judged, _decidable, _pinned, _reachable),
     ):
         rule(profile)
 
@@ -111,6 +112,35 @@ def _judged(profile: Profile) -> None:
         for axis in judge.axes:
             if axis not in profile.axes:
                 raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
+
+
+def _decidable(profile: Profile) -> None:
+    """A criterion that no score meets, or that every score does, decides nothing."""
+    bars: list[tuple[str, Judge, Criterion]] = [
+        (f"axes.{name}", profile.judge, axis.criterion) for name, axis in profile.axes.items()
+    ]
+    bars += [
+        (f"judges.{other}.axes.{name}", judge, bar.criterion)
+        for other, judge in profile.judges.items()
+        for name, bar in judge.axes.items()
+    ]
+    for where, judge, criterion in bars:
+        if criterion.dimension not in judge.dimensions:
+            continue  # told with what the judge gives
+        span = judge.span(criterion.dimension)
+        if span is None:
+            continue
+        low, high = span
+        # A probability hardly ever is 0 or 1: at the bounds nearly all pass, or nearly none.
+        between = judge.activation is None or low < criterion.threshold < high
+        if between and criterion.met_by(high) and not criterion.met_by(low):
+            continue
+        who = "every" if criterion.threshold <= low else "no"
+        costs = ", as sign = -1 negates them" if high == 0 else ""
+        raise ValueError(
+            f"{where}.threshold: `{criterion}` decides nothing, {who} response meets it: the "
+            f"judge's scores lie between {low:g} and {high:g}{costs}"
+        )
 
 
 def _pinned(profile: Profile) -> None:

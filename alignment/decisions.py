@@ -24,7 +24,9 @@ ACCEPT = '--snapshot-update --alignment-reason "why"'
 class PairedVerdict:
     """One prompt before and after: verdicts, and scores in the judge's unit.
 
-    `cluster` is shared by prompts of one dialogue, which are not independent evidence.
+    `cluster` is shared by prompts of one dialogue, which are not independent evidence. A response
+    that is no answer at all has its kind (`empty`, `echo`, ...) in `degenerate_before` or
+    `degenerate_after`; None also where nobody knows.
     """
 
     prompt: str
@@ -33,6 +35,8 @@ class PairedVerdict:
     after: bool
     score_before: float
     score_after: float
+    degenerate_before: str | None = None
+    degenerate_after: str | None = None
 
     @property
     def flip(self) -> int:
@@ -89,6 +93,16 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
+class Degenerate:
+    """Most responses of one side are no answers: `after` of `total`, by `kinds`; `before` were."""
+
+    before: int
+    after: int
+    total: int
+    kinds: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The gate's word on one variant and axis.
 
@@ -96,7 +110,8 @@ class Decision:
     None where nothing could be compared; `reasons` then says why, one sentence each. `adjusted` is
     `change.p_worse` after Holm's correction. `needed` is how many prompts of this kind would
     decide an inconclusive case (None: no number would). `flips` lists the flipped prompts, worst
-    first. `anchor` is the same question asked of the cumulative change since the anchor.
+    first. `degenerate` is there where most responses are: such a rate never passes. `anchor` is the
+    same question asked of the cumulative change since the anchor.
     """
 
     variant: str
@@ -110,6 +125,7 @@ class Decision:
     needed: int | None = None
     reasons: tuple[str, ...] = ()
     flips: tuple[Flip, ...] = ()
+    degenerate: Degenerate | None = None
     anchor: Decision | None = None
 
     @property
@@ -124,8 +140,9 @@ class Gate:
 
     `decisions` by variant and axis; `shifts` by variant: CAS and the mean scores, reported and not
     tested; `drifts` by variant where a baseline was scored anew: what the judge alone did, as
-    shifts by rate (the decisions then say what the model did). `plan` is one sentence on what
-    these prompts can show.
+    shifts by rate (the decisions then say what the model did). `plan` is one sentence on what these
+    prompts can show. `unchanged` has the variants that give every answer that their baseline
+    stores, byte for byte, and are not known to be the same model.
     """
 
     against: str
@@ -133,6 +150,7 @@ class Gate:
     shifts: Mapping[str, tuple[Shift, ...]] = field(default_factory=dict)
     drifts: Mapping[str, Mapping[str, Shift]] = field(default_factory=dict)
     plan: str = ""
+    unchanged: tuple[str, ...] = ()
 
 
 def worst(*outcomes: Outcome) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 from alignment.errors import StoreError
 from alignment.reporting import gate
 from alignment.reporting.markdown import markdown
-from alignment.reporting.remarks import remarks
+from alignment.reporting.remarks import FIRST, remarks
 from alignment.reporting.text import safe
 
 MOST = 10
@@ -34,7 +34,7 @@ def workflow_commands(document: Mapping[str, Any]) -> list[str]:
     told += [
         ("warning", f"alignment: {label.lower()}", sentence)
         for label, sentence in remarks(document, safe)
-        if label in {"INCOMPLETE", "LIMITED"}
+        if label in {"INCOMPLETE", "LIMITED", *FIRST}
     ]
     if len(told) > MOST:
         more = f"{len(told) - MOST + 1} more in the report"

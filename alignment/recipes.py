@@ -277,9 +277,10 @@ class Judge(Recipe):
     """Dimension -> output, for a reward model with several (`model` only); each axis names its
     `dimension`."""
     activation: Literal["softmax", "sigmoid"] | None = None
-    """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities."""
+    """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities. One
+    output takes `sigmoid`: `softmax` would make 1 of it, whatever is judged."""
     max_length: Tokens = 512
-    """Tokens of prompt and response; longer dialogues lose their beginning."""
+    """Tokens of prompt and response; longer ones lose their beginning, a pair its prompt's."""
     batch_tokens: Count | None = None
     """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
 
@@ -295,7 +296,26 @@ class Judge(Recipe):
             raise ValueError("a judge's last stage needs trainer 'reward'")
         if self.outputs and self.model is None:
             raise ValueError("`outputs` belong to a judge with `model`")
+        self._check_outputs()
         return self
+
+    def _check_outputs(self) -> None:
+        """Outputs that cannot be what was meant. Raises ValueError."""
+        if self.activation is not None and not (self.model or self.stages):
+            raise ValueError("`activation` belongs to a judge with `model` or `stages`")
+        if self.activation == "softmax" and not self.outputs:
+            raise ValueError(
+                "`activation = 'softmax'` needs `outputs` that name classes; over one output it "
+                "gives every response 1.0: 'sigmoid' is meant"
+            )
+        names: dict[int, str] = {}
+        for name, output in self.outputs.items():
+            other = names.setdefault(output.index, name)
+            if other != name:
+                raise ValueError(
+                    f"`outputs`: {other!r} and {name!r} are both output {output.index}; name it "
+                    f"once, several axes may share a dimension"
+                )
 
     @property
     def dimensions(self) -> dict[str, Output]:
@@ -306,8 +326,22 @@ class Judge(Recipe):
 
     @property
     def named(self) -> int:
-        """How many outputs a model must have for the named ones; 0 where none is named."""
-        return max((each.index + 1 for each in self.outputs.values()), default=0)
+        """How many outputs a model must have for the named ones; 0 where none is named.
+
+        A softmax needs two: it is over all classes, however few are named.
+        """
+        classes = 2 if self.activation == "softmax" else 0
+        return max((classes, *(each.index + 1 for each in self.outputs.values())))
+
+    def span(self, dimension: str) -> tuple[float, float] | None:
+        """The lowest and the highest score of a dimension; None where there are no bounds."""
+        if self.keywords:
+            return 0.0, 1.0
+        if self.endpoint is not None:
+            return float(self.endpoint.scale[0]), float(self.endpoint.scale[1])
+        if self.activation is None:
+            return None
+        return (0.0, 1.0) if self.dimensions[dimension].sign == 1 else (-1.0, 0.0)
 
 
 class Bar(Table):

@@ -276,6 +276,11 @@ def check_outputs(what: str, there: int, named: int) -> None:
             f"{what}: has {there} outputs; a reward model with one is required, or judge.outputs "
             f"that name them"
         )
+    if named > there == 1:
+        raise ModelError(
+            f"{what}: has one output, judge.outputs and judge.activation need {named}; for a "
+            f"softmax over one, which is always 1, activation = 'sigmoid' is meant"
+        )
     if named > there:
         raise ModelError(f"{what}: has {there} outputs; judge.outputs names number {named - 1}")
 

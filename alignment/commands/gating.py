@@ -65,6 +65,7 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
     from alignment.gating.reports import compare, side  # noqa: PLC0415
     from alignment.reporting import gate, jsontext  # noqa: PLC0415
     from alignment.reporting.plain import plain_gate  # noqa: PLC0415
+    from alignment.reporting.text import safe  # noqa: PLC0415
 
     found = compare(side(options.before, options.report), side(options.after, options.report))
     outcome = worst(*(each.outcome for each in found.decisions))
@@ -74,6 +75,8 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
         yield jsontext.dumps(told | {"outcome": outcome}).rstrip()
         return
     width = shutil.get_terminal_size().columns
+    for variant in told["unchanged"]:
+        yield f"every answer of {safe(variant)} equals that of the other side, byte for byte"
     yield from gate.summary(told, width)[1:]
     yield from gate.concerns(told, width)
 

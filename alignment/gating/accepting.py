@@ -6,22 +6,17 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-from alignment import opening
-from alignment.baseline import Baseline, Probe, Row, dumps, path_of
+from alignment.baseline import Baseline, Probe, Row, dumps, path_of, storable
 from alignment.decisions import ACCEPT
 from alignment.errors import BaselineError
 from alignment.files.sets import Replacement, recover, replacing
 from alignment.gating.coverage import lacking
 from alignment.gating.keeper import Found, Gatekeeper
-from alignment.gating.manifests import manifest
+from alignment.gating.manifests import manifest, model_of
 from alignment.pipeline import Study
 from alignment.policies.null import answer
-from alignment.recipes import Variant
 from alignment.records import Case
-from alignment.serving import said
-from alignment.training import models
 
 PROBES = 5
 """Prompts per axis whose null answers every judge of a baseline must score alike."""
@@ -52,7 +47,7 @@ def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
         variant=variant,
         reason=kept.reason if kept else reason,
         manifest=manifest(study, variant),
-        model=_model(study, variant),
+        model=model_of(study, variant),
         probe=_probe(study),
         cases={axis: _rows(study, cases, axis, kept) for axis in study.profile.axes},
     )
@@ -69,11 +64,16 @@ def _refuse(keeper: Gatekeeper, variant: str, found: Found) -> None:
         told = "; ".join(differing.values())
         raise BaselineError(f"{variant!r} cannot be compared with its anchor: {told}; {_REMEDY}")
     for (name, _), decision in keeper.since_anchor.items():
-        if name == variant and decision.own == "fail" and decision.change is not None:
-            raise BaselineError(
-                f"{variant!r} lost {-decision.change.difference:.1f} points of {decision.rate} "
-                f"since its anchor, margin {decision.margin:g}; {_REMEDY}"
-            )
+        if name != variant or decision.own != "fail" or decision.change is None:
+            continue
+        broken = decision.degenerate
+        told = (
+            f"lost {-decision.change.difference:.1f} points of {decision.rate} since its anchor, "
+            f"margin {decision.margin:g}"
+            if broken is None
+            else f"gave {broken.after} degenerate responses of {broken.total} on {decision.axis}"
+        )
+        raise BaselineError(f"{variant!r} {told}; {_REMEDY}")
 
 
 def _rows(study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None) -> dict[str, Row]:
@@ -85,31 +85,12 @@ def _rows(study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None)
             passed=case.passed,
             # One that had no score when it was anchored is anchored now.
             anchor=anchors[id_].anchor if (id_ := case.prompt.id) in anchors else case.passed,
-            response=_storable(case.response.text) if wordy and case.response else None,
+            degenerate=case.degenerate,
+            response=storable(case.response.text) if wordy and case.response else None,
         )
         for case in sorted(cases, key=lambda case: case.prompt.id)
         if case.prompt.axis == axis
     }
-
-
-def _storable(text: str) -> str:
-    """Without lone surrogates: some tokenizers decode to them, and JSON readers refuse them."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _model(study: Study, variant: str) -> dict[str, Any]:
-    recipe = models.recipe_of(study.profile, variant)
-    if isinstance(recipe, Variant) and recipe.null:
-        return {"null": recipe.null}
-    if recipe.endpoint is not None:
-        identity = opening.policy_identity(study.shop, variant)
-        return {"endpoint": recipe.endpoint.model, "served": said(study.store, identity)}
-    if recipe.recorded:
-        return {"recorded": True}
-    told = {"weights": models.make(study.shop, variant).identity}
-    if recipe.stages:
-        told["recipe"] = models.recipe_identity(study.shop, variant)
-    return told
 
 
 def _probe(study: Study) -> tuple[Probe, ...]:

@@ -17,7 +17,17 @@ from alignment.baseline import Baseline
 from alignment.decisions import ACCEPT, Change, Decision, Gate, PairedVerdict, Shift
 from alignment.errors import AlignmentError, BaselineError
 from alignment.gating.coverage import lacking
-from alignment.gating.manifests import SIDES, manifest
+from alignment.gating.manifests import SIDES, manifest, model_of
+from alignment.gating.sides import (
+    Earlier,
+    Side,
+    kind_of,
+    known,
+    of_cases,
+    of_rows,
+    paired,
+    unchanged,
+)
 from alignment.hardware import versions
 from alignment.pipeline import Study
 from alignment.records import Case, Interval
@@ -29,9 +39,6 @@ _FLIPS = 0.2
 
 Found = Baseline | str
 """A baseline, or the sentence that says why there is none."""
-
-Side = tuple[Mapping[str, tuple[bool, float]], tuple[str, ...]]
-"""Prompt id -> (verdict, score) of the other side, and what forbids comparing with it."""
 
 
 class Gatekeeper:
@@ -75,6 +82,7 @@ class Gatekeeper:
             decisions=found,
             shifts={v: self._shifts(v, evidence) for v in self.profile.gated()},
             drifts=self._drifts,
+            unchanged=tuple(v for v in self.profile.gated() if self._unchanged(v)),
             plan=self._plan(found),
         )
 
@@ -156,7 +164,7 @@ class Gatekeeper:
         invalid = invalid or self._lacking(variant, axis, len(rows), len(own))
         if invalid:
             return rules.Evidence(invalid=invalid)
-        return rules.Evidence(_paired(rows, own), informative=self._informative[axis])
+        return rules.Evidence(paired(rows, own), informative=self._informative[axis])
 
     def _lacking(self, variant: str, axis: str, before: int, after: int) -> tuple[str, ...]:
         """What forbids a comparison in which so many responses have a score, before and after."""
@@ -179,8 +187,7 @@ class Gatekeeper:
         otherwise = self._asked_otherwise(variant, reference)
         if otherwise:
             return {}, otherwise
-        own = (case for case in cases if case.prompt.axis == axis)
-        return {case.prompt.id: (case.passed, case.value) for case in own}, ()
+        return of_cases(case for case in cases if case.prompt.axis == axis), ()
 
     def _baseline(self, variant: str, axis: str) -> Side:
         found = self.found[variant]
@@ -191,7 +198,7 @@ class Gatekeeper:
             return self._rescored(variant, axis, found)
         if differing:
             return {}, tuple(differing.values())
-        return {id_: (row.passed, row.score) for id_, row in found.cases[axis].items()}, ()
+        return of_rows(found.cases[axis], self.study.asked(variant)[axis]), ()
 
     def _asked_otherwise(self, variant: str, reference: str) -> tuple[str, ...]:
         """Where two variants of a run were not asked the same in the same way.
@@ -257,11 +264,15 @@ class Gatekeeper:
             for p, score in zip(prompts, scores, strict=True)
             if score.unscored is None
         ]
-        fresh = {p.id: (criterion.met_by(v), v) for p, v in scored}
+        fresh = {
+            p.id: Earlier(criterion.met_by(v), v, kind_of(rows[p.id], p.text)) for p, v in scored
+        }
         if not fresh:
             return fresh, ()  # told as what lacks a score
         pairs = [
-            PairedVerdict(p.id, p.cluster, rows[p.id].passed, fresh[p.id][0], rows[p.id].score, v)
+            PairedVerdict(
+                p.id, p.cluster, rows[p.id].passed, fresh[p.id].passed, rows[p.id].score, v
+            )
             for p, v in scored
         ]
         rule = self._rules[axis]
@@ -281,11 +292,11 @@ class Gatekeeper:
             if self.differences(variant, found):
                 continue
             for axis, rows in found.cases.items():
-                before = {id_: (row.anchor, row.score) for id_, row in rows.items()}
+                before = of_rows(rows, self.study.asked(variant)[axis], anchor=True)
                 own = [case for case in after if case.prompt.axis == axis]
                 if self._lacking(variant, axis, len(rows), len(own)):
                     continue  # told of the run itself
-                pairs = _paired(before, own)
+                pairs = paired(before, own)
                 informative = self._informative[axis]
                 evidence[variant, axis] = rules.Evidence(pairs, informative=informative)
         return rules.decide(evidence, self._rules, "anchor")
@@ -313,6 +324,16 @@ class Gatekeeper:
             for flip in decision.flips
         )
         return replace(decision, flips=flips)
+
+    def _unchanged(self, variant: str) -> bool:
+        """Whether a variant says what its baseline stores, and is not known to be that model."""
+        found, cases = self.found[variant], self.cases[variant]
+        if isinstance(found, str) or isinstance(cases, str) or self.profile.gate.reference:
+            return False
+        if not unchanged(found, cases):
+            return False
+        model = model_of(self.study, variant)
+        return not (known(model) and model == found.model)
 
     def _answers(self, variant: str) -> dict[tuple[str, str], str]:
         cases = self.cases.get(variant, "")
@@ -372,21 +393,3 @@ class Gatekeeper:
         # A drop needs flips: with as few as a quiet run has, none of the margin's size could be.
         flips = min(1.0, max(flips, _FLIPS, 1.5 * rule.margin / 100))
         return power.plan_line(total, flips, rule.margin, rule.confidence, len(changes))
-
-
-def _paired(
-    before: Mapping[str, tuple[bool, float]], after: Iterable[Case]
-) -> tuple[PairedVerdict, ...]:
-    """The prompts that have a score on both sides."""
-    return tuple(
-        PairedVerdict(
-            prompt=case.prompt.id,
-            cluster=case.prompt.cluster,
-            before=before[case.prompt.id][0],
-            after=case.passed,
-            score_before=before[case.prompt.id][1],
-            score_after=case.value,
-        )
-        for case in after
-        if case.prompt.id in before
-    )

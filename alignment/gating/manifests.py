@@ -9,6 +9,8 @@ from alignment.baseline import Manifest, digest_of
 from alignment.judges.llm import told_of
 from alignment.pipeline import Study
 from alignment.profile import Generation
+from alignment.recipes import Variant
+from alignment.serving import said
 from alignment.store import content_key
 from alignment.training import models
 
@@ -28,6 +30,22 @@ def manifest(study: Study, variant: str) -> Manifest:
         decoding=_decoding(study, variant) if known else _thinking(generation) or None,
         format=generation.format if known else None,
     )
+
+
+def model_of(study: Study, variant: str) -> dict[str, Any]:
+    """What a variant is, for the reader of its baseline; not compared."""
+    recipe = models.recipe_of(study.profile, variant)
+    if isinstance(recipe, Variant) and recipe.null:
+        return {"null": recipe.null}
+    if recipe.endpoint is not None:
+        identity = opening.policy_identity(study.shop, variant)
+        return {"endpoint": recipe.endpoint.model, "served": said(study.store, identity)}
+    if recipe.recorded:
+        return {"recorded": True}
+    told = {"weights": models.make(study.shop, variant).identity}
+    if recipe.stages:
+        told["recipe"] = models.recipe_identity(study.shop, variant)
+    return told
 
 
 def _decoding(study: Study, variant: str) -> dict[str, Any]:
@@ -70,5 +88,7 @@ def _judge(study: Study) -> dict[str, Any]:
     else:
         identity = f"weights {models.make(study.shop, models.JUDGE).identity[:16]}"
     told = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
+    if judge.input == "pair":
+        told["cut"] = "prompt"  # what goes first where a pair is too long; once it was the longer
     several = judge.outputs or judge.activation
     return told | (judge.model_dump(include={"outputs", "activation"}) if several else {})

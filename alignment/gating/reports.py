@@ -93,6 +93,7 @@ def _compare(before: Side, after: Side) -> Gate:
         against=before.name,
         decisions=tuple(_told(each, after) for each in decisions.values()),
         shifts={new: _shifts(decisions, new) for _, new in couples},
+        unchanged=tuple(new for old, new in couples if _unchanged(before, after, old, new)),
     )
 
 
@@ -140,6 +141,8 @@ def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules
             after=case["passed"],
             score_before=earlier[id_]["score"],
             score_after=case["score"],
+            degenerate_before=earlier[id_].get("degenerate"),
+            degenerate_after=case.get("degenerate"),
         )
         for id_, case in later.items()
         if id_ in earlier or not _unscored(before, old, axis)
@@ -168,6 +171,22 @@ def _cases(one: Side, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
 def _unscored(one: Side, variant: str, axis: str) -> int:
     count = one.document["variants"][variant].get("unscored", {}).get(axis, 0)
     return int(count)
+
+
+def _unchanged(before: Side, after: Side, old: str, new: str) -> bool:
+    """Whether two variants give the same known answers to all prompts that both were asked."""
+    earlier, later = (
+        {
+            (c["axis"], c["prompt"]): c.get("response")
+            for c in one.document["cases"]
+            if c["variant"] == v
+        }
+        for one, v in ((before, old), (after, new))
+    )
+    shared = earlier.keys() & later.keys()
+    return bool(shared) and all(
+        earlier[key] is not None and earlier[key] == later[key] for key in shared
+    )
 
 
 def _told(decision: Decision, after: Side) -> Decision:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.checkpoints.loading import load_classifier, load_tokenizer
@@ -13,11 +13,15 @@ from alignment.errors import JudgeError, ModelError
 from alignment.formats import dialogue, judged
 from alignment.hardware import kind_of, ready, versions
 from alignment.judges.batching import batches, budget
+from alignment.policies.finite import NotFiniteError, check_finite, explanation
 from alignment.prompts.transcripts import messages
 from alignment.recipes import Judge
 from alignment.records import Score
 from alignment.store import content_key
 from alignment.tokens import chat_ids, check_known, cut, encoded, text_ids
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VERSION = 3
 """Raise it when the same weights and texts could give another score."""
@@ -60,16 +64,19 @@ class RewardModelJudge:
     """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
 
     def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
+        from alignment.policies.probe import reach  # noqa: PLC0415 - loads torch
+
         self.device = settings.device
         ready(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
         self._settings = settings.judge
+        self._dtype, self._name = settings.dtype, checkpoint.outermost
         self._tokenizer = load_tokenizer(checkpoint)
         model = load_classifier(checkpoint, settings.dtype, device=self.device)
         what = f"judge {checkpoint.outermost}"
         check_outputs(what, model.config.num_labels, self._settings.named)
         _agree_on_padding(what, self._tokenizer, model)
-        self._model = model
+        self._model, self._reach = model, reach(model)
         self._batch_tokens = self._settings.batch_tokens or _budget(model, self.device)
 
     def score(
@@ -77,7 +84,7 @@ class RewardModelJudge:
     ) -> Iterator[dict[int, Score]]:
         """Score (prompt, answer) texts in batches of `judge.batch_tokens` padded tokens."""
         for found in self._batched(pairs, needed):
-            yield {i: Score(self._named(row, pairs[i][0])) for i, row in found.items()}
+            yield {i: Score(self._named(row)) for i, row in found.items()}
 
     def outputs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
         """The model's outputs for these texts, batched as `score` does, but not rounded."""
@@ -100,32 +107,49 @@ class RewardModelJudge:
             same.setdefault(tuple(n for values in row.values() for n in values), []).append(i)
         alike = list(same.values())
         lengths = [len(rows[first]["input_ids"]) for first, *_ in alike]
-        for batch in batches(lengths, self._batch_tokens):
+        for batch in self._batches(lengths):
             together = [alike[n] for n in batch]
             if set(needed).isdisjoint(i for copies in together for i in copies):
                 continue
-            values = self._forward([rows[first] for first, *_ in together])
+            logits = self._forward([rows[first] for first, *_ in together])
+            self._check_finite(logits, [pairs[first][0] for first, *_ in together])
+            values: list[list[float]] = self._activated(logits).tolist()
             yield {i: row for copies, row in zip(together, values, strict=True) for i in copies}
 
-    def _named(self, row: Sequence[float], prompt: str) -> dict[str, float]:
-        """One row of outputs as dimensions: rounded, costs negated. Raises JudgeError."""
-        found: dict[str, float] = {}
-        for name, output in self._settings.dimensions.items():
-            value = row[output.index]
-            if not math.isfinite(value):
-                raise JudgeError(
-                    f"the judge gave {value} for the prompt that begins {prompt[:60]!r}; "
-                    f"a finite score is required"
-                )
-            found[name] = round(output.sign * value, DIGITS)
-        return found
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Which texts are read together, by their numbers; one that must have no neighbours alone.
+
+        Those are longer than the model bears beside others (see `policies.probe.reach`).
+        """
+        most = self._reach
+        apart = [n for n, length in enumerate(lengths) if most is not None and length > most]
+        yield from ([n] for n in apart)
+        near = sorted(set(range(len(lengths))) - set(apart))
+        for batch in batches([lengths[n] for n in near], self._batch_tokens):
+            yield [near[place] for place in batch]
+
+    def _named(self, row: Sequence[float]) -> dict[str, float]:
+        """One row of outputs as dimensions: rounded, costs negated."""
+        return {
+            name: round(output.sign * row[output.index], DIGITS)
+            for name, output in self._settings.dimensions.items()
+        }
+
+    def _check_finite(self, logits: Tensor, prompts: Sequence[str]) -> None:
+        """Raise JudgeError, with the prompt, for outputs of which an activation makes scores."""
+        for row, prompt in zip(logits, prompts, strict=True):
+            try:
+                check_finite(row)
+            except NotFiniteError as error:
+                where = f" for the prompt that begins {prompt[:40]!r}"
+                why = explanation(self._model, error, dtype=self._dtype, where=where)
+                raise JudgeError(f"judge {self._name}: {why}") from error
 
     def _encode(self, prompt: str, answer: str) -> dict[str, list[int]]:
         """Token ids, cut at the start of the text: the answer is what is judged."""
         limit = self._settings.max_length
         if self._settings.input == "pair":
-            how = {"truncation": "longest_first", "max_length": limit}
-            return encoded(self._tokenizer, prompt, answer, **how)
+            return self._pair(prompt, answer, limit)
         if self._settings.input == "chat":
             turns = [*messages(prompt), {"role": "assistant", "content": answer}]
             ids = chat_ids(self._tokenizer, turns, answer=False)
@@ -138,6 +162,30 @@ class RewardModelJudge:
         ids = cut(self._tokenizer, ids, limit)
         return {"input_ids": ids, "attention_mask": [1] * len(ids)}
 
+    def _pair(self, prompt: str, answer: str, limit: int) -> dict[str, list[int]]:
+        """A pair as the tokenizer joins two texts; the beginning of the prompt goes first.
+
+        What it adds by itself (special tokens, token types) stays, whatever is cut. Of a prompt
+        whose answer fills the room nothing is left, and of the answer the end.
+        """
+        tokenizer = self._tokenizer
+        special = tokenizer.num_special_tokens_to_add(pair=True)
+        room = limit - special
+        if room < 1:
+            raise JudgeError(
+                f"judge.max_length = {limit}: a pair takes {special} special tokens alone; raise it"
+            )
+        said = encoded(tokenizer, answer, add_special_tokens=False)["input_ids"]
+        before, tokenizer.truncation_side = tokenizer.truncation_side, "left"
+        try:
+            if len(said) < room:
+                how = {"truncation": "only_first", "max_length": limit}
+                return encoded(tokenizer, prompt, answer, **how)
+            how = {"truncation": "only_second", "max_length": limit}
+            return encoded(tokenizer, "", answer, **how)
+        finally:
+            tokenizer.truncation_side = before
+
     def _check_length(self, rows: Sequence[dict[str, list[int]]]) -> None:
         limit = _positions(self._model.config)
         longest = max((len(row["input_ids"]) for row in rows), default=0)
@@ -147,8 +195,11 @@ class RewardModelJudge:
                 f"lower judge.max_length"
             )
 
-    def _forward(self, rows: list[dict[str, list[int]]]) -> list[list[float]]:
+    def _forward(self, rows: list[dict[str, list[int]]]) -> Tensor:
+        """Float32 outputs (rows, outputs) before any activation."""
         import torch  # noqa: PLC0415
+
+        from alignment.policies.probe import unchanged  # noqa: PLC0415 - loads torch
 
         keys = rows[0].keys()
         padded = self._tokenizer.pad(
@@ -156,14 +207,17 @@ class RewardModelJudge:
             padding_side="right",
             return_tensors="pt",
         ).to(self.device)
-        with torch.inference_mode():
-            logits = self._model(**padded).logits
-        logits = logits.float()
-        if self._settings.activation is not None:
-            classes = self._settings.activation == "softmax"
-            logits = logits.softmax(-1) if classes else logits.sigmoid()
-        values: list[list[float]] = logits.tolist()
-        return values
+        alone = unchanged(self._model) if len(rows) == 1 else contextlib.nullcontext()
+        with torch.inference_mode(), alone:
+            logits: Tensor = self._model(**padded).logits
+        return logits.float()
+
+    def _activated(self, logits: Tensor) -> Tensor:
+        """Outputs as scores: probabilities where an activation says so."""
+        if self._settings.activation is None:
+            return logits
+        classes = self._settings.activation == "softmax"
+        return logits.softmax(-1) if classes else logits.sigmoid()
 
     def close(self) -> None:
         """Drop the weights."""

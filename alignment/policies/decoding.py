@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from alignment.policies.finite import check_logits
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -14,6 +16,10 @@ Stop = Callable[[list[int]], bool]
 
 Watch = Callable[[Sequence[int], "Tensor"], None]
 """Told who decodes, and the logits (rows, vocabulary) that their next tokens come from."""
+
+
+COLDEST = 1e-6
+"""A lower temperature draws the likeliest token as well, and float32 cannot divide by some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,14 @@ class Draft:
         self.ended = stop is not None and stop(self.tokens)
         self.done = self.ended or len(self.tokens) >= decoding.max_new_tokens
 
+    def anew(self) -> Draft:
+        """The same answer, not begun."""
+        if self.source is None:
+            return Draft(self.prompt, None)
+        import torch  # noqa: PLC0415
+
+        return Draft(self.prompt, torch.Generator().manual_seed(self.source.initial_seed()))
+
     def finished(self) -> Generated:
         """What came out."""
         return Generated(tuple(self.tokens), self.ended)
@@ -74,7 +88,11 @@ class Task:
     watch: Watch | None = None
 
     def take(self, who: Sequence[int], logits: Tensor) -> list[int]:
-        """Choose and add the next tokens of the drafts `who`, by float32 `logits` of each."""
+        """Choose and add the next tokens of the drafts `who`, by float32 `logits` of each.
+
+        Raises NotFiniteError.
+        """
+        check_logits(logits)
         if self.watch is not None:
             self.watch(who, logits)
         tokens = choose(logits, [self.drafts[i].source for i in who], self.decoding)
@@ -103,7 +121,10 @@ def choose(logits: Tensor, sources: Sequence[Generator | None], decoding: Decodi
     if decoding.temperature == 0.0:
         chosen: list[int] = logits.argmax(-1).tolist()
         return chosen
-    chances = nucleus((logits / decoding.temperature).softmax(-1), decoding.top_p).cpu()
+    # From the highest down: it stays 0 however small the temperature is.
+    below = logits - logits.amax(-1, keepdim=True)
+    chances = (below / max(decoding.temperature, COLDEST)).softmax(-1)
+    chances = nucleus(chances, decoding.top_p).cpu()
     return [
         int(torch.multinomial(row, 1, generator=source))
         for row, source in zip(chances, sources, strict=True)

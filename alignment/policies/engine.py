@@ -1,7 +1,8 @@
 """The engine: any causal language model answers many prompts, fast and in bounded memory.
 
 `packed` is the fast way (see `alignment.policies.packed`), `padded` the one that every
-model can go. Which one a model goes is not looked up but tried, once, on two short prompts.
+model can go. Which one a model goes, and which prompts must have no neighbours, is not looked up
+but tried, once, on a few short prompts.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any, Literal
 import torch
 
 from alignment.errors import ModelError
-from alignment.policies.decoding import Decoding, Generated, Stop, Task, Watch, drafts
+from alignment.policies.decoding import Decoding, Draft, Generated, Stop, Task, Watch, drafts
 from alignment.policies.packed import Packed
 from alignment.policies.padded import Padded
-from alignment.policies.probe import cache_bytes
+from alignment.policies.probe import cache_bytes, padding_agrees, reach, unchanged
 
 CACHE = 2 * 2**30
 """Bytes of keys and values at once, unless `batch_tokens` says how many tokens."""
@@ -50,14 +51,18 @@ class Generator:
         model.eval()
         self._decoding = decoding
         self._note = note
-        self._told = False
+        self._told = self._told_apart = False
         self.watch: Watch | None = None
         """Told of every step's logits, to compare them with another way's."""
-        taken = cache_bytes(model)
+        self._model, self._reach = model, reach(model)
+        taken = cache_bytes(model, self._reach)
         self.way = "padded" if taken is None else "packed"
         self._worker: Packed | Padded
+        self._alone = Padded(model, decoding, pad)
         if taken is None:
-            self._worker, default = Padded(model, decoding, pad), PADDED
+            self._worker, default = self._alone, PADDED
+            if not padding_agrees(model, pad, self._reach):
+                self._reach = 0
         else:
             self._worker, default = Packed(model), max(PADDED, CACHE // taken)
         self.batch_tokens = batch_tokens or default
@@ -81,17 +86,45 @@ class Generator:
         if self._decoding.temperature > 0 and seeds is None:
             raise ValueError("a temperature above 0 needs `seeds`, one per row")
         answers = drafts(rows, seeds)
-        while left := [i for i, draft in enumerate(answers) if not draft.done]:
+        apart = self._apart(rows)
+        together = sorted(set(range(len(rows))) - set(apart))
+        self._finish(self._worker, together, answers, stop)
+        for i in apart:
+            with unchanged(self._model):
+                self._finish(self._alone, [i], answers, stop)
+        return [draft.finished() for draft in answers]
+
+    def _apart(self, rows: Sequence[Sequence[int]]) -> list[int]:
+        """The rows that are answered one at a time, by their numbers; told once."""
+        new, most = self._decoding.max_new_tokens, self._reach
+        found = [] if most is None else [i for i, row in enumerate(rows) if len(row) + new > most]
+        if found and len(rows) > 1 and not self._told_apart:
+            self._told_apart = True
+            which = f" that take more than {most} tokens with their answers" if most else ""
+            self._note(
+                f"prompts{which} are answered one at a time: in this model what stands beside a "
+                f"prompt would change its answer"
+            )
+        return found
+
+    def _finish(
+        self,
+        worker: Packed | Padded,
+        members: Sequence[int],
+        answers: list[Draft],
+        stop: Stop | None,
+    ) -> None:
+        """Answer the drafts `members` of all `answers`; what ran out of memory begins anew."""
+        while left := [i for i in members if not answers[i].done]:
             for i in left:
-                answers[i] = drafts([rows[i]], None if seeds is None else [seeds[i]])[0]
+                answers[i] = answers[i].anew()
             task = Task([answers[i] for i in left], self._decoding, stop, self._watching(left))
             try:
-                self._worker.answer(task, self.batch_tokens)
+                worker.answer(task, self.batch_tokens)
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                self._shrink(error)
-        return [draft.finished() for draft in answers]
+                self._shrink(worker, error)
 
     def _watching(self, left: Sequence[int]) -> Watch | None:
         """The watch, told of rows by their number among all."""
@@ -100,18 +133,18 @@ class Generator:
             return None
         return lambda who, logits: watch([left[i] for i in who], logits)
 
-    def _shrink(self, error: RuntimeError) -> None:
+    def _shrink(self, worker: Packed | Padded, error: RuntimeError) -> None:
         """Half of what was too much from now on; told once. Raises ModelError if it was one row."""
-        if self._worker.sequences <= 1:
+        if worker.sequences <= 1:
             raise ModelError(
-                f"out of memory for a single prompt and its answer ({self._worker.room} tokens); "
+                f"out of memory for a single prompt and its answer ({worker.room} tokens); "
                 f"use a smaller model, dtype = 'bfloat16' or another device"
             ) from error
-        self.batch_tokens = max(1, min(self.batch_tokens, self._worker.room) // 2)
+        self.batch_tokens = max(1, min(self.batch_tokens, worker.room) // 2)
         if not self._told:
             self._told = True
             self._note(
-                f"out of memory with {self._worker.room} tokens under way; going on with fewer "
+                f"out of memory with {worker.room} tokens under way; going on with fewer "
                 f"(set generation.batch_tokens = {self.batch_tokens} to begin with that)"
             )
         if torch.cuda.is_available():

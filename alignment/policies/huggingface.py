@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from alignment.checkpoints.loading import load_causal, load_tokenizer
 from alignment.errors import ModelError
 from alignment.hardware import kind_of, ready, versions
 from alignment.policies.decoding import Decoding, Generated
+from alignment.policies.finite import NotFiniteError, check_logits, explanation
 from alignment.policies.quantized import quantization_config
 from alignment.profile import Generation
 from alignment.records import HUMAN, Response
@@ -78,6 +80,7 @@ class HuggingFacePolicy:
         self.device = settings.device
         ready(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
+        self._loaded, self._name = settings, checkpoint.outermost
         self._settings, self._seed = settings.generation, settings.seed
         self._tokenizer = load_tokenizer(checkpoint)
         self.begins_with = begins_with(self._tokenizer, self._settings.format)
@@ -110,11 +113,12 @@ class HuggingFacePolicy:
         rows = self.rows([text for text, _ in asked])
         check_known(rows, self._size, self._tokenizer.name_or_path)
         self._check_length(rows)
-        answers = self.generator.generate(
-            rows,
-            seeds=[seed_of(self._seed, text, sample) for text, sample in asked],
-            stop=self._speaks_on if self._settings.stop_at_human else None,
-        )
+        with self._named():
+            answers = self.generator.generate(
+                rows,
+                seeds=[seed_of(self._seed, text, sample) for text, sample in asked],
+                stop=self._speaks_on if self._settings.stop_at_human else None,
+            )
         yield {i: self._response(answer) for i, answer in enumerate(answers)}
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:
@@ -129,6 +133,8 @@ class HuggingFacePolicy:
         import torch  # noqa: PLC0415
         from transformers import GenerationConfig  # noqa: PLC0415
 
+        from alignment.policies.probe import unchanged  # noqa: PLC0415
+
         settings = GenerationConfig(
             do_sample=False,
             num_beams=1,
@@ -140,14 +146,32 @@ class HuggingFacePolicy:
         )
         ids = torch.tensor([row], device=self.device)
         self._model.generation_config = settings  # a checkpoint's own would fill what is open
-        with torch.inference_mode():
+        with torch.inference_mode(), unchanged(self._model):
             output = self._model.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
             )
         tokens = output.sequences[0, len(row) :].tolist()
         if tokens and tokens[-1] in self._ends:
             tokens.pop()
-        return tuple(tokens), torch.cat(output.logits).float()
+        logits = torch.cat(output.logits).float()
+        with self._named():
+            check_logits(logits)
+        return tuple(tokens), logits
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say which model it is whose numbers are not finite, and why. Raises ModelError."""
+        try:
+            yield
+        except NotFiniteError as error:
+            settings = self._loaded
+            why = explanation(
+                self._model,
+                error,
+                dtype=settings.dtype,
+                quantized=settings.quantization is not None,
+            )
+            raise ModelError(f"model {self._name}: {why}") from error
 
     def _speaks_on(self, tokens: list[int]) -> bool:
         """Whether an answer has just begun to speak for the human."""

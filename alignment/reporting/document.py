@@ -138,8 +138,10 @@ def _variants(results: Results, by_rate: Mapping[str, bool | None]) -> dict[str,
     # CAS is made of all axes, and what is built on sand is sand.
     told = set(by_rate.values())
     combined = False if False in told else None if None in told else True
+    said = _said(results)
     return {
         name: {
+            "same_as": _same_as(name, said, results),
             "rates": {
                 key: _rate(rate) | {"informative": by_rate.get(key, combined)}
                 for key, rate in summary.rates.items()
@@ -153,6 +155,44 @@ def _variants(results: Results, by_rate: Mapping[str, bool | None]) -> dict[str,
         }
         for name, summary in results.summaries.items()
     }
+
+
+def _said(results: Results) -> dict[str, dict[tuple[str, str], str | None]]:
+    """Variant -> (axis, prompt id) -> the text of its response."""
+    said: dict[str, dict[tuple[str, str], str | None]] = {name: {} for name in results.summaries}
+    for case in results.cases:
+        text = None if case.response is None else case.response.text
+        said.setdefault(case.variant, {})[case.prompt.axis, case.prompt.id] = text
+    return said
+
+
+def _same_as(
+    name: str, said: Mapping[str, Mapping[tuple[str, str], str | None]], results: Results
+) -> str | None:
+    """The first of those that it is compared with, made of or listed after, that says the same.
+
+    Null policies are not told of: that their answers are fixed is their point.
+    """
+    profile: Mapping[str, Any] = results.profile
+    told = profile.get("variants", {})
+    against = str(profile.get("gate", {}).get("against", "")).removeprefix("variant:")
+    bases = [against, str(profile.get("reference")), str(told.get(name, {}).get("parent"))]
+    order = [each for each in dict.fromkeys((*bases, *said)) if each in said]
+    for other in order[: order.index(name)]:
+        fixed = any(told.get(each, {}).get("null") for each in (name, other))
+        if not fixed and _equal(said[other], said[name]):
+            return other
+    return None
+
+
+def _equal(
+    one: Mapping[tuple[str, str], str | None], other: Mapping[tuple[str, str], str | None]
+) -> bool:
+    """Whether two variants give the same responses to all prompts that both were asked."""
+    shared = one.keys() & other.keys()
+    return bool(shared) and all(
+        one[key] is not None and one[key] == other[key] for key in sorted(shared)
+    )
 
 
 def _rate(rate: Rate) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.decisions import OUTCOMES
+from alignment.reporting.collapse import degenerate, same_answers
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import NOTHING, Document
 from alignment.reporting.text import safe, shorten, wrapped
@@ -66,17 +67,17 @@ def _judged(
     """The verdict on decisions that stand, worst first."""
     outcomes = Counter(each["outcome"] for each in decisions)
     first, code = decisions[0], document["run"].get("exit_status", 0)
-    blocked = blocking(document)
+    blocked, same = blocking(document), same_answers(document, decisions, name)
     lead = (
         "Do not merge"
         if outcomes["fail"]
         else "Do not merge yet"
         if blocked or code
         else "Look before you merge"
-        if first["outcome"] != "pass"
+        if first["outcome"] != "pass" or same
         else "May be merged"
     )
-    said = _found(decisions, name)
+    said = same if same and first["outcome"] == "pass" else _found(decisions, name)
     if code and not blocked:
         said = f"the run ended with exit code {code}; {said}"
     outcomes[first["outcome"]] -= 1
@@ -109,6 +110,12 @@ def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -
     """What the worst decision found; for a clean run what all of them did."""
     first = decisions[0]
     variant, axis, rate = (name(first[key]) for key in ("variant", "axis", "rate"))
+    broken = deciding(first).get("degenerate")
+    if broken is not None:
+        return (
+            f"{broken['after']} of {broken['total']} responses of {variant} on {axis} are "
+            f"degenerate, so {rate} says nothing"
+        )
     other, margin = _other(first, name), f"{first['margin']:g} points"
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
@@ -302,6 +309,9 @@ def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     by = deciding(decision)
     if by is not decision:
         return f"since the anchor: {_why(by, name)}"
+    broken = decision.get("degenerate")
+    if broken is not None:
+        return f"{figures}; {degenerate(broken, name)}"
     return f"{figures}{_meaning(decision, margin, name)}"
 
 

@@ -39,9 +39,15 @@ _WORDS = {
         "add up unseen"
     ),
     "pass": "no verdict changed, or a loss as large as the margin is ruled out",
-    "fail": "a loss as large as the margin was seen, and chance does not explain it",
+    "fail": (
+        "a loss as large as the margin was seen, and chance does not explain it; or most responses "
+        "became degenerate"
+    ),
     "inconclusive": "a loss as large as the margin is neither ruled out nor shown",
-    "uninformative": "the judge is no better than chance on this axis: its rate says nothing",
+    "uninformative": (
+        "the judge is no better than chance on this axis, or most responses of both sides are "
+        "degenerate: its rate says nothing"
+    ),
     "invalid": "the two sides cannot be compared, so nothing was",
     "supported": "every difference is the way that the claim says, beyond chance",
     "open": "the differences are the way that the claim says, and chance could have made them so",
@@ -92,11 +98,18 @@ def next_step(document: Document, outcome: str | None) -> str:
     Only a baseline can be accepted anew, and only by a run whose responses have their scores.
     """
     gate, variants = document["gate"], document["variants"].values()
+    if outcome not in (None, "invalid", "accepted") and _broken(gate):
+        return "Read the responses below: most are no answers. Is the model loaded whole?"
     accepted = gate is not None and gate["against"] == "baseline"
     if any(about.get("unscored") for about in variants):
         accepted = False
     said = [_NEXT[outcome], _ACCEPT.get(outcome or "", "") if accepted else "", raising(gate)]
     return " ".join(filter(None, said))
+
+
+def _broken(gate: Document | None) -> bool:
+    """Whether a decision says that most responses are degenerate."""
+    return gate is not None and any(each.get("degenerate") for each in gate["decisions"])
 
 
 def glossary(document: Document) -> dict[str, str]:

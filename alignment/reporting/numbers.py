@@ -9,6 +9,9 @@ from typing import Any
 Document = Mapping[str, Any]
 """What `reporting.document.document` makes, or JSON that was read back."""
 
+BASELINE = "its baseline"
+"""Stands among variants for what a baseline stores: no variant is called so."""
+
 NOTHING = "-"
 """Stands where there is no figure."""
 
@@ -114,6 +117,14 @@ def again(found: Mapping[str, Any]) -> str:
         f"its scores are {found['difference']:.2g} apart on average, "
         f"{rate(found['changed'])} % of {found['responses']} verdicts are not the same every time"
     )
+
+
+def same_answers(document: Document) -> dict[str, str]:
+    """Variant -> whose answers it gives, byte for byte: another's, or those its baseline stores."""
+    gate = document["gate"] or {}
+    found = dict.fromkeys(gate.get("unchanged", ()), BASELINE)
+    told = {name: each.get("same_as") for name, each in document["variants"].items()}
+    return found | {name: other for name, other in told.items() if other is not None}
 
 
 def rate_names(document: Document) -> list[str]:

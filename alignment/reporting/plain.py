@@ -13,6 +13,7 @@ def plain_gate(gate: Gate) -> dict[str, Any]:
     return {
         "against": gate.against,
         "plan": gate.plan,
+        "unchanged": list(gate.unchanged),
         "decisions": [plain_decision(each) for each in gate.decisions],
         "shifts": {
             variant: [plain_estimate(each) for each in found]
@@ -40,6 +41,7 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "needed": decision.needed,
         "reasons": list(decision.reasons),
         "flips": [asdict(flip) for flip in decision.flips],
+        "degenerate": None if decision.degenerate is None else asdict(decision.degenerate),
         "anchor": None if decision.anchor is None else plain_decision(decision.anchor),
     }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from alignment.reporting import numbers
 from alignment.reporting.numbers import Document
@@ -14,10 +16,10 @@ def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, s
     """(label, sentence) for all that makes a run less than what it seems: most serious first.
 
     `name` makes the names of axes and rates safe for where the sentences go. Labels are
-    `INCOMPLETE`, `LIMITED`, `UNSCORED` and `UNINFORMATIVE`; no remark for a run that is none of
-    these.
+    `DEGENERATE`, `SAME ANSWERS`, `INCOMPLETE`, `LIMITED`, `UNSCORED` and `UNINFORMATIVE`; no remark
+    for a run that is none of these.
     """
-    found = []
+    found = [*_few(_degenerate(document, name)), *_few(_same(document, name))]
     if not document["complete"]:
         found.append(
             (
@@ -43,6 +45,53 @@ def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, s
         if about["informative"] is False
     )
     return found
+
+
+FIRST = {"DEGENERATE", "SAME ANSWERS"}
+"""Labels of what makes a model look better than it is: told before any figure."""
+
+
+_MOST = 10
+"""Remarks of one label; a run of many variants has many."""
+
+
+def _few(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The first of them, and how many more there are."""
+    yield from islice(remarks, _MOST)
+    rest = list(remarks)
+    if rest:
+        yield rest[0][0], f"and {len(rest)} more of the kind, in report.json."
+
+
+def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """The variants most of whose responses on an axis are no answers."""
+    kinds: dict[tuple[str, str], Counter[str | None]] = {}
+    for case in document["cases"]:
+        if case["response"] is not None:
+            which = case["variant"], case["axis"]
+            kinds.setdefault(which, Counter())[case["degenerate"]] += 1
+    for (variant, axis), found in kinds.items():
+        total, bad = found.total(), {kind: n for kind, n in found.items() if kind is not None}
+        count = sum(bad.values())
+        if 2 * count > total:
+            told = ", ".join(f"{number} {name(kind)}" for kind, number in sorted(bad.items()))
+            sentence = (
+                f"{count} of {total} responses of {name(variant)} on {name(axis)} are no "
+                f"answers ({told}): its rate says nothing, whatever the judge makes of them."
+            )
+            yield "DEGENERATE", sentence
+
+
+def _same(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """The variants that say what another one says, or what their baseline stores."""
+    known = Counter(case["variant"] for case in document["cases"])
+    for variant, other in numbers.same_answers(document).items():
+        told = other if other == numbers.BASELINE else name(other)
+        sentence = (
+            f"all {known[variant]} answers of {name(variant)} equal those of {told}, byte for "
+            f"byte: is it another model, and is its adapter applied?"
+        )
+        yield "SAME ANSWERS", sentence
 
 
 def _unscored(variant: str, counts: Mapping[str, int], name: Callable[[str], str]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alignment.reporting import gate, numbers
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import Document
-from alignment.reporting.remarks import remarks
+from alignment.reporting.remarks import FIRST, remarks
 from alignment.reporting.text import safe, wrapped
 
 _NARROWEST = 40
@@ -21,6 +23,8 @@ def summary(document: Document, *, width: int) -> list[str]:
     """
     width = max(width, _NARROWEST)
     lines = wrapped(_title(document), width)
+    told = remarks(document, safe)
+    lines += _told([each for each in told if each[0] in FIRST], width)
     if document["variants"]:
         lines += ["", *_variants(document, width), *_change(document, width)]
     lines += ["", *_judge(document, width)]
@@ -28,9 +32,15 @@ def summary(document: Document, *, width: int) -> list[str]:
     if document["gate"] is not None:
         lines += gate.summary(document["gate"], width)
         lines += gate.concerns(document["gate"], width)
-    for label, sentence in remarks(document, safe):
-        lines += ["", *wrapped(f"{label}: {sentence}", width)]
-    return lines
+    return lines + _told([each for each in told if each[0] not in FIRST], width)
+
+
+def _told(remarks: Sequence[tuple[str, str]], width: int) -> list[str]:
+    return [
+        line
+        for label, sentence in remarks
+        for line in ("", *wrapped(f"{label}: {sentence}", width))
+    ]
 
 
 def headline(document: Document, *, width: int) -> list[str]:

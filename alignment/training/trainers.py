@@ -12,6 +12,7 @@ from typing import Any
 
 from alignment.errors import TrainingError
 from alignment.hardware import first_line, quieten
+from alignment.policies.finite import damaged
 from alignment.recipes import Stage
 from alignment.training.lessons import Rows
 
@@ -54,7 +55,8 @@ def run_stage(
     Between them the weights, where the model itself holds only a share of them: several processes
     under FSDP or DeepSpeed; whole in the first process. Else None.
 
-    Raises TrainingError when TRL refuses the arguments or the data, or when the loss is not finite.
+    Raises TrainingError when TRL refuses the arguments or the data, or when the loss, or a
+    weight, is not finite.
     """
     from datasets import Dataset, disable_progress_bars  # noqa: PLC0415
 
@@ -82,6 +84,7 @@ def run_stage(
         except _REFUSALS as error:
             raise TrainingError(f"{stage.trainer} stage: {first_line(error)}") from error
         _check_losses(stage, trainer.state.log_history)
+        _check_weights(stage, trainer.model.state_dict() if weights is None else weights)
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
         return trainer.accelerator.unwrap_model(trainer.model), weights, log
 
@@ -151,6 +154,16 @@ def _check_losses(stage: Stage, history: list[dict[str, float]]) -> None:
                 f"{stage.trainer} stage: the loss is {loss} at epoch {entry.get('epoch', 0):.2f}; "
                 f"lower args.learning_rate"
             )
+
+
+def _check_weights(stage: Stage, weights: dict[str, Any]) -> None:
+    """A last step can spoil weights whose loss nobody computes any more."""
+    wrong = damaged(weights)
+    if wrong:
+        raise TrainingError(
+            f"{stage.trainer} stage: NaN or infinity stands in {len(wrong)} of {len(weights)} "
+            f"trained tensors ({wrong[0]}); lower args.learning_rate"
+        )
 
 
 @contextlib.contextmanager

@@ -1,9 +1,13 @@
 """The reward model as a judge, against transformers called plainly, one pair at a time."""
 
+import gzip
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from transformers import BertTokenizer
 
 from alignment.checkpoints import Checkpoint, examine
 from alignment.errors import JudgeError, ModelError
@@ -12,6 +16,7 @@ from alignment.judges.reward_model import DIGITS, RewardModelJudge, Settings
 from alignment.recipes import Judge
 from alignment.store import hash_file
 
+ONLINE = Path(__file__).parents[3] / "shared/data/hh-rlhf-test/helpful-online_test.jsonl.gz"
 ROUNDED = 0.5 * 10**-DIGITS + 1e-5
 
 
@@ -39,7 +44,7 @@ def as_dialogue(tokenizer, pair, limit=128):
 
 
 def as_pair(tokenizer, pair, limit=128):
-    return tokenizer(*pair, truncation="longest_first", max_length=limit)["input_ids"]
+    return [token for text in pair for token in tokenizer(text)["input_ids"]][-limit:]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,82 @@ def test_a_long_dialogue_is_cut_at_its_start(micro, model, folder, pairs):
     far = [(f"Human: {'hail ' * n}and {'wind ' * 9}?", "The same answer.") for n in (1, 30)]
     one, other = scores(judge, far).values()
     assert one == other
+
+
+@pytest.fixture(scope="module")
+def bert():
+    """A tokenizer that adds special tokens and token types, of a few words."""
+    words = [*(f"w{n}" for n in range(60)), *(f"a{n}" for n in range(60)), "human", ":", "?"]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    return BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary)})
+
+
+def words(letter, count):
+    return " ".join(f"{letter}{n}" for n in range(count))
+
+
+def joined(bert, micro, folder, pair, limit):
+    """What a judge makes of a pair with this tokenizer."""
+    settings = settings_with(input="pair", max_length=limit)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
+    judge._tokenizer = bert
+    return judge._encode(*pair)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "begin", "end"),
+    [
+        (50, 5, "w38", "w49"),  # the prompt loses its beginning
+        (50, 16, "w49", "w49"),
+        (4, 50, None, None),  # an answer that fills the room loses its own
+        (4, 5, "w0", "w3"),
+    ],
+)
+def test_a_pair_loses_the_beginning_of_its_prompt(
+    bert, micro, model, folder, asked, said, begin, end
+):
+    limit = 20
+    found = joined(bert, micro, folder, (words("w", asked), words("a", said)), limit)
+    tokens = bert.convert_ids_to_tokens(found["input_ids"])
+    assert len(tokens) == min(limit, asked + said + 3)
+    parted = tokens.index("[SEP]")
+    prompt, answer = tokens[1:parted], tokens[parted + 1 : -1]
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+    assert (prompt[0] if prompt else None, prompt[-1] if prompt else None) == (begin, end)
+    assert answer[-1] == f"a{said - 1}"
+    assert len(answer) == min(said, limit - 3)
+    kinds = [0] * (parted + 1) + [1] * (len(tokens) - parted - 1)
+    assert found["token_type_ids"] == kinds
+    assert bert.truncation_side == "right"
+
+
+def test_a_pair_within_the_length_is_what_transformers_makes_of_it(bert, micro, model, folder):
+    """As in the published study, which cut nothing."""
+    for pair in ((words("w", 30), words("a", 7)), ("w1", ""), ("", "a1")):
+        assert joined(bert, micro, folder, pair, 4096) == dict(bert(*pair))
+
+
+@pytest.mark.skipif(not ONLINE.is_file(), reason=f"needs {ONLINE}")
+def test_no_question_of_real_dialogues_is_lost(micro, tokenizer, model, folder):
+    """With the micro models' tokenizer, of some two letters a token, most are too long."""
+    settings = settings_with(input="pair", max_length=512)
+    judge = RewardModelJudge(micro.checkpoint(folder, judge=True), settings)
+    with gzip.open(ONLINE, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line)["chosen"].rpartition("\n\nAssistant:") for line in file]
+    cut = 0
+    for prompt, _, answer in rows[:300]:
+        asked, said = (tokenizer(text)["input_ids"] for text in (prompt, answer))
+        if len(said) < 500 and len(asked) + len(said) > 512:
+            cut += 1
+            ids = judge._encode(prompt, answer)["input_ids"]
+            assert ids == [*asked, *said][-512:]
+            assert ids[: 512 - len(said)][-10:] == asked[-10:]
+    assert cut > 100
+
+
+def test_no_pair_fits_into_its_special_tokens(bert, micro, model, folder):
+    with pytest.raises(JudgeError, match="max_length = 3: a pair takes 3 special tokens alone"):
+        joined(bert, micro, folder, ("w1", "a1"), 3)
 
 
 @pytest.mark.parametrize("budget", [1, 150, 100_000])
@@ -140,8 +221,12 @@ def test_a_score_that_is_not_finite_is_an_error_that_names_the_prompt(
     assert len(scores(judge, pairs)) == len(pairs)
     with pytest.raises(JudgeError) as caught:
         scores(judge, [*pairs, ("Human: what is § for?", "Laws.")])
-    assert "'Human: what is § for?'" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    told = str(caught.value)
+    assert told.startswith(f"judge {tmp_path}: its outputs are not finite (")
+    assert "in float32 for the prompt that begins 'Human: what is § for?'" in told
+    assert "model.decoder.embed_tokens.weight" in told
+    assert "\n" not in told
+    assert len(told) <= 500
 
 
 def test_a_model_of_nothing_but_nan_scores_nothing(micro, tokenizer, pairs, tmp_path):
@@ -151,7 +236,23 @@ def test_a_model_of_nothing_but_nan_scores_nothing(micro, tokenizer, pairs, tmp_
 
     micro.judge(tokenizer, tmp_path, change=spoil)
     judge = RewardModelJudge(micro.checkpoint(tmp_path, judge=True), settings_with())
-    with pytest.raises(JudgeError, match="the judge gave nan for the prompt that begins 'Human:"):
+    with pytest.raises(JudgeError, match=r"not finite \(nan\) in float32 .* \(score.weight\)"):
+        scores(judge, pairs)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_no_activation_makes_a_probability_of_infinity(
+    micro, tokenizer, pairs, tmp_path, activation
+):
+    def spoil(model):
+        with torch.no_grad():
+            model.score.weight[1] = 3e38  # finite, and its sums are not
+
+    micro.judge(tokenizer, tmp_path, change=spoil, num_labels=2)
+    outputs = {"good": {"index": 0}}
+    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=1)
+    judge = RewardModelJudge(checkpoint, settings_with(outputs=outputs, activation=activation))
+    with pytest.raises(JudgeError, match="its weights are finite but too large"):
         scores(judge, pairs)
 
 
@@ -196,6 +297,23 @@ def test_outputs_that_are_not_there_are_refused(micro, tokenizer, tmp_path):
     micro.judge(tokenizer, tmp_path, num_labels=2)
     with pytest.raises(ModelError, match=r"has 2 outputs; judge\.outputs names number 4"):
         examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=5)
+
+
+def test_a_softmax_over_one_output_is_refused(micro, tokenizer, tmp_path):
+    micro.judge(tokenizer, tmp_path, num_labels=1)
+    settings = settings_with(outputs={"good": {"index": 0}}, activation="softmax")
+    for look in (
+        lambda: examine(
+            tmp_path,
+            judge=True,
+            network=False,
+            hash_file=hash_file,
+            outputs=settings.judge.named,
+        ),
+        lambda: RewardModelJudge(Checkpoint(tmp_path, "not looked at"), settings),
+    ):
+        with pytest.raises(ModelError, match=r"has one output, .* activation = 'sigmoid' is meant"):
+            look()
 
 
 def test_a_language_model_is_no_judge(micro, tokenizer, tmp_path):

@@ -1,6 +1,7 @@
 """The Hugging Face policy against transformers called plainly, one prompt at a time."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from alignment.checkpoints import over
 from alignment.errors import ModelError
 from alignment.formats import opened
 from alignment.policies.huggingface import HuggingFacePolicy, Settings
+from alignment.policies.packed import Packed
 from alignment.profile import Generation
 from alignment.store import hash_file
 
@@ -214,6 +216,97 @@ def test_a_damaged_adapter_is_one_line(micro, folder, tmp_path):
         HuggingFacePolicy(micro.checkpoint(tmp_path), settings_with())
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def nan_in_a_norm(model):
+    with torch.no_grad():
+        model.model.decoder.final_layer_norm.weight[3] = float("nan")
+
+
+def infinity_in_a_feature(model):
+    with torch.no_grad():
+        model.model.decoder.layers[0].fc1.weight[0, 0] = float("inf")
+
+
+def too_large(factor):
+    """Weights that are finite in any dtype, and whose sums are not."""
+
+    def change(model):
+        with torch.no_grad():
+            model.model.decoder.final_layer_norm.weight.fill_(factor)
+            model.model.decoder.embed_tokens.weight.mul_(factor**0.5)
+
+    return change
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("way", ["packed", "padded"])
+@pytest.mark.parametrize(
+    ("change", "tensor"),
+    [
+        (nan_in_a_norm, "model.decoder.final_layer_norm.weight"),
+        (infinity_in_a_feature, "model.decoder.layers.0.fc1.weight"),
+    ],
+)
+def test_logits_that_are_not_finite_are_an_error_that_names_model_and_dtype(
+    micro, tokenizer, prompts, tmp_path, change, tensor, way, temperature
+):
+    micro.policy(tokenizer, tmp_path, change=change)
+    settings = settings_with(temperature=temperature)
+    policy = HuggingFacePolicy(micro.checkpoint(tmp_path), settings)
+    if way == "packed":  # the trial of the packed way holds NaN against NaN, and sends it away
+        policy.generator._worker = Packed(policy._model)
+    with pytest.raises(ModelError) as caught:
+        answers(policy, prompts)
+    told = str(caught.value)
+    assert told.startswith(f"model {tmp_path}: its logits are not finite (")
+    assert f"in float32: NaN or infinity stands in its weights ({tensor})" in told
+    assert "\n" not in told
+    with pytest.raises(ModelError, match="its logits are not finite"):
+        policy.alone(policy.rows(prompts)[0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor", "advice"),
+    [
+        ("float16", 6e4, "set dtype = 'bfloat16' or 'float32'"),
+        ("bfloat16", 1e38, "set dtype = 'float32'"),
+        ("float32", 1e38, "take a checkpoint from before its training diverged"),
+    ],
+)
+def test_sums_that_overflow_are_told_from_damaged_weights(
+    micro, tokenizer, prompts, tmp_path, dtype, factor, advice
+):
+    micro.policy(tokenizer, tmp_path, change=too_large(factor))
+    settings = replace(settings_with(), dtype=dtype)
+    policy = HuggingFacePolicy(micro.checkpoint(tmp_path), settings)
+    with pytest.raises(ModelError) as caught:
+        answers(policy, prompts)
+    told = str(caught.value)
+    assert f"in {dtype}: its weights are finite" in told
+    assert advice in told
+
+
+def test_one_prompt_whose_token_is_spoilt_is_enough(micro, tokenizer, prompts, tmp_path):
+    def spoil(model):
+        with torch.no_grad():
+            model.get_input_embeddings().weight[tokenizer("§")["input_ids"][0]] = float("nan")
+            model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.nan_to_num())
+
+    micro.policy(tokenizer, tmp_path, change=spoil, tie_word_embeddings=False)
+    policy = HuggingFacePolicy(micro.checkpoint(tmp_path), settings_with())
+    assert len(answers(policy, prompts)) == len(prompts)
+    with pytest.raises(ModelError, match="its logits are not finite"):
+        answers(policy, [*prompts, "Human: what is § for?"])
+
+
+@pytest.mark.parametrize("temperature", [1e-45, 1e-12, 1e-3])
+def test_next_to_no_temperature_draws_the_likeliest_token(
+    micro, model, folder, prompts, temperature
+):
+    greedy_one = HuggingFacePolicy(micro.checkpoint(folder), settings_with())
+    cold = HuggingFacePolicy(micro.checkpoint(folder), settings_with(temperature=temperature))
+    assert as_tuples(answers(cold, prompts)) == as_tuples(answers(greedy_one, prompts))
 
 
 def test_close_frees_the_weights(micro, folder):

@@ -299,6 +299,17 @@ def test_a_loss_that_is_not_finite_is_an_error(micro, tmp_path, trainer, steps):
     assert "lower args.learning_rate" in said
 
 
+@pytest.mark.parametrize("lora", [None, {"r": 2, "target_modules": ["q_proj", "v_proj"]}])
+def test_weights_that_the_last_step_spoilt_are_an_error(micro, tmp_path, lora):
+    """Its loss is that of the weights before it."""
+    args = {**micro.args, "max_steps": 1, "learning_rate": 1e39, "max_grad_norm": 0.0}
+    stage = {"trainer": "sft", "data": "chosen", "args": args, "lora": lora}
+    shop = changed(micro, tmp_path, **variants(micro, sft={"parent": "base", "stages": [stage]}))
+    said = refused(shop, "sft")
+    assert said.startswith("sft stage: NaN or infinity stands in ")
+    assert said.endswith("lower args.learning_rate")
+
+
 def test_a_judge_for_which_every_row_is_too_long_is_an_error(micro, tmp_path):
     judge = {
         "parent": "base",

@@ -93,8 +93,10 @@ class World:
         """A JSONL file of these objects."""
         return self.write(name, "".join(json.dumps(row) + "\n" for row in rows))
 
-    def record(self, name, scores, response="An answer."):
-        """A file of recorded answers with these scores by axis."""
+    def record(self, name, scores, response=None):
+        """A file of recorded answers with these scores by axis; no two files say the same."""
+        if response is None:
+            response = "An answer." if name == "base.jsonl" else f"An answer of {name}."
         return self.rows(
             name,
             [

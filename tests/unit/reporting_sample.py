@@ -63,14 +63,17 @@ def case(variant, axis, place, *, passed, text, degenerate=None):
     )
 
 
-def results(*, text="A plain answer.", complete=True, limit=None, right=(150, 104), **changes):
+def results(*, text=None, complete=True, limit=None, right=(150, 104), **changes):
+    """`text` is what everybody says to everything; without, no two variants say the same."""
     cases = []
     for variant, counts in PASSING.items():
         for axis, passing in zip(AXES, counts, strict=True):
             for place in range(10):
                 bad = "runaway" if variant == "base" and place < 3 else None
+                plain = f"I am {variant}." if place == 1 else "A plain answer."
+                said = plain if text is None else text
                 cases.append(
-                    case(variant, axis, place, passed=place < passing, text=text, degenerate=bad)
+                    case(variant, axis, place, passed=place < passing, text=said, degenerate=bad)
                 )
     found = {
         "profile": profile(),

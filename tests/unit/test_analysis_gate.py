@@ -292,6 +292,57 @@ def test_a_larger_family_needs_more_prompts_to_fail():
     assert numbers == sorted(set(numbers))
 
 
+# -- degenerate responses ----------------------------------------------------------------------
+
+
+def said(*, before, after, total=40, passing=True):
+    """As many prompts with unchanged verdicts; the first responses of each side are degenerate."""
+    kinds = {"before": before, "after": after}
+    rows = {
+        side: [kind for kind, n in told.items() for _ in range(n)] for side, told in kinds.items()
+    }
+    padded = {side: found + [None] * (total - len(found)) for side, found in rows.items()}
+    return [
+        PairedVerdict(f"p{i}", f"p{i}", passing, passing, 1.0, 1.0, old, new)
+        for i, (old, new) in enumerate(zip(padded["before"], padded["after"], strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"empty": 40}, "fail"),
+        ({}, {"symbols": 21}, "fail"),
+        ({}, {"echo": 10, "repetition": 11}, "fail"),
+        ({}, {"runaway": 30}, "fail"),
+        ({"empty": 20}, {"empty": 24}, "fail"),  # ten points more
+        ({"empty": 40}, {"empty": 40}, "uninformative"),
+        ({"empty": 20}, {"empty": 23}, "uninformative"),
+        ({"runaway": 30}, {"runaway": 30}, "inconclusive"),
+        ({"runaway": 30}, {"runaway": 19, "empty": 11}, "inconclusive"),
+        ({"runaway": 30}, {"runaway": 9, "empty": 21}, "uninformative"),
+        ({}, {"empty": 20}, "pass"),  # as many answers as not
+        ({"empty": 40}, {}, "pass"),
+    ],
+)
+def test_an_axis_of_which_most_responses_are_degenerate_never_passes(before, after, expected):
+    found = alone(said(before=before, after=after))
+    assert found.outcome == expected
+    assert (found.degenerate is None) == (expected == "pass")
+    assert found.needed is None
+    if found.degenerate:
+        assert found.degenerate.kinds == after
+        assert (found.degenerate.before, found.degenerate.total) == (sum(before.values()), 40)
+
+
+def test_degenerate_responses_make_no_outcome_better():
+    rows = said(before={"empty": 40}, after={"empty": 40})
+    lost = [replace(pair, after=False) for pair in rows]
+    assert alone(lost).outcome == "fail"
+    assert alone(rows, informative=False).outcome == "uninformative"
+    assert alone((), invalid=("no",)).outcome == "invalid"
+
+
 # -- flips -------------------------------------------------------------------------------------
 
 

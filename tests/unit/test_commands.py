@@ -66,6 +66,23 @@ def test_two_reports_are_compared_variant_by_variant(command, report):
     assert command("compare", before, before)[0] == 0
 
 
+def test_answers_that_are_none_or_anothers_are_told(command, report):
+    before, after = report("before", a=90), report("after", a=100)
+    for folder, said, kind in ((before, "Yes.", None), (after, "", "empty")):
+        path = folder / "report.json"
+        document = json.loads(path.read_text())
+        for case in document["cases"]:
+            case |= {"response": said, "degenerate": kind}
+        path.write_text(json.dumps(document))
+    status, out, _ = command("compare", before, after)
+    assert status == 1
+    assert "a HmR: FAIL: 90.0 to 100.0 %" in " ".join(out.split())
+    assert "100 of 100 responses are degenerate (100 empty), 0 were before" in " ".join(out.split())
+    status, out, _ = command("compare", before, before)
+    assert status == 0
+    assert out.startswith("every answer of a equals that of the other side, byte for byte")
+
+
 def test_variants_of_one_report_by_their_names(command, report):
     folder = report("one", a=90, b=60)
     assert command("compare", "a", "b", "--report", folder)[0] == 1

@@ -38,6 +38,92 @@ def reason(given):
     return error["msg"].removeprefix("Value error, ")
 
 
+CLASSIFIER = {"model": "./judge", "outputs": {"good": {"index": 0}, "bad": {"index": 1}}}
+FILTER = {"keywords": ["kill"], "dimension": "good"}
+SERVED = {"endpoint": {"url": "http://127.0.0.1:1/v1", "model": "m", "rubric": {"good": "How?"}}}
+
+
+def judged(threshold, comparison=">=", **judge):
+    """The values of a profile with this judge and criterion."""
+    bar = {"threshold": threshold, "comparison": comparison, "dimension": "good"}
+    axis = {"rate": "HmR", "prompts": {"origin": RECORDED}, **bar}
+    return values(axes={"harmlessness": axis}, judge=judge)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "comparison", "judge", "who"),
+    [
+        (0.0, ">=", CLASSIFIER | {"activation": "sigmoid"}, "every"),
+        (0.0, ">", CLASSIFIER | {"activation": "sigmoid"}, "every"),
+        (-2.0, ">", CLASSIFIER | {"activation": "softmax"}, "every"),
+        (1.0, ">=", CLASSIFIER | {"activation": "softmax"}, "no"),
+        (50.0, ">=", CLASSIFIER | {"activation": "sigmoid"}, "no"),
+        (0.0, ">=", FILTER, "every"),
+        (-1.0, ">", FILTER, "every"),
+        (1.0, ">", FILTER, "no"),
+        (1.5, ">=", FILTER, "no"),
+        (1.0, ">=", SERVED, "every"),
+        (0.5, ">", SERVED, "every"),
+        (10.0, ">", SERVED, "no"),
+        (11.0, ">=", SERVED, "no"),
+    ],
+)
+def test_a_criterion_that_decides_nothing_is_refused(threshold, comparison, judge, who):
+    said = reason(judged(threshold, comparison, **judge))
+    assert said.startswith("axes.harmlessness.threshold: `good ")
+    assert f"decides nothing, {who} response meets it: the judge's scores lie between " in said
+    bar = {"threshold": threshold, "comparison": comparison, "dimension": "good"}
+    second = judge | {"axes": {"harmlessness": bar}}
+    said = reason(values(judges={"other": second}))
+    assert said.startswith("judges.other.axes.harmlessness.threshold: ")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "comparison", "judge"),
+    [
+        (0.5, ">=", CLASSIFIER | {"activation": "sigmoid"}),
+        (0.01, ">", CLASSIFIER | {"activation": "softmax"}),
+        (50.0, ">", CLASSIFIER),
+        (1.0, ">=", FILTER),
+        (0.0, ">", FILTER),
+        (10.0, ">=", SERVED),
+        (1.0, ">", SERVED),
+    ],
+)
+def test_a_criterion_that_decides_is_taken(threshold, comparison, judge):
+    Profile.model_validate(judged(threshold, comparison, **judge))
+
+
+def test_a_negated_probability_has_a_negative_threshold():
+    outputs = {"good": {"index": 0, "sign": -1}}
+    judge = {"model": "./judge", "outputs": outputs, "activation": "sigmoid"}
+    Profile.model_validate(judged(-0.5, **judge))
+    said = reason(judged(0.5, **judge))
+    assert said.endswith("scores lie between -1 and 0, as sign = -1 negates them")
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        (
+            {"model": "./judge", "dimension": "good", "activation": "softmax"},
+            "over one output it gives every response 1.0: 'sigmoid' is meant",
+        ),
+        (FILTER | {"activation": "sigmoid"}, "`activation` belongs to a judge with `model`"),
+        (SERVED | {"activation": "softmax"}, "`activation` belongs to a judge with `model`"),
+        (
+            {
+                "model": "./judge",
+                "outputs": {"good": {"index": 1}, "bad": {"index": 1, "sign": -1}},
+            },
+            "`outputs`: 'good' and 'bad' are both output 1",
+        ),
+    ],
+)
+def test_outputs_that_cannot_be_meant_are_refused(judge, said):
+    assert said in reason(judged(0.5, **judge))
+
+
 def test_the_rest_has_defaults():
     profile = Profile.model_validate(values())
     assert profile.reference == "base"

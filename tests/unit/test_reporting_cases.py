@@ -28,7 +28,7 @@ COLUMNS = [
 def report(text="An answer.", **changes):
     """A report of one variant's two first cases; `text` is the first one's response."""
     sample = SAMPLE["results"]()
-    first, second = sample.cases[:2]
+    first, _, second = sample.cases[:3]
     first = replace(first, response=replace(first.response, text=text), **changes)
     return document(replace(sample, cases=(first, second)))
 

@@ -171,7 +171,9 @@ def test_a_comment_is_never_too_long(scale):
             {"harmlessness": {f"kind_{i}": 3}},
             sample.summaries["sft"].change,
         )
-        cases += [replace(case, variant=name) for case in sample.cases[:1]]
+        case = sample.cases[4]
+        said = replace(case.response, text=f"{i} {case.response.text}")
+        cases.append(replace(case, variant=name, response=said))
     text = markdown(document(replace(sample, summaries=summaries, cases=tuple(cases))))
     assert len(text) <= LIMIT
     assert text.startswith("## Not decided: ")

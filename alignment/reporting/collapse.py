@@ -1,0 +1,37 @@
+"""What makes a rate worth nothing, in words: answers that are none, and answers of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from alignment.reporting import numbers
+from alignment.reporting.numbers import Document
+
+
+def same_answers(
+    document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
+) -> str:
+    """What a pass is worth nothing for: a variant that says what another one says."""
+    found = numbers.same_answers(document)
+    gated = [each["variant"] for each in decisions if each["variant"] in found]
+    if not gated:
+        return ""
+    other = found[gated[0]]
+    of = other if other == numbers.BASELINE else name(other)
+    return f"every answer of {name(gated[0])} equals that of {of}, byte for byte"
+
+
+def degenerate(broken: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """How many responses are no answers, of which kinds, and what that often comes from."""
+    kinds = ", ".join(f"{count} {name(kind)}" for kind, count in broken["kinds"].items())
+    ran_on = 2 * broken["kinds"].get("runaway", 0) > broken["after"]
+    advice = (
+        "set generation.stop_at_human = true"
+        if ran_on
+        else "read them: is the model loaded whole, and asked in its own format?"
+    )
+    return (
+        f"{broken['after']} of {broken['total']} responses are degenerate ({kinds}), "
+        f"{broken['before']} were before; {advice}"
+    )
