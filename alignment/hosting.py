@@ -23,6 +23,8 @@ MARK = "alignment"
 """The mark of the tests that we act on."""
 
 SESSION = pytest.StashKey["Session"]()
+GATED = pytest.StashKey["GatedReport"]()
+"""What a test, by whatever name, was given as its side of the comparison."""
 STARTED = pytest.StashKey[bool]()
 CHECKED = pytest.StashKey[bool]()
 """Whether the input was found good."""

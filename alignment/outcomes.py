@@ -14,7 +14,7 @@ import pytest
 
 from alignment import carrying
 from alignment.errors import AlignmentError, CrashError, NegativeVerdict, Unscored
-from alignment.hosting import MARK, plain, session_of, tolerated
+from alignment.hosting import GATED, MARK, plain, session_of, tolerated
 
 if TYPE_CHECKING:
     from alignment.snapshot import GatedReport
@@ -46,13 +46,8 @@ def pytest_runtest_makereport(
 
 
 def _gated(item: pytest.Item) -> GatedReport | None:
-    """What the gate says to a test, if it asked."""
-    found = getattr(item, "funcargs", {}).get("alignment_report")
-    if found is None:
-        return None
-    from alignment.snapshot import GatedReport  # noqa: PLC0415 - syrupy, for others
-
-    return found if isinstance(found, GatedReport) else None
+    """What the gate says to a test, if it or a fixture of it asked."""
+    return item.stash.get(GATED, None)
 
 
 def _accepted(item: pytest.Item, gated: GatedReport, error: BaseException | None) -> str | None:
