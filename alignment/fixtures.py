@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from alignment.errors import AlignmentError
-from alignment.hosting import GATED, MARK, session_of, tolerated
+from alignment.hosting import MARK, session_of, tolerated
+from alignment.outcomes import GATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
