@@ -31,6 +31,15 @@ class Verdict:
     outcome: str | None
     headline: str
     details: tuple[str, ...]
+    unready: str = ""
+
+    @property
+    def title(self) -> str | None:
+        """The outcome; where the gate passes and the headline speaks for no merge, `unready`.
+
+        That is `look` (before merging) or `stopped` (the run failed, for whatever reason).
+        """
+        return self.unready or self.outcome
 
 
 def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
@@ -68,16 +77,17 @@ def _judged(
     outcomes = Counter(each["outcome"] for each in decisions)
     first, code = decisions[0], document["run"].get("exit_status", 0)
     blocked, doubtful = blocking(document), doubt(document, decisions, name)
+    passed = first["outcome"] == "pass"
     lead = (
         "Do not merge"
         if outcomes["fail"]
         else "Do not merge yet"
         if blocked or code
         else "Look before you merge"
-        if first["outcome"] != "pass" or doubtful
+        if doubtful or not passed
         else "May be merged"
     )
-    said = doubtful if doubtful and first["outcome"] == "pass" else _found(decisions, name)
+    said = doubtful if doubtful and passed else _found(decisions, name)
     if code and not blocked:
         said = f"the run ended with exit code {code}; {said}"
     outcomes[first["outcome"]] -= 1
@@ -87,7 +97,8 @@ def _judged(
         if n and kind != "pass"
     ]
     rest = f" Also {', '.join(others)} of {len(decisions)} gated rates." if others else ""
-    return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details)
+    unready = ("stopped" if code else "look" if doubtful else "") if passed else ""
+    return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details, unready)
 
 
 def _undecided(document: Document) -> str:

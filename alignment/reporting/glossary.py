@@ -70,9 +70,11 @@ OUTCOMES = {
     "uninformative": "Uninformative",
     "invalid": "Invalid",
     "accepted": "Accepted",
+    "look": "Pass, with a doubt",
+    "stopped": "The run failed",
     None: "No gate",
 }
-"""The gate's outcomes as titles."""
+"""The gate's outcomes as titles, and what a pass is that speaks for no merge."""
 
 _NEXT = {
     "pass": "The intervals below say which losses are not ruled out.",
