@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
@@ -16,8 +16,6 @@ from alignment.options import Places, asked_for, root_of
 from alignment.outputs import DEFAULT
 
 if TYPE_CHECKING:
-    from _pytest.mark.expression import Expression
-
     from alignment.decisions import Decision
     from alignment.profile import Profile
     from alignment.session import Session
@@ -81,10 +79,9 @@ def nothing_runs(config: pytest.Config) -> bool:
 
 def deselected(config: pytest.Config, marks: Iterable[str]) -> bool:
     """Whether `-m` leaves out every test with these marks, whatever others it may yet get."""
-    from _pytest.mark.expression import Expression  # noqa: PLC0415 - pytest has no other way
-
     try:
-        expression = Expression.compile(getattr(config.option, "markexpr", "") or "True")
+        mark: Any = config.pluginmanager.get_plugin("mark")
+        expression = mark.Expression.compile(getattr(config.option, "markexpr", "") or "True")
         return not _may_hold(expression, dict.fromkeys(marks, True))
     except Exception:  # noqa: BLE001 - pytest says what is wrong with it, in its own words
         return False
@@ -94,7 +91,7 @@ class _UnknownError(LookupError):
     """A mark that a test does not have yet."""
 
 
-def _may_hold(expression: Expression, known: Mapping[str, bool]) -> bool:
+def _may_hold(expression: Any, known: Mapping[str, bool]) -> bool:
     """Whether an expression is true for some choice of the marks that are not known."""
 
     def has(name: str, /, **arguments: object) -> bool:
@@ -104,7 +101,7 @@ def _may_hold(expression: Expression, known: Mapping[str, bool]) -> bool:
         return known[said]
 
     try:
-        return expression.evaluate(has)
+        return bool(expression.evaluate(has))
     except _UnknownError as error:
         if len(known) > _MANY_MARKS:
             return True
