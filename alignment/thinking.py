@@ -25,9 +25,7 @@ _CLOSE = re.compile(
     re.IGNORECASE,
 )
 _MARK = re.compile(f"(?P<open>{_OPEN.pattern})|(?P<close>{_CLOSE.pattern})", re.IGNORECASE)
-_QUOTED = re.compile(
-    rf"(?P<by>[`'\"])(?:{_OPEN.pattern}|{_CLOSE.pattern})(?P=by)", re.IGNORECASE
-)
+_QUOTED = re.compile(rf"(?P<by>[`'\"])(?:{_OPEN.pattern}|{_CLOSE.pattern})(?P=by)", re.IGNORECASE)
 _CODE = re.compile(r"`[^`\n]+`|^[ \t]*```[^\n]*\n.*?^[ \t]*```", re.DOTALL | re.MULTILINE)
 
 # The channels of gpt-oss: `final` is the answer. Its marks are special tokens, which decoding may
