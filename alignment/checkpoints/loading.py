@@ -155,6 +155,7 @@ def _from(
         use_safetensors=checkpoint.safetensors,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # told as the rest is, and refused here
+        return_dict=True,  # what a configuration says of it changes no number
         **settings,
     )
     composite = isinstance(_config(checkpoint.folder).get("text_config"), dict)
@@ -220,7 +221,21 @@ def _whole(
     model, brought = merged(model, checkpoint.adapters)
     refuse(checkpoint.outermost, type(model).__name__, found.but_for(brought))
     check_blank(checkpoint.outermost, model, head)
-    return model.eval()
+    with loading(checkpoint.outermost):
+        _try(model.eval())
+    return model
+
+
+def _try(model: Any) -> None:
+    """Read two tokens, so that what a model's files make impossible is told of its folder."""
+    import torch  # noqa: PLC0415
+
+    end = model.config.get_text_config().eos_token_id
+    end = end[0] if isinstance(end, list) and end else end
+    # The end token last: encoders with decoders are read at it.
+    tokens = [0, end if isinstance(end, int) else 0]
+    with torch.inference_mode():
+        model(input_ids=torch.tensor([tokens], device=model.device))
 
 
 def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, found: Found) -> None:

@@ -14,7 +14,9 @@ from alignment.errors import AlignmentError
 
 WHOLE = runpy.run_path(str(Path(__file__).with_name("test_whole_models.py")))
 LLAMA, saved, opened, look = (WHOLE[name] for name in ("LLAMA", "saved", "opened", "look"))
-damaged, refusal, renamed = (WHOLE[name] for name in ("damaged", "refusal", "renamed"))
+damaged, refusal, renamed, same = (
+    WHOLE[name] for name in ("damaged", "refusal", "renamed", "same")
+)
 GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
 NEO = {
     "hidden_size": 32,
@@ -156,3 +158,28 @@ def test_an_adapter_of_integers_is_refused(llama, tmp_path):
     save_file({n: (100 * v).to(torch.int8) for n, v in load_file(path).items()}, path)
     with pytest.raises(AlignmentError, match=r"quantized numbers \(I8\)"):
         look(tmp_path)
+
+
+# -- fields that a run trips over ------------------------------------------------------------------
+
+
+def test_a_configuration_that_asks_for_tuples_changes_nothing(llama, judge, tmp_path):
+    plain, old = (
+        opened(folder)
+        for folder in (llama, damaged(llama, tmp_path / "m", same, {"return_dict": False}))
+    )
+    texts = [("Human: rain?", 0)]
+    assert list(old.respond(texts, [0])) == list(plain.respond(texts, [0]))
+    folder = damaged(judge, tmp_path / "judge", same, {"return_dict": False})
+    assert list(opened(folder, judge=True).score([("Human: rain?", "Snow.")], [0]))
+
+
+def test_what_only_reading_shows_is_told_of_the_folder(llama, tmp_path):
+    pytest.importorskip("bitsandbytes")
+
+    quantized = {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
+    folder = damaged(llama, tmp_path / "m", same, quantized)
+    with pytest.raises(AlignmentError) as caught:
+        opened(folder)
+    assert str(caught.value).startswith(f"model {folder}: cannot be loaded: ")
+    assert "\n" not in str(caught.value)
