@@ -22,7 +22,7 @@ from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.ids import check_ids
 from alignment.checkpoints.instead import file_instead, folder_instead
 from alignment.checkpoints.native import has_class
-from alignment.checkpoints.tensors import check_tensors, head_outputs, read_tensors
+from alignment.checkpoints.tensors import check_tensors, check_types, head_outputs, read_tensors
 from alignment.checkpoints.vocabulary import (
     check_no_tokenizer,
     check_vocabulary,
@@ -176,8 +176,10 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
     check_mergeable(folder, config.get("peft_type"))
     weights = adapter_weights(folder, spec, terms.pickles.get(spec), terms.hash_file)
     sizes.check_sizes(folder, "adapter_config.json", config, weights.shapes)
+    tensors = read_tensors(folder, weights.files)
+    check_types(folder, config, tensors)
     if terms.judge and terms.head is None:
-        terms = replace(terms, head=head_outputs(read_tensors(folder, weights.files)))
+        terms = replace(terms, head=head_outputs(tensors))
     parent, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(parent, str) or not parent:
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")

@@ -5,23 +5,23 @@ random numbers and drops what it does not know; both are said there in a log. He
 
 - no tensor of the loaded model may be missing, nor have another shape than the file's;
 - a tensor that the loaded model does not know is an error, unless transformers itself ignores it by
-  name, or it belongs to a part that the loaded class does not have by design: a head for another
-  task, the layers of multi-token prediction, or, where a configuration has one part for text and
-  others beside it, what reads images and sound. Whatever lies *inside* a part that the class does
-  have (a bias, a further layer, a scale) would change what the model says, and is never dropped.
+  name, or it may be left (`alignment.checkpoints.leftovers`);
+- no part of it may hold nothing but zeros (`alignment.checkpoints.blank`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints.adapters import head_of, merged, placed
+from alignment.checkpoints.blank import check_blank
 from alignment.checkpoints.documents import read_json
 from alignment.checkpoints.folders import Checkpoint
+from alignment.checkpoints.leftovers import may_be_left
 from alignment.checkpoints.tensors import some
 from alignment.errors import ModelError
 from alignment.hardware import load_quietly, loading
@@ -29,21 +29,8 @@ from alignment.hardware import load_quietly, loading
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_OTHER_TASKS = frozenset(
-    {
-        *("lm_head", "score", "classifier", "v_head", "value_head", "qa_outputs", "cls", "pooler"),
-        *("lm_predictions", "mask_predictions", "generator_predictions"),
-        *("discriminator_predictions", "mtp", "mtp_layers", "mtp_block"),
-    }
-)
-"""What parts for another task than the loaded class's are called, beside a model's body."""
-
-
 _BOTH = "bitsandbytes"
 """What files say for both of its widths, which transformers knows under a name each."""
-
-_TEXT = frozenset({"language_model", "text_model", "llm", "thinker"})
-"""What the part for text is called in a model that reads more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +40,15 @@ class Found:
     missing: tuple[str, ...]
     misshapen: tuple[str, ...]
     unknown: tuple[str, ...]
+    left: tuple[str, ...] = ()
+    """Those that may be left; where others are missing, they may be what was meant."""
 
     def but_for(self, names: Iterable[str]) -> Found:
         """The same without these missing or misshapen tensors, which something else brings."""
         brought = set(names)
         missing = tuple(name for name in self.missing if name not in brought)
         misshapen = tuple(name for name in self.misshapen if name not in brought)
-        return Found(missing, misshapen, self.unknown)
+        return Found(missing, misshapen, self.unknown, self.left)
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
@@ -121,7 +110,7 @@ def load_classifier(
     model, found = _classifier(checkpoint, dtype, fresh)
     with loading(checkpoint.folder):
         model = model.to(device)
-    return _whole(model, checkpoint, found)
+    return _whole(model, checkpoint, found, () if fresh else _outputs(model))
 
 
 def _classifier(
@@ -166,22 +155,22 @@ def _from(
         use_safetensors=checkpoint.safetensors,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # told as the rest is, and refused here
+        return_dict=True,  # what a configuration says of it changes no number
         **settings,
     )
     composite = isinstance(_config(checkpoint.folder).get("text_config"), dict)
-    left = {
+    unread = {
         name
         for name, tensor in (*model.named_parameters(), *model.named_buffers())
         if tensor.is_meta and model.device.type != "meta"
     }
+    beyond = sorted(told["unexpected_keys"])
+    left = [name for name in beyond if may_be_left(model, name, composite=composite)]
     found = Found(
-        tuple(sorted({*told["missing_keys"], *left})),
+        tuple(sorted({*told["missing_keys"], *unread})),
         tuple(sorted(name for name, *_ in told["mismatched_keys"])),
-        tuple(
-            name
-            for name in sorted(told["unexpected_keys"])
-            if not _elsewhere(model, name, composite=composite)
-        ),
+        tuple(name for name in beyond if name not in left),
+        tuple(left),
     )
     return model, found
 
@@ -212,37 +201,41 @@ def _config(folder: Path) -> dict[str, Any]:
     return read_json(folder / "config.json")
 
 
-def _elsewhere(model: Any, name: str, *, composite: bool) -> bool:
-    """Whether a tensor belongs to a part that this class does not have by design.
-
-    `composite` is a model that reads more than text, of which this may be the text's part.
-    """
-    outer, body = model, model.base_model
-    parts = name.split(".")
-    for number, part in enumerate(parts):
-        if outer is not model and outer is not body:
-            return False
-        below = dict(outer.named_children())
-        if part not in below:
-            # A tensor right in the outermost module is in no part, and what it does is not known.
-            beside = composite and _TEXT.isdisjoint(parts)
-            return number < len(parts) - 1 and (part in _OTHER_TASKS or beside)
-        outer = below[part]
-    return False
-
-
 def _head(model: Any) -> list[str]:
     """The tensors of a classifier that are not its body's."""
     prefix = f"{model.base_model_prefix}."
     return [name for name in model.state_dict() if not name.startswith(prefix)]
 
 
-def _whole(model: Any, checkpoint: Checkpoint, found: Found) -> PreTrainedModel:
+def _outputs(model: Any) -> list[str]:
+    """The tensors of a classifier's head that its outputs come from."""
+    shapes = {name: tensor.shape for name, tensor in model.named_parameters()}
+    return [name for name in _head(model) if shapes.get(name, ())[:1] == (model.num_labels,)]
+
+
+def _whole(
+    model: Any, checkpoint: Checkpoint, found: Found, head: Sequence[str] = ()
+) -> PreTrainedModel:
     """The model with its adapters merged in, ready to read. Raises ModelError if it lacks any."""
     _refuse_all_but_heads(model, checkpoint, found)
     model, brought = merged(model, checkpoint.adapters)
     refuse(checkpoint.outermost, type(model).__name__, found.but_for(brought))
-    return model.eval()
+    check_blank(checkpoint.outermost, model, head)
+    with loading(checkpoint.outermost):
+        _try(model.eval())
+    return model
+
+
+def _try(model: Any) -> None:
+    """Read two tokens, so that what a model's files make impossible is told of its folder."""
+    import torch  # noqa: PLC0415
+
+    end = model.config.get_text_config().eos_token_id
+    end = end[0] if isinstance(end, list) and end else end
+    # The end token last: encoders with decoders are read at it.
+    tokens = [0, end if isinstance(end, int) else 0]
+    with torch.inference_mode():
+        model(input_ids=torch.tensor([tokens], device=model.device))
 
 
 def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, found: Found) -> None:
@@ -259,6 +252,7 @@ def refuse(folder: Path, kind: str, found: Found) -> None:
         (found.missing, "missing, which would be random"),
         (found.misshapen, "of another shape"),
         (found.unknown, "unknown, which would be dropped"),
+        (found.left if found.missing else (), "beside them for something else"),
     )
     most = 2 if len([names for names, _ in kinds if names]) == 1 else 1
     told = [f"{len(names)} {what} ({some(names, most)})" for names, what in kinds if names]

@@ -9,6 +9,7 @@ came from the files only its loader knows; see `alignment.checkpoints.loading`.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,19 @@ _BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
 _NUMBERED = re.compile(r"\.\d+\.")
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 
-_SCALED = ("I8", "U8", "F8_", "F4", "F6")
+_FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
+_PACKED = ("I8", "U8", "F8_", "F4", "F6_")
 """Types of numbers that are no weights without the scales that a quantization keeps for them."""
+_WEIGHT = re.compile(r"(?:\.weight|\.lora_\w+|_proj|\.bias)$")
+"""Names of what is multiplied with; masks and positions may be of any type."""
+
+EMBEDDINGS = ("embed_tokens.weight", "word_embeddings.weight", "wte.weight", "embed_in.weight")
+"""What the names of embeddings end in, in most models."""
+
+_EXPERT = re.compile(r"^(.*\.experts)\.(\d+)\.(.*)$")
+_OUTER = frozenset({"model", "transformer"})
+_OLD = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
+"""What the weights of normalization were called, and are."""
 
 _HEADS = ("score", "classifier", "classifier.out_proj", "classification_head.out_proj")
 
@@ -85,7 +97,9 @@ def check_tensors(
     inner = {**config, **text} if isinstance(text, dict) else config
     _check_names(folder, tensors)
     _check_layers(folder, inner, tensors)
-    _check_types(folder, config, tensors)
+    _check_experts(folder, tensors)
+    _check_once(folder, tensors)
+    check_types(folder, config, tensors)
     if outputs is not None and not _has_head(tensors, outputs):
         raise ModelError(
             f"model {folder}: its weights hold no head with {counted(outputs, 'output')} (such as "
@@ -94,6 +108,7 @@ def check_tensors(
         )
     if not judge:
         _check_output_matrix(folder, config, inner, tensors)
+        _check_rows(folder, tensors)
 
 
 def _check_names(folder: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -133,20 +148,68 @@ def _check_layers(folder: Path, config: Mapping[str, Any], tensors: Mapping[str,
         )
 
 
-def _check_types(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def _check_experts(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Experts are numbered from 0 without a gap: a loader counts them and reads no numbers."""
+    there: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for found in filter(None, map(_EXPERT.match, tensors)):
+        there[found[1], found[3]].add(int(found[2]))
+    most: dict[str, int] = defaultdict(int)
+    for (where, _), numbers in there.items():
+        most[where] = max(most[where], *(number + 1 for number in numbers))
+    gaps = (
+        f"{where}.{number}.{part}"
+        for (where, part), numbers in sorted(there.items())
+        for number in range(most[where])
+        if number not in numbers
+    )
+    if absent := next(gaps, None):
+        raise ModelError(
+            f"model {folder}: its weights hold experts with higher numbers, and not "
+            f"{some([absent])}, so that the others would take the wrong places; save the model "
+            f"again with save_pretrained"
+        )
+
+
+def _check_once(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """No weight may be there under two names, of which a loader would take either."""
+    for name in sorted(tensors):
+        outer, _, inner = name.partition(".")
+        deep = _NUMBERED.search(f".{inner}") and not outer.startswith("mtp")
+        other = inner if deep or outer in _OUTER else ""
+        for old, now in _OLD.items():
+            if name.endswith(old):
+                other = name.removesuffix(old) + now
+        if other in tensors:
+            raise ModelError(
+                f"model {folder}: its weights hold one tensor under two names "
+                f"({some([name, other])}), and either might be taken; save the model again with "
+                f"save_pretrained"
+            )
+
+
+def check_types(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Weights are numbers with a fraction, unless a quantization says what others mean.
+
+    Raises ModelError.
+    """
     if config.get("quantization_config"):
         return
-    scaled = [
-        name
-        for name, tensor in sorted(tensors.items())
-        if tensor.kind.startswith(_SCALED) and len(tensor.shape) == 2
-    ]
+    scaled = [name for name, tensor in sorted(tensors.items()) if _is_scaled(name, tensor)]
     if scaled:
         raise ModelError(
             f"model {folder}: {counted(len(scaled), 'tensor')} ({some(scaled)}) hold quantized "
             f"numbers ({tensors[scaled[0]].kind}), and config.json has no quantization_config that "
             f"says what they mean; save the model with the configuration it was quantized with"
         )
+
+
+def _is_scaled(name: str, tensor: Tensor) -> bool:
+    """Whether these numbers are no weights by themselves; a mask has more dimensions than two."""
+    if tensor.kind in _FLOATS or not tensor.shape:
+        return False
+    mask = name.endswith(".bias") and len(tensor.shape) > 1
+    packed = tensor.kind.startswith(_PACKED) and len(tensor.shape) == 2
+    return packed or (not mask and _WEIGHT.search(name) is not None)
 
 
 def _has_head(tensors: Mapping[str, Tensor], outputs: int) -> bool:
@@ -181,6 +244,18 @@ def _check_output_matrix(
             f"{some(matrices)} has a row for each of {size} tokens: the other matrix of the "
             f"embeddings and the output (lm_head.weight) is missing and would be random; save the "
             f"model again, or set tie_word_embeddings = true if it is tied"
+        )
+
+
+def _check_rows(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """An output matrix of its own is as large as the embeddings, whether it is tied or not."""
+    output = tensors.get("lm_head.weight")
+    inputs = [tensor for name, tensor in tensors.items() if name.endswith(EMBEDDINGS)]
+    if output is not None and len(inputs) == 1 and inputs[0].shape != output.shape:
+        raise ModelError(
+            f"model {folder}: its output matrix (lm_head.weight) is of shape {output.shape}, and "
+            f"its embeddings are of shape {inputs[0].shape}; both must be of one: save the model "
+            f"again after resize_token_embeddings"
         )
 
 

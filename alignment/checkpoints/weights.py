@@ -14,6 +14,7 @@ from typing import Any
 
 from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.instead import without_weights
+from alignment.checkpoints.tensors import EMBEDDINGS
 from alignment.errors import ModelError, quoted
 from alignment.recipes import Pickle
 
@@ -29,7 +30,6 @@ _MODEL = (
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt"})
 """What transformers' trainer leaves beside the weights."""
-_EMBEDDINGS = ("embed_tokens.weight", "word_embeddings.weight", "wte.weight", "embed_in.weight")
 _DISTRIBUTED = re.compile(r"^shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$")
 
 
@@ -48,7 +48,7 @@ class Weights:
     @property
     def embedding_rows(self) -> int | None:
         """How many tokens the embedding matrix has; None where no matrix has a name we know."""
-        found = (shape[0] for name, shape in self.shapes.items() if name.endswith(_EMBEDDINGS))
+        found = (shape[0] for name, shape in self.shapes.items() if name.endswith(EMBEDDINGS))
         return next(found, None)
 
     def hashes(self, hash_file: HashFile) -> list[str]:

@@ -189,7 +189,7 @@ class RewardModelJudge:
     def _check_length(self, rows: Sequence[dict[str, list[int]]]) -> None:
         limit = _positions(self._model.config)
         longest = max((len(row["input_ids"]) for row in rows), default=0)
-        if limit is not None and longest > limit:
+        if limit is not None and 0 < limit < longest:  # -1 where positions are relative only
             raise JudgeError(
                 f"a dialogue takes {longest} tokens, the judge has positions for {limit}; "
                 f"lower judge.max_length"

@@ -187,7 +187,7 @@ class HuggingFacePolicy:
     def _check_length(self, ids: list[list[int]]) -> None:
         limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         longest = max(map(len, ids), default=0) + self._settings.max_new_tokens
-        if limit is not None and longest > limit:
+        if limit is not None and 0 < limit < longest:  # -1 where positions are relative only
             raise ModelError(
                 f"a prompt and its answer take {longest} tokens, the model has positions for "
                 f"{limit}; lower generation.max_new_tokens or leave the longest prompts out"
