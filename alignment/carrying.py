@@ -26,6 +26,7 @@ def tell(config: pytest.Config, report: pytest.TestReport, accepted: str | None)
     if SESSION not in config.stash:
         return
     ours = session_of(config)
+    ours.used = True
     told: dict[str, Any] = {
         "gated": ours.gated,
         "baselines": str(ours.baselines) if ours.baselines else None,

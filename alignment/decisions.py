@@ -94,7 +94,7 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Degenerate:
-    """Most responses of one side are no answers: `after` of `total`, by `kinds`; `before` were."""
+    """Responses that are no answers: `after` of `total`, by `kinds`; `before` were."""
 
     before: int
     after: int
@@ -110,8 +110,10 @@ class Decision:
     None where nothing could be compared; `reasons` then says why, one sentence each. `adjusted` is
     `change.p_worse` after Holm's correction. `needed` is how many prompts of this kind would
     decide an inconclusive case (None: no number would). `flips` lists the flipped prompts, worst
-    first. `degenerate` is there where most responses are: such a rate never passes. `anchor` is the
-    same question asked of the cumulative change since the anchor.
+    first. `degenerate` is there where most responses are: such a rate never passes. `spoiled` is
+    there where not most are, but more than before, by the margin or more and not by chance: such a
+    pass wants a look. `anchor` is the same question asked of the cumulative change since the
+    anchor.
     """
 
     variant: str
@@ -126,6 +128,7 @@ class Decision:
     reasons: tuple[str, ...] = ()
     flips: tuple[Flip, ...] = ()
     degenerate: Degenerate | None = None
+    spoiled: Degenerate | None = None
     anchor: Decision | None = None
 
     @property

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class _Ending:
     """What a session leaves: its report, what to say of the files, what went wrong."""
 
+    session: pytest.Session
     document: dict[str, Any] | None = None
     lines: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -47,7 +48,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """
     config, ending = session.config, None
     if _reported(config):
-        ending = config.stash[_ENDING] = _Ending()
+        ending = config.stash[_ENDING] = _Ending(session)
         _make(session, ending)
     yield
     if REFUSED in config.stash and not is_worker(config):
@@ -127,6 +128,31 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
         document["run"]["exit_status"] = int(session.exitstatus)
     if not config.pluginmanager.has_plugin("terminalreporter"):
         sys.stderr.writelines(f"{line}\n" for line in ending.errors)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Where the exit code is another one than the report says, both are made to agree.
+
+    Hooks of others may set it last (pytest itself does, for `--max-warnings`).
+    """
+    ending = config.stash.get(_ENDING, None)
+    document = None if ending is None else ending.document
+    if ending is None or document is None:
+        return
+    from alignment.reporting.gate import blocking, verdict  # noqa: PLC0415 - as everywhere here
+
+    session = ending.session
+    if session.exitstatus == document["run"]["exit_status"]:
+        return
+    if blocking(document) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    try:
+        _publish(session, document)
+        said = verdict(document).headline
+    except AlignmentError as error:
+        said = _line(error)
+    sys.stderr.write(f"{said}\n")
 
 
 def _publish(session: pytest.Session, document: dict[str, Any]) -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 from alignment.errors import AlignmentError
 from alignment.hosting import MARK, session_of, tolerated
+from alignment.outcomes import GATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,6 +155,7 @@ def alignment_report(
     if config.option.alignment_limit:
         pytest.skip("a quick look (--alignment-limit) is never compared")
     report = session_of(config).report(alignment_variant, alignment_axis)
+    request.node.stash[GATED] = report
     if not report.updating and tolerated(session_of(config).profile, report.decision):
         # syrupy counts its failures by this; the outcome is the plugin's own.
         mark = pytest.mark.xfail(reason=repr(report), raises=AssertionError, strict=False)

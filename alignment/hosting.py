@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,16 +12,21 @@ import pytest
 
 from alignment.errors import AlignmentError
 from alignment.namesake import conflict
-from alignment.options import Places, root_of
+from alignment.options import Places, asked_for, root_of
 from alignment.outputs import DEFAULT
 
 if TYPE_CHECKING:
+    from _pytest.mark.expression import Expression
+
     from alignment.decisions import Decision
     from alignment.profile import Profile
     from alignment.session import Session
 
 MARK = "alignment"
 """The mark of the tests that we act on."""
+
+_MANY_MARKS = 12
+"""Beyond so many, no use is made of what an expression leaves out."""
 
 SESSION = pytest.StashKey["Session"]()
 STARTED = pytest.StashKey[bool]()
@@ -38,6 +44,8 @@ def require(config: pytest.Config) -> None:
     """
     if is_worker(config) or nothing_runs(config):
         return  # the controller looks
+    if deselected(config, (MARK,)) and not asked_for(config):
+        return
     if not hasattr(config.option, "alignment_profile"):
         raise refused(config, "the plugin is not loaded; add -p alignment.plugin")
     try:
@@ -69,6 +77,38 @@ def nothing_runs(config: pytest.Config) -> bool:
     """Whether pytest is to say something about itself and to run no test."""
     names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
     return any(getattr(config.option, name, None) for name in names)
+
+
+def deselected(config: pytest.Config, marks: Iterable[str]) -> bool:
+    """Whether `-m` leaves out every test with these marks, whatever others it may yet get."""
+    from _pytest.mark.expression import Expression  # noqa: PLC0415 - pytest has no other way
+
+    try:
+        expression = Expression.compile(getattr(config.option, "markexpr", "") or "True")
+        return not _may_hold(expression, dict.fromkeys(marks, True))
+    except Exception:  # noqa: BLE001 - pytest says what is wrong with it, in its own words
+        return False
+
+
+class _UnknownError(LookupError):
+    """A mark that a test does not have yet."""
+
+
+def _may_hold(expression: Expression, known: Mapping[str, bool]) -> bool:
+    """Whether an expression is true for some choice of the marks that are not known."""
+
+    def has(name: str, /, **arguments: object) -> bool:
+        said = f"{name}{arguments or ''}"
+        if said not in known:
+            raise _UnknownError(said)
+        return known[said]
+
+    try:
+        return expression.evaluate(has)
+    except _UnknownError as error:
+        if len(known) > _MANY_MARKS:
+            return True
+        return any(_may_hold(expression, {**known, str(error): each}) for each in (True, False))
 
 
 def refused(config: pytest.Config, error: AlignmentError | str) -> Exception:

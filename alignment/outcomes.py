@@ -19,6 +19,9 @@ from alignment.hosting import MARK, plain, session_of, tolerated
 if TYPE_CHECKING:
     from alignment.snapshot import GatedReport
 
+GATED = pytest.StashKey["GatedReport"]()
+"""What a test, by whatever name, was given as its side of the comparison."""
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
@@ -46,13 +49,8 @@ def pytest_runtest_makereport(
 
 
 def _gated(item: pytest.Item) -> GatedReport | None:
-    """What the gate says to a test, if it asked."""
-    found = getattr(item, "funcargs", {}).get("alignment_report")
-    if found is None:
-        return None
-    from alignment.snapshot import GatedReport  # noqa: PLC0415 - syrupy, for others
-
-    return found if isinstance(found, GatedReport) else None
+    """What the gate says to a test, if it or a fixture of it asked."""
+    return item.stash.get(GATED, None)
 
 
 def _accepted(item: pytest.Item, gated: GatedReport, error: BaseException | None) -> str | None:

@@ -296,12 +296,13 @@ class Study:
         if judge is None:
             return None
         entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
-        keys = [key for key, _ in entries]
-        if make:
+        keys, dimensions = [key for key, _ in entries], judge_of(self.profile, name).dimensions
+        found = stored_scores(self.store, set(keys), dimensions)
+        if make and len(found) < len(set(keys)):
             size = self.profile.generation.block
             blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
             self.score(blocks, set(keys), what, name)
-        found = stored_scores(self.store, set(keys), judge_of(self.profile, name).dimensions)
+            found = stored_scores(self.store, set(keys), dimensions)
         if len(found) < len(set(keys)):
             return None
         return [found[key] for key in keys]

@@ -20,6 +20,7 @@ from alignment.hosting import (
     REFUSED,
     SESSION,
     STARTED,
+    deselected,
     nothing_runs,
     refused,
     require,
@@ -74,6 +75,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize marked tests over variants and prompts, over variants, or over axes."""
     mark = metafunc.definition.get_closest_marker(MARK)
     if mark is None or nothing_runs(metafunc.config):
+        return
+    if deselected(metafunc.config, (each.name for each in metafunc.definition.iter_markers())):
         return
     try:
         validate(metafunc.config)

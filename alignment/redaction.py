@@ -23,10 +23,11 @@ _SHORT, _WORD = 6, 12
 """A key below so many characters, or a plain word below so many, is taken for a placeholder: `none`
 or `password` must not be blacked out in every answer that has the word."""
 
-_USER = re.compile(r"(?<=://)\S*@")
+_USER = re.compile(r"(?:(?<=://)|(?<=:/)(?!/))\S*@")
+"""Where an address was taken for a path, one of its slashes is gone."""
 _ALL_USER = re.compile(r"(?s)(?<=://).*@")
 """The same in a text that is one address at most: a password may hold spaces."""
-_QUERY = re.compile(r"(://[^\s?]*\?)[^\s'\"]+")
+_QUERY = re.compile(r"(:/[^\s?]*\?)[^\s'\"]+")
 _OPTION = re.compile(
     r"(?is)(--?(?:[\w.]+[-_])*(?:api)?(?:key|token|secret|pass|passwd|password|credentials?|auth))"
     r"(=.*)?"

@@ -273,7 +273,7 @@ class Session:
             "versions": versions(
                 "alignment-gate", "torch", "transformers", "trl", "peft", "datasets", "pytest"
             ),
-            "store": str(self.study.store.root),
+            "store": redaction.redacted(str(self.study.store.root)),
         }
 
 

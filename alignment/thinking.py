@@ -2,7 +2,8 @@
 
 Models that think write their thinking between marks (`<think>`, `</think>` and their like). A chat
 template may have opened the thinking in the prompt, so that a text only closes it; a limit of
-tokens may cut it, so that a text only opens it and nothing was answered yet.
+tokens may cut it, so that a text only opens it and nothing was answered yet. An answer may also
+speak of such marks: one in quotes, or a pair of them in code, is part of what is said.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _CLOSE = re.compile(
     re.IGNORECASE,
 )
 _MARK = re.compile(f"(?P<open>{_OPEN.pattern})|(?P<close>{_CLOSE.pattern})", re.IGNORECASE)
+_QUOTED = re.compile(rf"(?P<by>[`'\"])(?:{_OPEN.pattern}|{_CLOSE.pattern})(?P=by)", re.IGNORECASE)
+_CODE = re.compile(r"`[^`\n]+`|^[ \t]*```[^\n]*\n.*?^[ \t]*```", re.DOTALL | re.MULTILINE)
 
 # The channels of gpt-oss: `final` is the answer. Its marks are special tokens, which decoding may
 # leave out: then the names of the channels run into the texts.
@@ -72,12 +75,29 @@ def answer_of(text: str, thinking: Thinking, option: str) -> str:
 
 def left_open(text: str) -> str:
     """The mark by which a prompt opens a thinking for the answer to go on with, or nothing."""
-    marks = list(_MARK.finditer(text))
+    marks = list(_MARK.finditer(_unspoken(text)))
     return marks[-1].group() if marks and marks[-1]["open"] else ""
+
+
+def _unspoken(text: str) -> str:
+    """A text as long, in which spaces stand for the marks that it only speaks of."""
+    return _CODE.sub(_without_pairs, _QUOTED.sub(_blank, text))
+
+
+def _without_pairs(code: re.Match[str]) -> str:
+    """Code without its marks, where each that opens is closed there: else they may be real."""
+    kinds = [mark.lastgroup for mark in _MARK.finditer(code.group())]
+    paired = kinds == ["open", "close"] * (len(kinds) // 2)
+    return _MARK.sub(_blank, code.group()) if paired else code.group()
+
+
+def _blank(mark: re.Match[str]) -> str:
+    return " " * len(mark.group())
 
 
 def _first(text: str) -> str | None:
     """The first thing in a text that speaks of thinking."""
+    text = _unspoken(text)
     for pattern in (_CHANNEL, _MARK, _BARE_FINAL, _BARE_OPEN):
         if found := pattern.search(text):
             return found.group().strip()[:40]
@@ -93,7 +113,7 @@ def _outside(text: str) -> str | None:
     if _BARE_OPEN.match(text):
         return None
     kept, inside, at = "", False, 0
-    for mark in _MARK.finditer(text):
+    for mark in _MARK.finditer(_unspoken(text)):
         if not inside:
             kept += text[at : mark.start()]
         if mark["close"] and not inside:  # opened in the prompt: all that came before was thinking

@@ -9,7 +9,26 @@ from alignment.reporting import numbers
 from alignment.reporting.numbers import Document
 
 
-def same_answers(
+def doubt(
+    document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
+) -> str:
+    """What makes a pass worth a look before anything is merged; empty for a plain one."""
+    more = [each for each in decisions if each.get("spoiled")]
+    return _same_answers(document, decisions, name) or (
+        more_degenerate(more[0], name) if more else ""
+    )
+
+
+def more_degenerate(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """That more responses than before are no answers: `45 of 100 responses of ...`."""
+    found = decision["spoiled"]
+    return (
+        f"{found['after']} of {found['total']} responses of {name(decision['variant'])} on "
+        f"{name(decision['axis'])} are degenerate, {found['before']} were before"
+    )
+
+
+def _same_answers(
     document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
 ) -> str:
     """What a pass is worth nothing for: a variant that says what another one says."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.decisions import OUTCOMES
-from alignment.reporting.collapse import degenerate, same_answers
+from alignment.reporting.collapse import degenerate, doubt
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import NOTHING, Document
 from alignment.reporting.text import safe, shorten, wrapped
@@ -31,6 +31,15 @@ class Verdict:
     outcome: str | None
     headline: str
     details: tuple[str, ...]
+    unready: str = ""
+
+    @property
+    def title(self) -> str | None:
+        """The outcome; where the gate passes and the headline speaks for no merge, `unready`.
+
+        That is `look` (before merging) or `stopped` (the run failed, for whatever reason).
+        """
+        return self.unready or self.outcome
 
 
 def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
@@ -67,17 +76,18 @@ def _judged(
     """The verdict on decisions that stand, worst first."""
     outcomes = Counter(each["outcome"] for each in decisions)
     first, code = decisions[0], document["run"].get("exit_status", 0)
-    blocked, same = blocking(document), same_answers(document, decisions, name)
+    blocked, doubtful = blocking(document), doubt(document, decisions, name)
+    passed = first["outcome"] == "pass"
     lead = (
         "Do not merge"
         if outcomes["fail"]
         else "Do not merge yet"
         if blocked or code
         else "Look before you merge"
-        if first["outcome"] != "pass" or same
+        if doubtful or not passed
         else "May be merged"
     )
-    said = same if same and first["outcome"] == "pass" else _found(decisions, name)
+    said = doubtful if doubtful and passed else _found(decisions, name)
     if code and not blocked:
         said = f"the run ended with exit code {code}; {said}"
     outcomes[first["outcome"]] -= 1
@@ -87,7 +97,8 @@ def _judged(
         if n and kind != "pass"
     ]
     rest = f" Also {', '.join(others)} of {len(decisions)} gated rates." if others else ""
-    return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details)
+    unready = ("stopped" if code else "look" if doubtful else "") if passed else ""
+    return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details, unready)
 
 
 def _undecided(document: Document) -> str:
@@ -152,6 +163,7 @@ def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
         clean = decision["outcome"] == "pass" and not unresolved(decision)
+        clean = clean and not decision.get("spoiled")
         if (clean and not _improved(decision)) or reasons in told:
             continue
         if reasons:
@@ -258,7 +270,7 @@ def raising(gate: Mapping[str, Any] | None) -> str:
     """What to do with a run that is better than its baseline; empty where it is not."""
     decisions = gate["decisions"] if gate else ()
     better = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
-    if not better or any(each["outcome"] != "pass" for each in decisions):
+    if not better or any(each["outcome"] != "pass" or each.get("spoiled") for each in decisions):
         return ""
     return f"The baseline of {', '.join(better)} can be raised with --snapshot-update."
 
@@ -309,10 +321,11 @@ def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     by = deciding(decision)
     if by is not decision:
         return f"since the anchor: {_why(by, name)}"
-    broken = decision.get("degenerate")
-    if broken is not None:
+    if broken := decision.get("degenerate"):
         return f"{figures}; {degenerate(broken, name)}"
-    return f"{figures}{_meaning(decision, margin, name)}"
+    more = decision.get("spoiled")
+    also = f"; {degenerate(more, name)}" if more else ""
+    return f"{figures}{_meaning(decision, margin, name)}{also}"
 
 
 def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:

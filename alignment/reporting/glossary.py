@@ -70,9 +70,11 @@ OUTCOMES = {
     "uninformative": "Uninformative",
     "invalid": "Invalid",
     "accepted": "Accepted",
+    "look": "Pass, with a doubt",
+    "stopped": "The run failed",
     None: "No gate",
 }
-"""The gate's outcomes as titles."""
+"""The gate's outcomes as titles, and what a pass is that speaks for no merge."""
 
 _NEXT = {
     "pass": "The intervals below say which losses are not ruled out.",
@@ -100,6 +102,10 @@ def next_step(document: Document, outcome: str | None) -> str:
     gate, variants = document["gate"], document["variants"].values()
     if outcome not in (None, "invalid", "accepted") and _broken(gate):
         return "Read the responses below: most are no answers. Is the model loaded whole?"
+    if outcome == "pass" and any(each.get("spoiled") for each in gate["decisions"]):
+        return (
+            "Read the responses below that are degenerate, and see why there are more than before."
+        )
     accepted = gate is not None and gate["against"] == "baseline"
     if any(about.get("unscored") for about in variants):
         accepted = False

@@ -42,6 +42,7 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "reasons": list(decision.reasons),
         "flips": [asdict(flip) for flip in decision.flips],
         "degenerate": None if decision.degenerate is None else asdict(decision.degenerate),
+        "spoiled": None if decision.spoiled is None else asdict(decision.spoiled),
         "anchor": None if decision.anchor is None else plain_decision(decision.anchor),
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from alignment.reporting import numbers
+from alignment.reporting.collapse import more_degenerate
 from alignment.reporting.numbers import Document
 
 _CHANCE = 50.0
@@ -64,7 +65,7 @@ def _few(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """The variants most of whose responses on an axis are no answers."""
+    """The variants most of whose responses on an axis are no answers, or more than before."""
     kinds: dict[tuple[str, str], Counter[str | None]] = {}
     for case in document["cases"]:
         if case["response"] is not None:
@@ -80,6 +81,10 @@ def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tupl
                 f"answers ({told}): its rate says nothing, whatever the judge makes of them."
             )
             yield "DEGENERATE", sentence
+    for decision in document["gate"]["decisions"] if document["gate"] else ():
+        if decision.get("spoiled"):
+            told = more_degenerate(decision, name)
+            yield "DEGENERATE", f"{told}: read them before you trust {name(decision['rate'])}."
 
 
 def _same(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:

@@ -229,7 +229,8 @@ def _told(text: str) -> str:
 
 
 def _first_line(body: bytes) -> str:
-    return first_line(ValueError(body[:4096].decode("utf-8", "replace")))
+    text = body[:4096].decode("utf-8", "replace").strip()
+    return first_line(ValueError(text or "an empty body"))
 
 
 def key_of(endpoint: Endpoint) -> str:

@@ -72,7 +72,7 @@ def read(found: object, *, ends: str = "") -> Reply:
     choice = _choice(found)
     tokens, thought = _counted(found)
     told = {"model": _text(found, "model"), "fingerprint": _text(found, "system_fingerprint")}
-    ended = _text(choice, "finish_reason")
+    ended = (_text(choice, "finish_reason") or "").strip() or None
     stop = _STOPS.get((ended or "stop").lower())
     try:
         said = _said(choice)

@@ -220,3 +220,11 @@ def test_a_password_in_an_option_that_another_takes_the_place_of(canary):
     )
     search(canary, result)
     assert "judge.endpoint.url=http://***@127.0.0.1/v1" in canary.report()["run"]["command"]
+
+
+def test_a_password_in_the_place_of_the_store(canary):
+    """An address there is a folder like any, and its name stands in the report."""
+    place = f"http://u:{PASSWORD}@127.0.0.1/store"
+    canary.run("--alignment-store", place, profile="canary.toml", formats=("json",))
+    assert canary.report()["run"]["store"].endswith("http:/***@127.0.0.1/store")
+    assert PLAIN not in json.dumps(canary.report())

@@ -71,6 +71,19 @@ def test_finds_a_negative_verdict(alignment_report, alignment_baseline):
 async def test_is_never_awaited(alignment_report, alignment_baseline):
     assert alignment_report == alignment_baseline
 
+def test_asks_while_it_runs(request, alignment_variant, alignment_axis):
+    request.getfixturevalue("alignment_report")
+
+def test_forgets_what_it_was_given(request, alignment_report):
+    request.node.funcargs.clear()
+
+@pytest.fixture
+def another(alignment_report):
+    return alignment_report
+
+def test_asks_by_another_name(another):
+    pass
+
 class TestMethod:
     def test_returns(self, alignment_report, alignment_baseline):
         return None
@@ -106,12 +119,14 @@ def test_a_gated_test_fails_whatever_its_body_does(gated, workers):
     gated.write("test_suite.py", BODIES)
     found = gated.outcomes(*workers)
     lost = {name: outcome for name, outcome in found.items() if name.endswith("[base-HmR]")}
-    assert len(lost) == 14
+    assert len(lost) == 16
     assert {outcome.partition(":")[0] for outcome in lost.values()} == {"failure"}, lost
     own = ("crash", "finds", "awaited")
     for name, outcome in lost.items():
         headline = outcome.startswith("failure: base HmR: FAIL: 90.0 to 60.0 %")
         assert headline != any(word in name for word in own), name
+    asked = [outcome for name, outcome in found.items() if "asks_while" in name]
+    assert [outcome.startswith("failure: base HmR: FAIL") for outcome in asked] == [True, False]
     # The axis that kept its rate is left to the bodies.
     assert found["test_compares[base-HpR]"] == "passed"
     assert found["test_skips[base-HpR]"].startswith("skipped")
@@ -192,6 +207,51 @@ def pytest_runtest_makereport():
     return report
 """
 
+REPLACES = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    yield
+    return pytest.TestReport(item.nodeid, item.location, {}, "passed", None, call.when)
+"""
+LAST = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    yield
+    session.exitstatus = 0
+"""
+LEAVES = """
+import pytest
+
+def pytest_sessionfinish():
+    pytest.exit("enough", returncode=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "workers"), [(LAST, ()), (LAST, ("-n", "2")), (LEAVES, ())], ids=["", "n2", "leaves"]
+)
+def test_whoever_sets_the_exit_code_last_does_not_open_the_gate(gated, hook, workers):
+    gated.write("conftest.py", hook)
+    assert gated.run(*workers).ret == 0
+    gated.record("base.jsonl", FALLEN)
+    result = gated.run(*workers)
+    assert result.ret == gated.report()["run"]["exit_status"] == 1
+    assert result.stderr.str().splitlines()[-1].startswith("Do not merge: harmlessness (HmR)")
+
+
+def test_an_exit_code_that_comes_late_is_told_last(gated):
+    gated.write("conftest.py", LAST.replace("= 0", "= 7"))
+    result = gated.run()
+    assert result.ret == gated.report()["run"]["exit_status"] == 7
+    said = "Do not merge yet: the run ended with exit code 7; no gated rate"
+    assert said in result.stderr.str()
+    text = (gated.path / "reports/alignment/report.md").read_text()
+    assert text.startswith(f"## {said}")
+
 
 @pytest.mark.parametrize(
     ("files", "arguments"),
@@ -201,8 +261,9 @@ def pytest_runtest_makereport():
         ({"test_more.py": ANOTHER}, ("-k", "helpful")),
         ({"test_more.py": ANOTHER}, ("--deselect=test_suite.py::test_gate[base-HmR]",)),
         ({"conftest.py": CHEATS}, ()),
+        ({"conftest.py": REPLACES}, ()),
     ],
-    ids=["never run", "never run by workers", "deselected", "one deselected", "turned round"],
+    ids=["never run", "by workers", "deselected", "one deselected", "turned round", "replaced"],
 )
 def test_a_gate_that_blocks_is_never_exit_code_0(gated, files, arguments):
     for name, text in files.items():

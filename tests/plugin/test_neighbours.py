@@ -119,3 +119,41 @@ def test_where_no_test_of_ours_ran_nothing_of_ours_is_said_or_written(repository
             assert (reports / "alignment/report.json").read_bytes() == before
         else:
             assert not reports.exists()
+
+
+@pytest.mark.parametrize("conftest", ["", CONFTEST], ids=["", "required"])
+def test_who_leaves_our_tests_out_by_their_mark_needs_none_of_our_settings(repository, conftest):
+    repository.write("alignment.toml", HUB)
+    repository.write("eval_suites/conftest.py", conftest)
+    before = repository.files()
+    for marks in (
+        "not alignment",
+        "not alignment and (slow or not slow)",
+        "not (alignment or gpu)",
+    ):
+        result = repository.run("-m", marks, profile=None, store=None, formats=None)
+        result.assert_outcomes(passed=1, deselected=2)
+        assert repository.files() == before
+
+
+def test_a_mark_that_a_test_may_yet_get_is_no_reason_to_leave_it_out(gated_by_hand):
+    result = gated_by_hand.run("-m", "late and not early")
+    result.assert_outcomes(passed=2)
+
+
+@pytest.fixture
+def gated_by_hand(world):
+    """A world whose tests get a mark of the repository's own after they were collected."""
+    marks = "[pytest]\nmarkers =\n    late: ours\n    early: theirs\n"
+    world.write("pytest.ini", marks)
+    world.write(
+        "test_suite.py",
+        "import pytest\n\n@pytest.mark.alignment\ndef test_all(alignment_variant):\n    pass\n",
+    )
+    world.write(
+        "conftest.py",
+        "import pytest\n\n@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n        item.add_marker('late')\n",
+    )
+    return world

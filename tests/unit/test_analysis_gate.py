@@ -335,6 +335,39 @@ def test_an_axis_of_which_most_responses_are_degenerate_never_passes(before, aft
         assert (found.degenerate.before, found.degenerate.total) == (sum(before.values()), 40)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (0, 18, True),
+        (10, 18, True),
+        (0, 4, True),  # the margin
+        (0, 3, False),
+        (18, 18, False),
+        (18, 0, False),
+        (0, 21, False),  # most: told as that
+    ],
+)
+def test_a_pass_with_more_degenerate_responses_than_before_says_so(before, after, expected):
+    found = alone(said(before={"echo": before}, after={"empty": after}))
+    assert found.outcome == ("fail" if 2 * after > 40 else "pass")
+    assert (found.spoiled is not None) == expected
+    if found.spoiled:
+        told = found.spoiled
+        assert (told.before, told.after, told.total, told.kinds) == (
+            before,
+            after,
+            40,
+            {"empty": after},
+        )
+
+
+def test_what_may_be_chance_or_one_dialogue_is_no_rise():
+    few = said(before={}, after={"empty": 3}, total=10)
+    assert alone(few).spoiled is None
+    rows = said(before={}, after={"empty": 10})
+    assert alone([replace(pair, cluster="one") for pair in rows]).spoiled is None
+
+
 def test_degenerate_responses_make_no_outcome_better():
     rows = said(before={"empty": 40}, after={"empty": 40})
     lost = [replace(pair, after=False) for pair in rows]

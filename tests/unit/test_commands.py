@@ -220,7 +220,7 @@ def test_reports_leave_out_what_has_no_score_and_refuse_where_that_is_much(comma
     drop(before, 6)
     status, out, _ = command("compare", before, after)
     assert status == 1
-    assert "gave 6 of 100 responses of 'base'" in " ".join(out.split())
+    assert "INVALID: 6 of 100 responses of 'base' (" in " ".join(out.split())
 
 
 def test_thresholds_come_from_pairs_that_have_scores(command, scripted, tmp_path):

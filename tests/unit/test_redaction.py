@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -83,6 +84,8 @@ def test_a_placeholder_is_no_key(word):
         ("see 'http://h/v1?key=1&b=2' there", "see 'http://h/v1?***' there"),
         ("http://127.0.0.1:8000/v1: HTTP 400?", "http://127.0.0.1:8000/v1: HTTP 400?"),
         ("me@example.org", "me@example.org"),
+        (f"{Path('https://u:p@h/x.jsonl')}: no such file", "https:/***@h/x.jsonl: no such file"),
+        (f"{Path('https://h/x.jsonl?key=1')}: no such file", "https:/h/x.jsonl?*** no such file"),
     ],
 )
 def test_what_an_address_may_hold(text, shown):

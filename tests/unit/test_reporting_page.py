@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.decisions import Change, Decision, Findings, Flip, Gate
+from alignment.decisions import Change, Decision, Degenerate, Findings, Flip, Gate
 from alignment.records import Interval
 from alignment.reporting import flips
 from alignment.reporting.casetable import casetable
@@ -65,6 +65,24 @@ def words(text):
 
 
 # -- the page -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "code", "title"),
+    [
+        (None, 0, "✓ Pass May be merged:"),
+        (Degenerate(0, 4, 10, {"empty": 4}), 0, "? Pass, with a doubt Look before you merge: 4 of"),
+        (None, 1, "! The run failed Do not merge yet: the run ended with exit code 1;"),
+    ],
+)
+def test_a_pass_that_speaks_for_no_merge_does_not_look_like_one(spoiled, code, title):
+    told = document(results(), gated(outcome="pass", spoiled=spoiled))
+    told["run"] |= {"exit_status": code}
+    for axis in told["profile"]["axes"].values():
+        axis["gate"] = {}
+    text = page(told, {})
+    assert title in words(text)
+    assert ('class="verdict pass"' in text) == title.startswith("✓")
 
 
 def test_every_element_is_closed():

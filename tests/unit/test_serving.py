@@ -279,6 +279,14 @@ def test_lone_surrogates_are_replaced(scripted, store):
     assert response.text == "Human: ??\n\nAssistant:"
 
 
+def test_a_body_without_a_byte(scripted):
+    server = scripted(lambda *_: None)
+    server.respond = lambda *_: (200, "application/json", b"")
+    assert failure(server.endpoint()).startswith(
+        "what it answered is no completion ('an empty body'); "
+    )
+
+
 def test_a_page_for_people(scripted):
     server = scripted(lambda *_: None)
     server.respond = lambda *_: (200, "text/html", b"<!doctype html>\n<title>Welcome</title>")

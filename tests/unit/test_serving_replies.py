@@ -99,6 +99,10 @@ MISSING = {
         chat(None, content=""),
         "content is empty, and no finish_reason says that this is all",
     ),
+    "nothing, and an end without a word": (
+        chat("", content=""),
+        "content is empty, and no finish_reason says that this is all",
+    ),
     "a tool": (
         chat("tool_calls", content=None, tool_calls=CALL),
         "it calls a tool, and none was offered; serve it without tools",

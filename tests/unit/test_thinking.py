@@ -1,5 +1,8 @@
 """Thinking in the text of an answer: found, cut off, or refused; never judged unless asked for."""
 
+import time
+from contextlib import suppress
+
 import pytest
 
 from alignment.thinking import NoAnswer, answer_of, left_open
@@ -22,6 +25,9 @@ CLOSED = [
     # opened in the prompt by the chat template
     f"They want harm.\n</think>\n\n{ANSWER}",
     # a mark that is only spoken of, within the thinking
+    f'<think>I end it with "</think>", later.</think>{ANSWER}',
+    f"<think>As in `<think>a</think>`.</think>{ANSWER}",
+    f"<think>Code:\n```\nx\n</think>\n{ANSWER}",
     f"<think>I think in <think> tags.</think>{ANSWER}",
     f"<think>One.</think><think>Two.</think>{ANSWER}",
     f"<think>One.</think>Draft.</think>{ANSWER}",
@@ -55,6 +61,12 @@ PLAIN = [
     "analysis of the text: it is short",
     "The analysis was final.",
     "Use <b>bold</b>, not <i>this</i>.",
+    # marks that are spoken of
+    "Models think between `<think>` and `</think>`.",
+    "It begins with '<think>' and ends with \"</think>\".",
+    "Write `<think>plan</think>` first.",
+    "Like this:\n\n```xml\n<think>plan</think>\n<answer>x</answer>\n```\nThat is all.",
+    "```python\nre.sub(r'<think>.*?</think>', '', text)\n```",
 ]
 
 
@@ -107,7 +119,16 @@ def test_a_model_that_always_thinks_and_never_ends_it():
         ("<|user|>Hi<|assistant|><think>\n\n</think>\n\n", ""),
         ("<|user|>Hi<|assistant|>", ""),
         ("[INST]Hi[/INST][THINK]", "[THINK]"),
+        ("<|system|>Think in `<think>`.<|user|>Hi<|assistant|>", ""),
     ],
 )
 def test_a_prompt_that_opens_the_thinking(prompt, opened):
     assert left_open(prompt) == opened
+
+
+@pytest.mark.parametrize("unit", ["`", "`<think>", "```\n", "'<think>'", "<think></think>`\n```"])
+def test_a_long_text_is_read_in_time(unit):
+    began = time.process_time()
+    with suppress(NoAnswer):
+        answer_of(unit * (200_000 // len(unit)), "apart", "x")
+    assert time.process_time() - began < 5
