@@ -29,6 +29,9 @@ from alignment.hardware import load_quietly, loading
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_FEW = 7
+"""Tokens that a model reads on trial, before its end token."""
+
 _BOTH = "bitsandbytes"
 """What files say for both of its widths, which transformers knows under a name each."""
 
@@ -210,7 +213,7 @@ def _head(model: Any) -> list[str]:
 def _outputs(model: Any) -> list[str]:
     """The tensors of a classifier's head that its outputs come from."""
     shapes = {name: tensor.shape for name, tensor in model.named_parameters()}
-    return [name for name in _head(model) if shapes.get(name, ())[:1] == (model.num_labels,)]
+    return [name for name in _head(model) if shapes.get(name, ())[:1] == (model.config.num_labels,)]
 
 
 def _whole(
@@ -227,13 +230,13 @@ def _whole(
 
 
 def _try(model: Any) -> None:
-    """Read two tokens, so that what a model's files make impossible is told of its folder."""
+    """Read a few tokens, so that what a model's files make impossible is told of its folder."""
     import torch  # noqa: PLC0415
 
     end = model.config.get_text_config().eos_token_id
     end = end[0] if isinstance(end, list) and end else end
-    # The end token last: encoders with decoders are read at it.
-    tokens = [0, end if isinstance(end, int) else 0]
+    # The end token last: encoders with decoders are read at it. A few: some models pool them.
+    tokens = [*[0] * _FEW, end if isinstance(end, int) else 0]
     with torch.inference_mode():
         model(input_ids=torch.tensor([tokens], device=model.device))
 

@@ -183,3 +183,15 @@ def test_what_only_reading_shows_is_told_of_the_folder(llama, tmp_path):
         opened(folder)
     assert str(caught.value).startswith(f"model {folder}: cannot be loaded: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["bart", "funnel"])
+def test_encoders_that_pool_or_need_an_end_score(tokenizer, tmp_path, kind):
+    fields = {
+        "bart": {f"{side}_layers": 1 for side in ("encoder", "decoder")}
+        | {f"{side}_attention_heads": 4 for side in ("encoder", "decoder")},
+        "funnel": {"block_sizes": [1, 1], "n_head": 4, "d_head": 8, "d_inner": 64},
+    }[kind]
+    auto = AutoModelForSequenceClassification
+    saved(kind, tokenizer, tmp_path, auto, **fields, d_model=32, num_labels=1)
+    assert list(opened(tmp_path, judge=True).score([("Human: rain?", "Snow.")], [0]))

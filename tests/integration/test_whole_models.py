@@ -276,7 +276,10 @@ TEXT = LLAMA | {"head_dim": 8}
 WHOLE = dict(ENGINE["MODELS"]) | {
     "falcon": ("falcon", {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}),
     "mixtral": ("mixtral", LLAMA | {"num_local_experts": 2}),
-    "qwen3_moe": ("qwen3_moe", LLAMA | {"num_experts": 4, "moe_intermediate_size": 16}),
+    "qwen3_moe": (
+        "qwen3_moe",
+        LLAMA | {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
+    ),
     "phi3": ("phi3", LLAMA | {"pad_token_id": 0}),
     "llama, tied": ("llama", LLAMA | {"tie_word_embeddings": True}),
     "opt, untied": ("opt", ENGINE["OPT"] | {"tie_word_embeddings": False}),
