@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from alignment.errors import AlignmentError
-from alignment.hosting import MARK, session_of, tolerated
-from alignment.outcomes import GATED
+from alignment.hosting import GATED, MARK, session_of, tolerated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

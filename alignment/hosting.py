@@ -27,6 +27,8 @@ _MANY_MARKS = 12
 """Beyond so many, no use is made of what an expression leaves out."""
 
 SESSION = pytest.StashKey["Session"]()
+GATED = pytest.StashKey["GatedReport"]()
+"""What a test, by whatever name, was given as its side of the comparison."""
 STARTED = pytest.StashKey[bool]()
 CHECKED = pytest.StashKey[bool]()
 """Whether the input was found good."""

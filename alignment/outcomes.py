@@ -14,13 +14,10 @@ import pytest
 
 from alignment import carrying
 from alignment.errors import AlignmentError, CrashError, NegativeVerdict, Unscored
-from alignment.hosting import MARK, plain, session_of, tolerated
+from alignment.hosting import GATED, MARK, plain, session_of, tolerated
 
 if TYPE_CHECKING:
     from alignment.snapshot import GatedReport
-
-GATED = pytest.StashKey["GatedReport"]()
-"""What a test, by whatever name, was given as its side of the comparison."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
