@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from alignment.decisions import Decision
     from alignment.profile import Profile
     from alignment.session import Session
+    from alignment.snapshot import GatedReport
 
 MARK = "alignment"
 """The mark of the tests that we act on."""
@@ -27,7 +28,7 @@ _MANY_MARKS = 12
 """Beyond so many, no use is made of what an expression leaves out."""
 
 SESSION = pytest.StashKey["Session"]()
-GATED = pytest.StashKey["GatedReport"]()
+GATED: pytest.StashKey[GatedReport] = pytest.StashKey()
 """What a test, by whatever name, was given as its side of the comparison."""
 STARTED = pytest.StashKey[bool]()
 CHECKED = pytest.StashKey[bool]()
