@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from alignment import redaction
 from alignment.records import Criterion
 from alignment.tables import (
+    Architecture,
     Count,
     Keywords,
     Listed,
@@ -84,7 +85,7 @@ class Recipe(Table):
 
     parent: Place | None = None
     """A variant of this profile, a folder, or a hub id."""
-    architecture: Settings | None = None
+    architecture: Architecture | None = None
     """A fresh model: `model_type` and the fields of its transformers config."""
     stages: Listed[Stage] = ()
     """What is trained, one after the other."""

@@ -7,6 +7,7 @@ hangs for a number that means nothing.
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -23,6 +24,10 @@ _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)))
 )
 """What Windows takes for devices: no file there can be called so."""
+
+_PARTS = re.compile(r"(?:layers?|heads?|experts)$")
+_MOST_PARTS = 1000
+"""Layers, heads or experts of a model that is made from scratch."""
 
 _T = TypeVar("_T")
 
@@ -57,6 +62,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _of_few_parts(fields: dict[str, Any]) -> dict[str, Any]:
+    """Parts are made one by one: of a thousand million the machine would never be done."""
+    for key, value in fields.items():
+        if _PARTS.search(key) and isinstance(value, int) and value > _MOST_PARTS:
+            raise ValueError(f"has {key} = {value}; at most {_MOST_PARTS}")
+    return fields
+
+
 Name = Annotated[
     str,
     Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME),
@@ -70,6 +83,8 @@ Number = Annotated[float, Field(ge=-HIGHEST, le=HIGHEST)]
 """A score, or what one is held against."""
 Settings = Annotated[dict[str, Any], AfterValidator(_plain)]
 """The arguments of somebody else's configuration."""
+Architecture = Annotated[Settings, AfterValidator(_of_few_parts)]
+"""The fields of a model's configuration, from which it is made."""
 
 # A list in TOML, which strict tables would not take for a tuple: of any length, and of two.
 Listed = Annotated[tuple[_T, ...], BeforeValidator(_tuple), Field(max_length=1000)]

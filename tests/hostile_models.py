@@ -395,7 +395,9 @@ HARMLESS = [
     config(dtype="bfloat16", torch_dtype="torch.float8_e4m3fn"),
     config(eos_token_id=[1, 2]),
     tokenizer(auto_map={"AutoTokenizer": ["a.B", None]}),  # tokenizer.json needs no code
-    tokenizer(tokenizer_file="/root/.cache/tokenizer.json", vocab_file=None, init_inputs=[]),
+    tokenizer(
+        tokenizer_file="/home/somebody/.cache/tokenizer.json", vocab_file=None, init_inputs=[]
+    ),
     tokenizer(chat_template=[{"name": "default", "template": "x"}]),
     template(
         "{% for m in messages %}{% generation %}{{ m }}{% endgeneration %}{% break %}{% endfor %}"

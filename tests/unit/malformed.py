@@ -214,6 +214,7 @@ RECIPES = {
     "variants.sft.parent='sft'": "the parents form a circle: sft -> sft",
     'variants.sft.parent="a\\u0000"': "parent: holds a NUL",
     "variants.base.architecture.hidden_size=inf": "architecture: holds a number that is not",
+    "variants.base.architecture.num_hidden_layers=1000000000": "= 1000000000; at most 1000",
     "variants.base.architecture={}": "`architecture` needs `model_type`",
     "variants.base.model='m'": "a variant needs exactly one of",
     "variants.sft.model='./m'": "a variant needs exactly one of",
