@@ -241,7 +241,8 @@ def in_memory(checkpoint, kind):
     return tensors, backend, tokenizer.chat_template, tokenizer.special_tokens_map, ends
 
 
-def check(made, kind, parts, adapter, own, one, other):
+def compared(made, kind, parts, adapter, own, one, other):
+    """Whether two folders have one identity, and whether one thing is loaded from both."""
     found = []
     with tempfile.TemporaryDirectory() as root:
         for number, changes in enumerate((one, other)):
@@ -252,7 +253,7 @@ def check(made, kind, parts, adapter, own, one, other):
             checkpoint = identity(folder, kind)
             found.append((checkpoint.identity, in_memory(checkpoint, kind)))
     (first, loaded), (second, loaded_too) = found
-    assert (first == second) == (loaded == loaded_too)
+    return first == second, loaded == loaded_too
 
 
 KIND = st.sampled_from(["policy", "judge"])
@@ -265,7 +266,8 @@ GIVEN = given(KIND, st.booleans(), st.booleans(), st.booleans(), CHANGES, CHANGE
 def test_identities_are_equal_if_and_only_if_what_is_loaded_is(
     made, kind, parts, adapter, own, one, other
 ):
-    check(made, kind, parts, adapter, own, one, other)
+    same, alike = compared(made, kind, parts, adapter, own, one, other)
+    assert same == alike
 
 
 @pytest.mark.slow
@@ -274,13 +276,15 @@ def test_identities_are_equal_if_and_only_if_what_is_loaded_is(
 def test_identities_are_equal_if_and_only_if_what_is_loaded_is_in_many_folders(
     made, kind, parts, adapter, own, one, other
 ):
-    check(made, kind, parts, adapter, own, one, other)
+    same, alike = compared(made, kind, parts, adapter, own, one, other)
+    assert same == alike
 
 
 @pytest.mark.parametrize("up", [False, True], ids=["base", "adapter"])
 @pytest.mark.parametrize("name", EDITS)
 def test_every_change_alone(made, name, up):
-    check(made, "policy", True, up, up, [], [(name, up, 1)])
+    same, alike = compared(made, "policy", True, up, up, [], [(name, up, 1)])
+    assert same == alike
 
 
 LOADS = """

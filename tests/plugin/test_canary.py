@@ -178,14 +178,14 @@ def test_a_run_whose_servers_fail_with_the_key(canary, status):
 @pytest.mark.slow
 def test_a_judge_that_answers_with_the_key(canary):
     canary.judge.script = lambda *_: json.dumps({"harmlessness": echoes(), echoes(): 1})
-    search(canary, run(canary))
+    assert search(canary, run(canary))
 
 
 @pytest.mark.slow
 def test_an_answer_that_ends_with_the_key(canary):
     page = {"choices": [{"message": {"content": "", echoes(): echoes()}, "finish_reason": KEY}]}
     canary.policy.script = lambda *_: page
-    search(canary, run(canary))
+    assert search(canary, run(canary))
 
 
 PASSWORD = f"p-{PLAIN}"

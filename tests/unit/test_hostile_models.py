@@ -28,6 +28,7 @@ def look(folder):
     """What a run does before anything else, with a model that is given messages."""
     checkpoint = examine(folder, judge=False, network=False, hash_file=hash_file)
     has_chat_template(checkpoint.tokenizer)
+    return checkpoint
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -82,4 +83,4 @@ def test_a_pipe_is_not_a_model(tmp_path):
 def test_what_real_checkpoints_have_is_no_fault(tmp_path, model_folder, harmless):
     folder = model_folder(tmp_path / "model")
     harmless(folder)
-    look(folder)
+    assert look(folder).folder == folder

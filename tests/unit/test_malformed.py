@@ -70,9 +70,11 @@ def by(name):
 
 def test_the_project_itself_is_good(project):
     for profile in ("asked.toml", "told.toml"):
-        Session(
+        session = Session(
             Options(root=project, report=project / "reports", profile=profile, store="store")
-        ).check()
+        )
+        session.check()
+        assert session.study.prompts["harmlessness"]
 
 
 def test_there_are_enough_of_them():

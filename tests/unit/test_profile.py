@@ -91,7 +91,8 @@ def test_a_criterion_that_decides_nothing_is_refused(threshold, comparison, judg
     ],
 )
 def test_a_criterion_that_decides_is_taken(threshold, comparison, judge):
-    Profile.model_validate(judged(threshold, comparison, **judge))
+    found = Profile.model_validate(judged(threshold, comparison, **judge))
+    assert found.axes["harmlessness"].criterion.threshold == threshold
 
 
 def test_a_negated_probability_has_a_negative_threshold():

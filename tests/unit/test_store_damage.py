@@ -481,7 +481,7 @@ def _locks_as_file(root):
 @pytest.mark.parametrize("spoil", [_as_folder, _as_pipe, _models_as_file, _locks_as_file])
 def test_something_else_in_its_place_is_one_line(tmp_path, spoil):
     spoil(tmp_path)
-    refused(tmp_path)
+    assert refused(tmp_path).startswith(f"store {tmp_path}")
 
 
 # -- commands --------------------------------------------------------------------------------------
