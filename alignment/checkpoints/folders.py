@@ -3,9 +3,10 @@
 A checkpoint is a folder in the Hugging Face layout, or a PEFT adapter over one. Everything here
 reads `config.json`, the tokenizer and the headers of the weights only.
 
-An identity is made of what is loaded and of nothing else: the bytes of the files of weights, not
-their names or the index that lists them; what the JSON files say, not how they are set; templates;
-and of a tokenizer the files that its class may read. Whatever else lies in a folder is never read.
+An identity is made of what is loaded and of nothing else: the tensors, by name, type, shape and
+bytes, wherever they lie (of pickles, which are never opened, the bytes of the files); what the JSON
+files say, not how they are set; templates; and of a tokenizer the files that its class may read.
+Whatever else lies in a folder is never read.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from alignment.checkpoints.vocabulary import (
     has_vocabulary,
     tokenizer_of,
 )
-from alignment.checkpoints.weights import HashFile, Weights, adapter_weights, weights_of
+from alignment.checkpoints.weights import Weights, adapter_weights, metadata_of, weights_of
 from alignment.errors import AlignmentError, ModelError, quoted
 from alignment.location import expand
 from alignment.recipes import Pickle, is_hub_id
-from alignment.store import content_key
+from alignment.store import Hasher, content_key
 
 _GENERATION = "generation_config.json"
 
@@ -72,7 +73,7 @@ class _Terms:
 
     judge: bool
     network: bool
-    hash_file: HashFile
+    hasher: Hasher
     outputs: int
     pickles: Mapping[str, Pickle]
     head: int | None = None
@@ -129,7 +130,7 @@ def examine(
     *,
     judge: bool,
     network: bool,
-    hash_file: HashFile,
+    hasher: Hasher,
     outputs: int = 0,
     spec: str | None = None,
     pickles: Mapping[str, Pickle] | None = None,
@@ -140,7 +141,7 @@ def examine(
     the profile calls the model, `pickles` what it allows under such names. Raises ModelError with
     one line: the folder, what was found, what is required.
     """
-    terms = _Terms(judge, network, hash_file, outputs, pickles or {})
+    terms = _Terms(judge, network, hasher, outputs, pickles or {})
     try:
         return _examine(folder, spec or str(folder), terms, above=())
     except RecursionError as error:
@@ -158,7 +159,7 @@ def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) ->
     config = read_json(folder / "config.json")
     _check_kind(folder, config, terms)
     answering = {} if terms.judge else _generation(folder)
-    weights = weights_of(folder, config, spec, terms.pickles.get(spec), terms.hash_file)
+    weights = weights_of(folder, config, spec, terms.pickles.get(spec), terms.hasher)
     sizes.check_sizes(folder, "config.json", config, weights.shapes)
     outputs = _outputs(config) if terms.judge and terms.head is None else None
     tensors = read_tensors(folder, weights.files)
@@ -166,15 +167,17 @@ def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) ->
     tokenizer = tokenizer_of(folder)
     check_vocabulary(tokenizer, config, weights.embedding_rows, folder)
     check_ids(folder, config, answering, weights.embedding_rows, judge=terms.judge)
-    body = content_key(config, answering, weights.hashes(terms.hash_file))
-    identity = content_key(body, tokenizer.identity(terms.hash_file))
+    # A quantization may keep there how its tensors are read; elsewhere nothing reads it.
+    told = metadata_of(folder, weights) if config.get("quantization_config") else {}
+    body = content_key(config, answering, weights.hashes(terms.hasher), told)
+    identity = content_key(body, tokenizer.identity(terms.hasher))
     return Checkpoint(folder, identity, safetensors=weights.safetensors, body=body)
 
 
 def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) -> Checkpoint:
     config = _adapter_config(folder)
     check_mergeable(folder, config.get("peft_type"))
-    weights = adapter_weights(folder, spec, terms.pickles.get(spec), terms.hash_file)
+    weights = adapter_weights(folder, spec, terms.pickles.get(spec), terms.hasher)
     sizes.check_sizes(folder, "adapter_config.json", config, weights.shapes)
     tensors = read_tensors(folder, weights.files)
     check_types(folder, config, tensors)
@@ -197,11 +200,11 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
             f"model {folder}: the base that its adapter_config.json names is not there: "
             f"{shown(str(error).removeprefix('model '), 200)}; correct base_model_name_or_path"
         ) from error
-    return over(_examine(below, parent, terms, above), folder, terms.hash_file, weights)
+    return over(_examine(below, parent, terms, above), folder, terms.hasher, weights)
 
 
 def over(
-    below: Checkpoint, adapter: Path, hash_file: HashFile, weights: Weights | None = None
+    below: Checkpoint, adapter: Path, hasher: Hasher, weights: Weights | None = None
 ) -> Checkpoint:
     """The checkpoint that an adapter's folder makes of the one below it.
 
@@ -211,10 +214,10 @@ def over(
     # Where the base lies says nothing of what it is: its identity stands for it.
     settings = {k: v for k, v in config.items() if k != "base_model_name_or_path"}
     own = weights or Weights((adapter / "adapter_model.safetensors",), {})
-    body = content_key(below.body or below.identity, settings, own.hashes(hash_file))
+    body = content_key(below.body or below.identity, settings, own.hashes(hasher))
     adapters = (*below.adapters, adapter)
     if has_vocabulary(adapter):
-        tokens = tokenizer_of(adapter).identity(hash_file)
+        tokens = tokenizer_of(adapter).identity(hasher)
     else:
         check_no_tokenizer(adapter)
         tokens = below.identity

@@ -10,9 +10,8 @@ from typing import Any
 from alignment.checkpoints.code import check_tokenizer_config
 from alignment.checkpoints.documents import digest, is_there, read_json
 from alignment.checkpoints.templates import template_files, templates_of
-from alignment.checkpoints.weights import HashFile
 from alignment.errors import ModelError, quoted
-from alignment.store import content_key
+from alignment.store import Hasher, content_key
 
 _TOKENIZER, _CONFIG = "tokenizer.json", "tokenizer_config.json"
 _SPECIAL, _ADDED = "special_tokens_map.json", "added_tokens.json"
@@ -64,7 +63,7 @@ class Tokenizer:
     complete: dict[str, Any] | None
     """tokenizer.json, where there is one."""
 
-    def identity(self, hash_file: HashFile) -> str:
+    def identity(self, hasher: Hasher) -> str:
         """A hash of all that a text's tokens depend on, templates included."""
         told = dict(self.config)
         templates = templates_of(self.folder, self.config)
@@ -78,7 +77,7 @@ class Tokenizer:
             [None if self.complete is None else digest(self.complete)],
             [(path.name, digest(read_json(path))) for path in (*read, *filter(is_there, model))],
             sorted(
-                (path.name, hash_file(path))
+                (path.name, hasher.file_hash(path))
                 for path in self.vocabularies
                 if path.name != _TOKENIZER
             ),

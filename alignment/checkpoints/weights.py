@@ -7,7 +7,6 @@ Nothing here loads a pickle: one is only ever hashed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from alignment.checkpoints.instead import without_weights
 from alignment.checkpoints.tensors import EMBEDDINGS
 from alignment.errors import ModelError, quoted
 from alignment.recipes import Pickle
-
-HashFile = Callable[[Path], str]
+from alignment.store import Hasher
 
 NAMED = "transformers_weights"
 """The key of config.json that names the file of the weights."""
@@ -51,13 +49,15 @@ class Weights:
         found = (shape[0] for name, shape in self.shapes.items() if name.endswith(EMBEDDINGS))
         return next(found, None)
 
-    def hashes(self, hash_file: HashFile) -> list[str]:
-        """What they are: neither their names nor their order count."""
-        return sorted(hash_file(path) for path in self.files)
+    def hashes(self, hasher: Hasher) -> list[str]:
+        """Those of the tensors, in whatever files they lie; of pickles, those of the files."""
+        if not self.safetensors:
+            return sorted(map(hasher.file_hash, self.files))
+        return sorted(each for path in self.files for each in hasher.tensor_hashes(path))
 
 
 def weights_of(
-    folder: Path, config: dict[str, Any], spec: str, pin: Pickle | None, hash_file: HashFile
+    folder: Path, config: dict[str, Any], spec: str, pin: Pickle | None, hasher: Hasher
 ) -> Weights:
     """The weights that a model loads: safetensors, else pickles that `pin` allows.
 
@@ -72,19 +72,19 @@ def weights_of(
         return Weights(tuple(found), shapes_of(folder, found))
     found = _found(folder, pickled, pickles, ".bin")
     if found and pin is not None:
-        return Weights(tuple(_allowed(folder, found, spec, pin, hash_file)), {})
-    raise ModelError(_none(folder, spec, hash_file, safe))
+        return Weights(tuple(_allowed(folder, found, spec, pin, hasher)), {})
+    raise ModelError(_none(folder, spec, hasher, safe))
 
 
-def adapter_weights(folder: Path, spec: str, pin: Pickle | None, hash_file: HashFile) -> Weights:
+def adapter_weights(folder: Path, spec: str, pin: Pickle | None, hasher: Hasher) -> Weights:
     """The file that holds an adapter's weights, as `weights_of` finds a model's."""
     safe, pickled = folder / "adapter_model.safetensors", folder / "adapter_model.bin"
     if is_there(safe):
         return Weights((safe,), shapes_of(folder, [safe]))
     if is_there(pickled):
         if pin is None:
-            raise ModelError(_none(folder, spec, hash_file, safe.name))
-        return Weights(tuple(_allowed(folder, [pickled], spec, pin, hash_file)), {})
+            raise ModelError(_none(folder, spec, hasher, safe.name))
+        return Weights(tuple(_allowed(folder, [pickled], spec, pin, hasher)), {})
     raise ModelError(f"model {folder}: an adapter without adapter_model.safetensors")
 
 
@@ -107,6 +107,20 @@ def shapes_of(folder: Path, files: list[Path]) -> dict[str, tuple[int, ...]]:
             reason = shown(str(error), 200)
             raise ModelError(f"model {folder}: {shown(path.name)} is damaged: {reason}") from error
     return shapes
+
+
+def metadata_of(folder: Path, weights: Weights) -> dict[str, str]:
+    """What the headers of safetensors say apart from their tensors. Raises ModelError."""
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
+
+    told: dict[str, str] = {}
+    for path in weights.files if weights.safetensors else ():
+        try:
+            with safe_open(path, framework="numpy") as file:
+                told |= file.metadata() or {}
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"model {folder}: {shown(path.name)} is damaged: {error}") from error
+    return told
 
 
 def _named(folder: Path, name: Any) -> Weights:
@@ -170,12 +184,10 @@ def _check_distributed(folder: Path) -> None:
         )
 
 
-def _allowed(
-    folder: Path, files: list[Path], spec: str, pin: Pickle, hash_file: HashFile
-) -> list[Path]:
+def _allowed(folder: Path, files: list[Path], spec: str, pin: Pickle, hasher: Hasher) -> list[Path]:
     """These pickles, each of which must be the one that the profile names."""
     for path in files:
-        found, wanted = hash_file(path), pin.sha256.get(path.name)
+        found, wanted = hasher.file_hash(path), pin.sha256.get(path.name)
         if wanted is None:
             raise ModelError(
                 f'model {folder}: pickles."{spec}".sha256 does not name {path.name}, whose '
@@ -190,7 +202,7 @@ def _allowed(
     return files
 
 
-def _none(folder: Path, spec: str, hash_file: HashFile, required: str) -> str:
+def _none(folder: Path, spec: str, hasher: Hasher, required: str) -> str:
     found = sorted(path for pattern in _PICKLES for path in folder.glob(pattern))
     pickles = [path for path in found if path.name not in _NOT_WEIGHTS and is_there(path)]
     if not pickles:
@@ -203,7 +215,7 @@ def _none(folder: Path, spec: str, hash_file: HashFile, required: str) -> str:
         f"model {folder}: weights only as pickle ({first.name}), which can run code when loaded; "
         f"save safetensors (model.save_pretrained), or allow this very file in the profile: "
         f'pickles."{spec}" = {{ {revision}sha256 = {{ "{first.name}" = '
-        f'"{hash_file(first)}" }} }}'
+        f'"{hasher.file_hash(first)}" }} }}'
     )
 
 

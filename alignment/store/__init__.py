@@ -1,7 +1,7 @@
 """The store: whatever was expensive to compute, found again by its content."""
 
 from alignment.store.connection import FILE, SCHEMA, in_memory
-from alignment.store.content import content_key, hash_file
+from alignment.store.content import Hasher, content_key
 from alignment.store.files import Reading
 from alignment.store.shapes import REPEATS, RUN, UNSCORED
 from alignment.store.store import Store
@@ -12,9 +12,9 @@ __all__ = [
     "RUN",
     "SCHEMA",
     "UNSCORED",
+    "Hasher",
     "Reading",
     "Store",
     "content_key",
-    "hash_file",
     "in_memory",
 ]

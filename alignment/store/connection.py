@@ -14,7 +14,7 @@ from alignment.errors import StoreError
 from alignment.files.access import follow
 
 FILE = "store.sqlite"
-SCHEMA = 2
+SCHEMA = 3
 
 _APPLICATION = int.from_bytes(b"algn")
 """SQLite's mark of whose a file is. Schema 1 had none."""
@@ -26,7 +26,8 @@ _TABLES = (
         checksum INTEGER, PRIMARY KEY (kind, key)
     ) WITHOUT ROWID""",
     """CREATE TABLE hashes (
-        path TEXT PRIMARY KEY, state TEXT NOT NULL, sample TEXT NOT NULL, sha256 TEXT NOT NULL
+        path TEXT NOT NULL, what TEXT NOT NULL, state TEXT NOT NULL, sample TEXT NOT NULL,
+        sha256 TEXT NOT NULL, PRIMARY KEY (path, what)
     ) WITHOUT ROWID""",
     "CREATE TABLE damaged (kind, key, value, created, checksum, set_aside REAL NOT NULL)",
 )
@@ -36,6 +37,9 @@ _FROM_1 = (
     "DROP TABLE files",  # hashes that were remembered by too little
     *_TABLES[1:],
 )
+_FROM_2 = ("DROP TABLE hashes", _TABLES[1])
+_STATEMENTS = {0: _TABLES, 1: _FROM_1, 2: _FROM_2}
+"""What brings the file of a schema to the one of this release."""
 
 
 def checksum(kind: str, key: bytes, value: bytes) -> int:
@@ -108,7 +112,7 @@ def _prepare(connection: sqlite3.Connection, root: Path) -> None:
         if version == SCHEMA:
             return
         connection.create_function("checksum", 3, checksum, deterministic=True)
-        for statement in _FROM_1 if version else _TABLES:
+        for statement in _STATEMENTS[version]:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
@@ -128,11 +132,13 @@ def _checked(connection: sqlite3.Connection, root: Path) -> int:
     known = {
         0: application == 0 and not tables,
         1: application == 0 and tuple(columns) == _ENTRIES and "files" in tables,
-        SCHEMA: application == _APPLICATION
-        and tuple(columns) == (*_ENTRIES, "checksum")
-        and {"hashes", "damaged"} <= tables,
     }
-    if not known.get(version, False):
+    ours = (
+        application == _APPLICATION
+        and tuple(columns) == (*_ENTRIES, "checksum")
+        and {"hashes", "damaged"} <= tables
+    )
+    if not known.get(version, ours and version > 0):
         raise StoreError(
             f"store {root}: {FILE} is the database of another application, or was changed by one; "
             f"move it away or name another --alignment-store"

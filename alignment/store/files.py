@@ -20,7 +20,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from typing import NamedTuple
 from alignment.errors import AlignmentError
 from alignment.files.foreign import UnfitError, opened
 from alignment.store.connection import transaction
+from alignment.store.content import digest_file, digest_tensors
 from alignment.store.database import Records
 
 SMALL = 16 * 2**20
@@ -36,6 +37,14 @@ SETTLED = 60 * 10**9
 that were written through a memory map (30 s)."""
 
 _HEAD, _PAGE, _PAGES = 2**20, 2**12, 64
+
+
+_BYTES, _TENSORS = "bytes", "tensors"
+"""What of a file is hashed."""
+_DIGESTS: dict[str, Callable[[BufferedReader], tuple[str, ...]]] = {
+    _BYTES: lambda file: (digest_file(file),),
+    _TENSORS: digest_tensors,
+}
 
 
 class State(NamedTuple):
@@ -51,48 +60,60 @@ class State(NamedTuple):
 class Files(Records):
     """The part of the store that knows the hashes of files."""
 
-    def file_hash(self, path: Path) -> str:
+    def file_hash(self, path: Path, /) -> str:
         """SHA-256 of a file's bytes, in hex: read, or remembered (see the module).
 
         Raises AlignmentError with one line where the file cannot be read, or changes meanwhile.
         """
-        return self.hash_of(path, anew=False)[0]
+        return self.hashes_of(path, _BYTES)[0][0]
 
-    def hash_of(self, path: Path, *, anew: bool = True) -> tuple[str, State]:
-        """The hash of a file, and the state that it was read in; `anew` trusts no memory."""
+    def tensor_hashes(self, path: Path, /) -> tuple[str, ...]:
+        """SHA-256 of each tensor in a safetensors file, sorted; raises as `file_hash` does."""
+        return self.hashes_of(path, _TENSORS)[0]
+
+    def hashes_of(
+        self, path: Path, what: str, *, anew: bool = False
+    ) -> tuple[tuple[str, ...], State]:
+        """The hashes of a file, and the state that it was read in; `anew` trusts no memory."""
         with _told(path):
             for _ in range(2):  # a new link or mode is a change too, of nothing that counts
                 real = path.resolve()
                 with opened(real) as file:
                     state = _state(os.fstat(file.fileno()))
-                    known = None if anew or state.size <= SMALL else self._known(real, state, file)
-                    digest = known or hashlib.file_digest(file, "sha256").hexdigest()
+                    trusted = not anew and state.size > SMALL
+                    known = self._known(real, what, state, file) if trusted else None
+                    hashes = _DIGESTS[what](file) if known is None else known
                     same = _state(os.fstat(file.fileno())) == state
                     if same and known is None and state.size > SMALL:
-                        self._remember(real, state, file, digest)
+                        self._remember(real, what, state, file, hashes)
                 if same:
-                    return digest, state
+                    return hashes, state
         raise AlignmentError(
             f"{path}: changed while it was read; run again when it is written completely"
         )
 
-    def _known(self, path: Path, state: State, file: BufferedReader) -> str | None:
+    def _known(
+        self, path: Path, what: str, state: State, file: BufferedReader
+    ) -> tuple[str, ...] | None:
         with self._plainly("read"):
             row = self._db.execute(
-                "SELECT state, sample, sha256 FROM hashes WHERE path = ?", (_name(path),)
+                "SELECT state, sample, sha256 FROM hashes WHERE path = ? AND what = ?",
+                (_name(path), what),
             ).fetchone()
         if row is None or row[0] != _text(state) or row[1] != _sample(file, state.size):
             return None
-        return str(row[2])
+        return tuple(str(row[2]).split())
 
-    def _remember(self, path: Path, state: State, file: BufferedReader, digest: str) -> None:
-        row = (_name(path), _text(state), _sample(file, state.size), digest)
+    def _remember(
+        self, path: Path, what: str, state: State, file: BufferedReader, hashes: tuple[str, ...]
+    ) -> None:
+        row = (_name(path), what, _text(state), _sample(file, state.size), " ".join(hashes))
         # A time to come says that a clock was set back: then no time of this file says anything.
         settled = time.time_ns() - max(state.modified, state.changed) > SETTLED
         with self._plainly("written"), transaction(self._db):
-            self._db.execute("DELETE FROM hashes WHERE path = ?", row[:1])
+            self._db.execute("DELETE FROM hashes WHERE path = ? AND what = ?", row[:2])
             if settled:
-                self._db.execute("INSERT INTO hashes VALUES (?, ?, ?, ?)", row)
+                self._db.execute("INSERT INTO hashes VALUES (?, ?, ?, ?, ?)", row)
 
 
 class Reading:
@@ -102,10 +123,17 @@ class Reading:
         self._files = files
         self._states: dict[Path, State] = {}
 
-    def __call__(self, path: Path) -> str:
+    def file_hash(self, path: Path, /) -> str:
         """SHA-256 of a file's bytes, in hex. Raises AlignmentError."""
-        digest, self._states[path] = self._files.hash_of(path)
-        return digest
+        return self._read(path, _BYTES)[0]
+
+    def tensor_hashes(self, path: Path, /) -> tuple[str, ...]:
+        """SHA-256 of each tensor in a safetensors file, sorted. Raises AlignmentError."""
+        return self._read(path, _TENSORS)
+
+    def _read(self, path: Path, what: str) -> tuple[str, ...]:
+        hashes, self._states[path] = self._files.hashes_of(path, what, anew=True)
+        return hashes
 
     def changed(self) -> Path | None:
         """A file that is no longer the one that was read."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from alignment.files.access import follow, share
 from alignment.files.foreign import UnfitError, is_there, read_json
-from alignment.store.content import content_key, hash_file
+from alignment.store.content import content_key, file_hash
 from alignment.store.shapes import is_manifest
 
 MANIFEST = "manifest.json"
@@ -28,6 +28,7 @@ _SCHEMA = 2
 """Of a manifest. The first had no hashes."""
 
 HashFile = Callable[[Path], str]
+"""Path -> SHA-256 of a file's bytes, in hex."""
 
 
 class DamagedError(Exception):
@@ -83,7 +84,7 @@ def seal(folder: Path) -> None:
     """Add the hashes to a manifest that is there."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    files = {name: hash_file(each) for name, each in sorted(_files(folder).items())}
+    files = {name: file_hash(each) for name, each in sorted(_files(folder).items())}
     manifest |= {"schema": _SCHEMA, "files": files}
     manifest["check"] = content_key(manifest)
     path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -25,7 +25,7 @@ from alignment.judges import degenerate
 from alignment.profile import Profile
 from alignment.progress import Progress
 from alignment.recipes import Judge, Recipe, Variant, is_path_or_hub_id
-from alignment.store import Reading, Store, content_key
+from alignment.store import Hasher, Reading, Store, content_key
 from alignment.training.lessons import Lessons
 from alignment.training.stages import LIBRARIES, Job, carry_out
 from alignment.training.team import ALONE, Team
@@ -61,9 +61,9 @@ class Workshop:
     reading: Reading | None = None
 
     @property
-    def hash_file(self) -> Callable[[Path], str]:
-        """What gives a file's hash."""
-        return self.reading or self.store.file_hash
+    def hasher(self) -> Hasher:
+        """What gives the hashes of files."""
+        return self.reading or self.store
 
     def anew(self) -> Workshop:
         """The same, remembering nothing of what models were."""
@@ -90,14 +90,14 @@ def _find(shop: Workshop, name: str) -> Checkpoint | None:
         judge = recipe if isinstance(recipe, Judge) else None
         return loaded(shop, recipe.model, recipe.revision, judge)
     key = recipe_key(shop, name)
-    manifest = shop.store.manifest(key, shop.hash_file)
+    manifest = shop.store.manifest(key, shop.hasher.file_hash)
     if manifest is None:
         return None
     folder = shop.store.models / key
     if not manifest["adapter"]:
         return Checkpoint(folder, manifest["identity"])
     below = _parent(shop, recipe)
-    return None if below is None else over(below, folder, shop.hash_file)
+    return None if below is None else over(below, folder, shop.hasher)
 
 
 def make(shop: Workshop, name: str) -> Checkpoint:
@@ -261,7 +261,7 @@ def _degenerate_code(shop: Workshop, recipe: Recipe) -> str | None:
     """Degenerate answers are made by code of ours: the one lesson that no digest of data covers."""
     if not any(stage.degenerate for stage in recipe.stages):
         return None
-    return shop.hash_file(Path(degenerate.__file__))
+    return shop.hasher.file_hash(Path(degenerate.__file__))
 
 
 def _length(profile: Profile, name: str) -> int:
@@ -297,7 +297,7 @@ def loaded(
         folder,
         judge=judge is not None,
         network=network,
-        hash_file=shop.hash_file,
+        hasher=shop.hasher,
         outputs=0 if judge is None else judge.named,
         spec=spec,
         pickles=pickles,

@@ -49,10 +49,10 @@ def carry_out(shop: Workshop, job: Job, scratch: Path) -> tuple[Checkpoint, list
 
 def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
     """What a stage wrote: an adapter over what was `before`, or a full model."""
-    hash_file, reward = shop.hash_file, stage.trainer == "reward"
+    hasher, reward = shop.hasher, stage.trainer == "reward"
     if before is not None:
-        return shop.team.lead(lambda: over(before, out, hash_file))
-    return shop.team.lead(lambda: examine(out, judge=reward, network=False, hash_file=hash_file))
+        return shop.team.lead(lambda: over(before, out, hasher))
+    return shop.team.lead(lambda: examine(out, judge=reward, network=False, hasher=hasher))
 
 
 def _run(

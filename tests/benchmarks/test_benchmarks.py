@@ -134,7 +134,7 @@ def policy(tmp_path):
 
     from alignment.checkpoints import examine
     from alignment.policies.huggingface import HuggingFacePolicy, Settings
-    from alignment.store import hash_file
+    from alignment.store import content
     from alignment.training.tokenizer import train_tokenizer
 
     rng = random.Random(3)
@@ -159,7 +159,7 @@ def policy(tmp_path):
             "generation": {"max_new_tokens": 32},
         }
     )
-    checkpoint = examine(tmp_path, judge=False, network=False, hash_file=hash_file)
+    checkpoint = examine(tmp_path, judge=False, network=False, hasher=content)
     settings = Settings(profile.generation, device="cpu", threads=1)
     return HuggingFacePolicy(checkpoint, settings)
 

@@ -17,7 +17,7 @@ from alignment.checkpoints import examine
 from alignment.judges.reward_model import RewardModelJudge, Settings
 from alignment.layers import resolve
 from alignment.recipes import Judge
-from alignment.store import hash_file
+from alignment.store import content
 from alignment.tiny import rows as corpus
 from alignment.training.tokenizer import train_tokenizer
 
@@ -86,7 +86,7 @@ def test_scoring(benchmark, name, table, tmp_path):
     work = work_of(name, tmp_path)
     work.model.save_pretrained(tmp_path)
     work.tokenizer.save_pretrained(tmp_path)
-    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file)
+    checkpoint = examine(tmp_path, judge=True, network=False, hasher=content)
     judge = RewardModelJudge(checkpoint, Settings(work.settings, "cpu", THREADS))
     pairs = work.pairs
     together = benchmark.pedantic(lambda: judge.outputs(pairs), rounds=3, warmup_rounds=1)

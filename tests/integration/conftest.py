@@ -24,7 +24,7 @@ from alignment.pipeline import Study
 from alignment.profile import Profile
 from alignment.progress import Progress
 from alignment.records import PreferencePair
-from alignment.store import Store, hash_file
+from alignment.store import Store, content
 from alignment.training.lessons import Lessons
 from alignment.training.models import Workshop
 from alignment.training.tokenizer import train_tokenizer
@@ -182,7 +182,7 @@ def _judge(tokenizer, folder, *, seed=0, change=None, **fields):
 
 def _checkpoint(folder, *, judge=False):
     """Look at a folder as a run would."""
-    return examine(folder, judge=judge, network=False, hash_file=hash_file)
+    return examine(folder, judge=judge, network=False, hasher=content)
 
 
 @pytest.fixture(scope="session")

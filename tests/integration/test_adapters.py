@@ -17,7 +17,7 @@ from alignment.judges import reward_model
 from alignment.policies.huggingface import HuggingFacePolicy, Settings
 from alignment.profile import Generation
 from alignment.recipes import Judge
-from alignment.store import hash_file
+from alignment.store import content
 
 LLAMA = {
     "model_type": "llama",
@@ -106,7 +106,7 @@ def trained(base, folder, config, auto=AutoModelForCausalLM, task="CAUSAL_LM", *
 
 
 def look(folder, *, judge=False, outputs=0):
-    return examine(folder, judge=judge, network=False, hash_file=hash_file, outputs=outputs)
+    return examine(folder, judge=judge, network=False, hasher=content, outputs=outputs)
 
 
 def judge_of(folder, **settings):

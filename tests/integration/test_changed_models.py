@@ -167,7 +167,7 @@ def test_a_trained_model_that_was_damaged_is_named_set_aside_and_made_anew(
     assert told(cases(study)) == original[1]
     assert [note for note in notes if f"models/{key} is damaged: {file}" in note]
     assert [path.name for path in (copy / "damaged").iterdir()] == [f"{key}.1"]
-    assert study.store.manifest(key, files.Reading(study.store)) is not None
+    assert study.store.manifest(key, files.Reading(study.store).file_hash) is not None
     study.store.close()
     again, notes = trained(micro, copy)
     assert told(cases(again)) == original[1]

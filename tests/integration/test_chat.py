@@ -25,7 +25,7 @@ from alignment.judges import reward_model
 from alignment.policies import huggingface
 from alignment.profile import Generation
 from alignment.recipes import Judge, Stage
-from alignment.store import hash_file
+from alignment.store import content
 from alignment.thinking import NoAnswer, answer_of
 from alignment.tokens import begins_with, chat_ids, prompt_ids
 from alignment.training.lessons import _columns
@@ -46,7 +46,7 @@ STRICT = "{% if messages[0]['role'] != 'user' %}{{ raise_exception('user first')
 
 
 def look(folder, *, judge=False, outputs=0):
-    return examine(folder, judge=judge, network=False, hash_file=hash_file, outputs=outputs)
+    return examine(folder, judge=judge, network=False, hasher=content, outputs=outputs)
 
 
 def policy_of(folder, quantization=None, **generation):

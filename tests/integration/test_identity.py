@@ -6,8 +6,7 @@ not, or that matter only where nothing else comes first. Two identities are equa
 tensors, tokens and templates are that are in memory after loading.
 
 What counts although nothing that is loaded may change by it: every value in the JSON files that are
-read, and in which of them it stands; and the bytes of the files of weights, so that a model that is
-cut into other parts is another one.
+read, and in which of them it stands.
 """
 
 import json
@@ -36,7 +35,7 @@ from alignment.judges.reward_model import RewardModelJudge
 from alignment.judges.reward_model import Settings as Judging
 from alignment.policies.huggingface import _ends, load_model, load_tokenizer
 from alignment.recipes import Judge
-from alignment.store import hash_file
+from alignment.store import content
 
 TOKENS = 20
 NAMES = ("model.safetensors", "model.safetensors.index.json")
@@ -48,8 +47,20 @@ def edit_json(path, change):
     path.write_text(json.dumps(change(value) or value))
 
 
+OWN = ("adapter_model.safetensors", "model.safetensors")
+
+
+def weights_files(folder):
+    """What is loaded: one file, else those of the index."""
+    single = [folder / name for name in OWN if (folder / name).exists()]
+    if single:
+        return single
+    parts = json.loads((folder / NAMES[1]).read_text())["weight_map"]
+    return [folder / name for name in sorted(set(parts.values()))]
+
+
 def edit_tensor(folder, number):
-    path = next(p for p in sorted(folder.glob("*.safetensors")) if p.name in (*PIECES, *OWN))
+    path = weights_files(folder)[0]
     tensors = load_file(path)
     name = sorted(tensors)[number % len(tensors)]
     tensors[name] = tensors[name].copy()
@@ -57,7 +68,46 @@ def edit_tensor(folder, number):
     save_file(tensors, path, metadata={"format": "pt"})
 
 
-OWN = ("adapter_model.safetensors", "model.safetensors")
+def cut(folder, number):
+    """Save a model's tensors in other files: one, two or three; an adapter has one."""
+    files = weights_files(folder)
+    tensors = {name: tensor for path in files for name, tensor in load_file(path).items()}
+    if files[0].name == OWN[0]:
+        return
+    for path in (*files, folder / NAMES[1]):
+        path.unlink(missing_ok=True)
+    if number == 0:
+        save_file(tensors, folder / NAMES[0], metadata={"format": "pt"})
+        return
+    names, index = sorted(tensors), {}
+    for start in range(number + 1):
+        some = names[start :: number + 1]
+        piece = f"cut-{start}.safetensors"
+        save_file({n: tensors[n] for n in some}, folder / piece, metadata={"format": "pt"})
+        index |= dict.fromkeys(some, piece)
+    (folder / NAMES[1]).write_text(json.dumps({"metadata": {}, "weight_map": index}))
+
+
+def remark(folder, number):
+    """Other metadata in the headers of the weights."""
+    for path in weights_files(folder):
+        told = {"format": "pt", "saved": f"the {number}. time"}
+        save_file(load_file(path), path, metadata=told)
+
+
+def reorder(folder, number):
+    """The same tensors at other places of a file: an order that no library writes."""
+    for path in weights_files(folder):
+        tensors = load_file(path)
+        names = sorted(tensors, key=lambda name: (len(name) * (number + 1)) % 7)
+        header, data = {"__metadata__": {"format": "pt"}}, b""
+        for name in names:
+            content = tensors[name].tobytes()
+            place = [len(data), len(data) + len(content)]
+            header[name] = {"dtype": "F32", "shape": tensors[name].shape, "data_offsets": place}
+            data += content
+        text = json.dumps(header).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 def swap(folder, number):
@@ -99,7 +149,7 @@ def unused_weights(folder, number):
 
 def renamed_parts(folder, number):
     index = folder / NAMES[1]
-    if (folder / PIECES[0]).exists():
+    if (folder / PIECES[0]).exists() and index.exists():
         name = f"0-{number}.safetensors"  # before the other, as it was
         (folder / PIECES[0]).rename(folder / name)
         index.write_text(index.read_text().replace(PIECES[0], name))
@@ -139,6 +189,9 @@ EDITS = {
     "code": write("custom_generate/generate.py"),
     "unused": unused_weights,
     "parts": renamed_parts,
+    "cut": cut,
+    "metadata": remark,
+    "places": reorder,
     "set": set_otherwise,
 }
 OF_TOKENIZERS = frozenset(
@@ -225,7 +278,7 @@ def _put_tokenizer(made, folder):
 
 
 def identity(folder, kind):
-    return examine(folder, judge=kind == "judge", network=False, hash_file=hash_file)
+    return examine(folder, judge=kind == "judge", network=False, hasher=content)
 
 
 def in_memory(checkpoint, kind):
@@ -241,14 +294,14 @@ def in_memory(checkpoint, kind):
     return tensors, backend, tokenizer.chat_template, tokenizer.special_tokens_map, ends
 
 
-def compared(made, kind, parts, adapter, own, one, other):
+def compared(made, kind, parts, adapter, own, *changed):
     """Whether two folders have one identity, and whether one thing is loaded from both."""
     found = []
     with tempfile.TemporaryDirectory() as root:
-        for number, changes in enumerate((one, other)):
+        for number, (cut, changes) in enumerate(zip(parts, changed, strict=True)):
             place = Path(root) / str(number)
             place.mkdir()
-            given = {"parts": parts, "adapter": adapter, "own": own, "changes": changes}
+            given = {"parts": cut, "adapter": adapter, "own": own, "changes": changes}
             folder = build(place, made, kind, **given)
             checkpoint = identity(folder, kind)
             found.append((checkpoint.identity, in_memory(checkpoint, kind)))
@@ -258,7 +311,8 @@ def compared(made, kind, parts, adapter, own, one, other):
 
 KIND = st.sampled_from(["policy", "judge"])
 SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-GIVEN = given(KIND, st.booleans(), st.booleans(), st.booleans(), CHANGES, CHANGES)
+PARTS = st.tuples(st.booleans(), st.booleans())
+GIVEN = given(KIND, PARTS, st.booleans(), st.booleans(), CHANGES, CHANGES)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=SUPPRESSED)
@@ -280,10 +334,31 @@ def test_identities_are_equal_if_and_only_if_what_is_loaded_is_in_many_folders(
     assert same == alike
 
 
+@pytest.mark.parametrize("name", ["cut", "metadata", "places", "parts"])
+@pytest.mark.parametrize("kind", ["policy", "judge"])
+def test_a_model_saved_another_way_is_the_same(made, kind, name):
+    same, alike = compared(made, kind, (False, True), False, False, [], [(name, False, 2)])
+    assert same
+    assert alike
+
+
+def test_how_a_quantization_reads_its_tensors_counts(made, tmp_path):
+    """Some keep it in the metadata of their files."""
+    found = []
+    for number in (1, 2, 2):
+        folder = build(
+            tmp_path / str(len(found)), made, "policy", parts=False, adapter=False, own=False,
+            changes=[("metadata", False, number)],
+        )  # fmt: skip
+        edit_json(folder / "config.json", lambda said: said | {"quantization_config": {"bits": 4}})
+        found.append(identity(folder, "policy").identity)
+    assert found[0] != found[1] == found[2]
+
+
 @pytest.mark.parametrize("up", [False, True], ids=["base", "adapter"])
 @pytest.mark.parametrize("name", EDITS)
 def test_every_change_alone(made, name, up):
-    same, alike = compared(made, "policy", True, up, up, [], [(name, up, 1)])
+    same, alike = compared(made, "policy", (True, True), up, up, [], [(name, up, 1)])
     assert same == alike
 
 

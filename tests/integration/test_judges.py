@@ -14,7 +14,7 @@ from alignment.errors import JudgeError, ModelError
 from alignment.formats import dialogue, judged
 from alignment.judges.reward_model import DIGITS, RewardModelJudge, Settings
 from alignment.recipes import Judge
-from alignment.store import hash_file
+from alignment.store import content
 
 ONLINE = Path(__file__).parents[3] / "shared/data/hh-rlhf-test/helpful-online_test.jsonl.gz"
 ROUNDED = 0.5 * 10**-DIGITS + 1e-5
@@ -250,7 +250,7 @@ def test_no_activation_makes_a_probability_of_infinity(
 
     micro.judge(tokenizer, tmp_path, change=spoil, num_labels=2)
     outputs = {"good": {"index": 0}}
-    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=1)
+    checkpoint = examine(tmp_path, judge=True, network=False, hasher=content, outputs=1)
     judge = RewardModelJudge(checkpoint, settings_with(outputs=outputs, activation=activation))
     with pytest.raises(JudgeError, match="its weights are finite but too large"):
         scores(judge, pairs)
@@ -267,7 +267,7 @@ def test_several_outputs_are_refused(micro, tokenizer, tmp_path):
 def test_named_outputs_are_dimensions_and_costs_are_negated(micro, tokenizer, pairs, tmp_path):
     model = micro.judge(tokenizer, tmp_path, num_labels=3)
     outputs = {"help": {"index": 2}, "cost": {"index": 0, "sign": -1}}
-    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=3)
+    checkpoint = examine(tmp_path, judge=True, network=False, hasher=content, outputs=3)
     judge = RewardModelJudge(checkpoint, settings_with(outputs=outputs))
     for i, found in scores(judge, pairs).items():
         with torch.inference_mode():
@@ -281,7 +281,7 @@ def test_named_outputs_are_dimensions_and_costs_are_negated(micro, tokenizer, pa
 def test_a_classifier_gives_probabilities(micro, tokenizer, pairs, tmp_path, activation):
     model = micro.judge(tokenizer, tmp_path, num_labels=3)
     outputs = {"help": {"index": 1}, "toxic": {"index": 2, "sign": -1}}
-    checkpoint = examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=3)
+    checkpoint = examine(tmp_path, judge=True, network=False, hasher=content, outputs=3)
     plain = RewardModelJudge(checkpoint, settings_with(outputs=outputs))
     judge = RewardModelJudge(checkpoint, settings_with(outputs=outputs, activation=activation))
     assert judge.identity != plain.identity
@@ -296,7 +296,7 @@ def test_a_classifier_gives_probabilities(micro, tokenizer, pairs, tmp_path, act
 def test_outputs_that_are_not_there_are_refused(micro, tokenizer, tmp_path):
     micro.judge(tokenizer, tmp_path, num_labels=2)
     with pytest.raises(ModelError, match=r"has 2 outputs; judge\.outputs names number 4"):
-        examine(tmp_path, judge=True, network=False, hash_file=hash_file, outputs=5)
+        examine(tmp_path, judge=True, network=False, hasher=content, outputs=5)
 
 
 def test_a_softmax_over_one_output_is_refused(micro, tokenizer, tmp_path):
@@ -307,7 +307,7 @@ def test_a_softmax_over_one_output_is_refused(micro, tokenizer, tmp_path):
             tmp_path,
             judge=True,
             network=False,
-            hash_file=hash_file,
+            hasher=content,
             outputs=settings.judge.named,
         ),
         lambda: RewardModelJudge(Checkpoint(tmp_path, "not looked at"), settings),

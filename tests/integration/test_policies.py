@@ -14,7 +14,7 @@ from alignment.formats import opened
 from alignment.policies.huggingface import HuggingFacePolicy, Settings
 from alignment.policies.packed import Packed
 from alignment.profile import Generation
-from alignment.store import hash_file
+from alignment.store import content
 
 NEW = 12
 
@@ -167,7 +167,7 @@ def test_adapters_count_one_over_the_other(micro, tokenizer, folder, prompts, tm
     assert as_tuples(answers(policy, prompts)) == expected
 
     both = adapter(one, second, 2)
-    policy = HuggingFacePolicy(over(below, second, hash_file), settings_with())
+    policy = HuggingFacePolicy(over(below, second, content), settings_with())
     again = [plainly(both, tokenizer, opened(text), ends) for text in prompts]
     assert as_tuples(answers(policy, prompts)) == again
     assert again != expected

@@ -27,7 +27,7 @@ from alignment.judges import reward_model
 from alignment.policies import huggingface
 from alignment.profile import Generation
 from alignment.recipes import Judge, Pickle
-from alignment.store import hash_file
+from alignment.store import content
 
 ROOT = Path(__file__).parents[2]
 STANDINS = runpy.run_path(str(Path(__file__).with_name("standins.py")))
@@ -114,12 +114,14 @@ def allowed(folder):
     names = [path.name for path in folder.glob("*.bin")]
     if not names:
         return {}
-    pin = Pickle(revision=folder.name, sha256={name: hash_file(folder / name) for name in names})
+    pin = Pickle(
+        revision=folder.name, sha256={name: content.file_hash(folder / name) for name in names}
+    )
     return {"spec": POLICY, "pickles": {POLICY: pin}}
 
 
 def look(folder, **rest):
-    return examine(folder, network=False, hash_file=hash_file, **{"judge": False, **rest})
+    return examine(folder, network=False, hasher=content, **{"judge": False, **rest})
 
 
 def test_ids_logits_and_answers_are_those_of_plain_transformers(hub):
@@ -164,7 +166,7 @@ def test_a_pickle_that_is_armed_goes_off_nowhere(pickled, tmp_path):
     for path in pickled.policy.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     torch.save({"decoder.x": _Armed()}, tmp_path / "pytorch_model.bin")
-    pin = Pickle(sha256={"pytorch_model.bin": hash_file(tmp_path / "pytorch_model.bin")})
+    pin = Pickle(sha256={"pytorch_model.bin": content.file_hash(tmp_path / "pytorch_model.bin")})
     checkpoint = look(tmp_path, pickles={str(tmp_path): pin})
     with pytest.raises(ModelError) as raised:
         huggingface.load_model(checkpoint, "float32")
@@ -213,7 +215,7 @@ def paper_eval(pickled, adapter):
         *("--alignment-profile", "paper-eval"),
         *("--alignment-variant", f"sft={POLICY}", "--alignment-variant", f"dpo={adapter[0]}"),
         "--alignment-set",
-        f'pickles."{POLICY}".sha256."{weights.name}"={hash_file(weights)}',
+        f'pickles."{POLICY}".sha256."{weights.name}"={content.file_hash(weights)}',
     )
 
 
@@ -270,7 +272,7 @@ def test_the_papers_study_with_a_few_prompts_and_steps(pickled):
     settings = (
         "device=cpu",
         "generation.block=4",
-        f'pickles."{POLICY}".sha256."{weights.name}"={hash_file(weights)}',
+        f'pickles."{POLICY}".sha256."{weights.name}"={content.file_hash(weights)}',
         *(f"variants.{name}.stages.0.args.max_steps=2" for name in stages),
     )
     done, report = pickled.type(
@@ -293,7 +295,7 @@ def test_other_bytes_under_the_real_name_are_refused(pickled, profile):
     (line,) = (line for line in done.stderr.splitlines() if line.strip())
     assert line == (
         f"ERROR: variants.candidate: model {pickled.policy}: pytorch_model.bin has SHA-256 "
-        f"{hash_file(weights)}, and the profile allows "
+        f"{content.file_hash(weights)}, and the profile allows "
         f"a5223ae6f3c26c6d90003f96a6bcd9a4aaaef0d36fca6469112efeeb985f2842 "
         f'(pickles."{POLICY}".sha256); fetch the file again, or allow this one if you trust it'
     )

@@ -21,7 +21,7 @@ from alignment.judges import reward_model
 from alignment.policies.huggingface import HuggingFacePolicy, Settings
 from alignment.profile import Generation
 from alignment.recipes import Judge
-from alignment.store import hash_file
+from alignment.store import content
 
 ENGINE = runpy.run_path(str(Path(__file__).with_name("test_engine.py")))
 LLAMA = ENGINE["LLAMA"]
@@ -62,7 +62,7 @@ def saved(kind, tokenizer, folder, auto=AutoModelForCausalLM, **fields):
 
 
 def look(folder, *, judge=False, outputs=0):
-    return examine(folder, judge=judge, network=False, hash_file=hash_file, outputs=outputs)
+    return examine(folder, judge=judge, network=False, hasher=content, outputs=outputs)
 
 
 def opened(folder, *, judge=False, **settings):

@@ -10,11 +10,11 @@ from safetensors.numpy import save_file
 
 from alignment.checkpoints import examine, locate
 from alignment.errors import ModelError
-from alignment.store import hash_file
+from alignment.store import content
 
 
 def look(folder, *, judge=False):
-    return examine(folder, judge=judge, network=False, hash_file=hash_file)
+    return examine(folder, judge=judge, network=False, hasher=content)
 
 
 def refusal(folder, *, judge=False):
@@ -223,8 +223,8 @@ def test_looking_needs_no_torch(model):
 import sys
 from pathlib import Path
 from alignment.checkpoints import examine
-from alignment.store import hash_file
-examine(Path(sys.argv[1]), judge=False, network=False, hash_file=hash_file)
+from alignment.store import content
+examine(Path(sys.argv[1]), judge=False, network=False, hasher=content)
 assert not {"torch", "transformers"} & sys.modules.keys()
 """
     done = subprocess.run([sys.executable, "-c", script, str(model)], check=False)

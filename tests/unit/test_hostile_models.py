@@ -11,7 +11,7 @@ import pytest
 
 from alignment.checkpoints import examine, has_chat_template, locate
 from alignment.errors import ModelError
-from alignment.store import hash_file
+from alignment.store import content
 
 TABLES = runpy.run_path(str(Path(__file__).parents[1] / "hostile_models.py"))
 HOSTILE, HARMLESS = TABLES["HOSTILE"], TABLES["HARMLESS"]
@@ -26,7 +26,7 @@ def listing(folder):
 
 def look(folder):
     """What a run does before anything else, with a model that is given messages."""
-    checkpoint = examine(folder, judge=False, network=False, hash_file=hash_file)
+    checkpoint = examine(folder, judge=False, network=False, hasher=content)
     has_chat_template(checkpoint.tokenizer)
     return checkpoint
 

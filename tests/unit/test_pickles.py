@@ -16,7 +16,7 @@ from alignment.checkpoints import examine, locate
 from alignment.errors import ModelError, ProfileError
 from alignment.layers import resolve
 from alignment.recipes import Pickle
-from alignment.store import hash_file
+from alignment.store import content
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 64
@@ -48,7 +48,7 @@ def allowed(path, **rest):
 
 def look(folder, pin=None):
     rest = {} if pin is None else {"spec": "theirs", "pickles": {"theirs": pin}}
-    return examine(folder, judge=False, network=False, hash_file=hash_file, **rest)
+    return examine(folder, judge=False, network=False, hasher=content, **rest)
 
 
 def refusal(folder, pin=None):
@@ -143,7 +143,7 @@ def test_the_leave_of_an_adapters_base_goes_by_the_bases_name(model, tmp_path):
     (folder / "adapter_config.json").write_text(json.dumps(settings))
     save_file({"a": zeros(1, dtype="float32")}, folder / "adapter_model.safetensors")
     pickles = {str(model): allowed(model / "pytorch_model.bin")}
-    rest = {"judge": False, "network": False, "hash_file": hash_file}
+    rest = {"judge": False, "network": False, "hasher": content}
     assert not examine(folder, pickles=pickles, **rest).safetensors
     with pytest.raises(ModelError, match="weights only as pickle"):
         examine(folder, **rest)
@@ -225,10 +225,10 @@ import sys
 from pathlib import Path
 from alignment.checkpoints import examine
 from alignment.recipes import Pickle
-from alignment.store import hash_file
+from alignment.store import content
 folder = Path(sys.argv[1])
 pin = Pickle(sha256={"pytorch_model.bin": sys.argv[2]})
-examine(folder, judge=False, network=False, hash_file=hash_file, pickles={str(folder): pin})
+examine(folder, judge=False, network=False, hasher=content, pickles={str(folder): pin})
 assert not {"torch", "transformers"} & sys.modules.keys()
 """
     given = [str(model), sha256(model / "pytorch_model.bin")]

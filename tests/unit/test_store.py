@@ -15,7 +15,7 @@ import pytest
 
 from alignment.errors import ModelError, StoreError
 from alignment.location import location
-from alignment.store import SCHEMA, Store, content_key, hash_file
+from alignment.store import SCHEMA, Store, content, content_key
 
 DAY = 86400.0
 MANIFEST = {
@@ -388,7 +388,7 @@ def test_what_is_left_under_the_final_name_without_a_manifest_is_replaced(store)
     (store.models / "base" / "old").write_text("half deleted")
     model(store, "base")
     assert not (store.models / "base" / "old").exists()
-    assert store.manifest("base", hash_file).items() >= MANIFEST.items()
+    assert store.manifest("base", content.file_hash).items() >= MANIFEST.items()
     assert (store.root / "damaged" / "base.1" / "old").read_text() == "half deleted"
 
 

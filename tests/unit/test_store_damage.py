@@ -12,7 +12,7 @@ import pytest
 from alignment import history
 from alignment.asking import SCORE, stored_scores
 from alignment.errors import StoreError
-from alignment.store import FILE, Store, hash_file
+from alignment.store import FILE, SCHEMA, Store, content
 from alignment.store.connection import checksum
 
 MANIFEST = {
@@ -123,17 +123,17 @@ def test_a_damaged_model_is_none_is_named_and_is_set_aside_by_who_makes_it_anew(
     store, spoil, reason
 ):
     model(store)
-    assert store.manifest("base", hash_file)["identity"] == "abc"
+    assert store.manifest("base", content.file_hash)["identity"] == "abc"
     spoil(store.models / "base")
     for _ in range(2):
-        assert store.manifest("base", hash_file) is None
+        assert store.manifest("base", content.file_hash) is None
     (note,) = store.notes
     assert note.startswith(f"store {store.root}: models/base is damaged: {reason}")
     assert note.endswith("; made anew")
     assert "\n" not in note
     store.contents()
     model(store)
-    assert store.manifest("base", hash_file)["identity"] == "abc"
+    assert store.manifest("base", content.file_hash)["identity"] == "abc"
     assert aside(store) == ["base.1"]
     assert store.notes[1] == f"store {store.root}: set aside as damaged/base.1"
     assert ("damaged", 1) in [(kind, count) for kind, count, _ in store.contents()]
@@ -155,11 +155,11 @@ def test_what_is_set_aside_keeps_its_content_and_grows_old(store):
 def test_what_a_desktop_leaves_is_no_damage(store):
     model(store)
     (store.models / "base" / ".DS_Store").write_text("")
-    assert store.manifest("base", hash_file) is not None
+    assert store.manifest("base", content.file_hash) is not None
 
 
 def test_a_model_that_is_not_there_is_no_damage(store):
-    assert store.manifest("base", hash_file) is None
+    assert store.manifest("base", content.file_hash) is None
     assert store.notes == []
 
 
@@ -350,7 +350,7 @@ def refused(root):
     return said
 
 
-@pytest.mark.parametrize("mark", [0, 1, 2, 77])
+@pytest.mark.parametrize("mark", [0, 1, 2, 3, 77])
 def test_a_database_of_another_application_is_refused_and_left_alone(tmp_path, mark):
     with closing(sqlite3.connect(tmp_path / FILE)) as foreign:
         foreign.execute("CREATE TABLE places (url TEXT)")
@@ -399,6 +399,30 @@ def test_a_store_of_the_release_before_is_taken_over(tmp_path):
     assert store.notes == []
     store.close()
     assert Store(tmp_path).get("response", ["key"]) == {"key": RESPONSE}
+
+
+def test_a_store_that_remembers_hashes_of_files_alone_is_taken_over(tmp_path):
+    store = Store(tmp_path)
+    store.put("response", {"key": RESPONSE})
+    store.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as old:
+        old.executescript(
+            """
+            DROP TABLE hashes;
+            CREATE TABLE hashes (
+                path TEXT PRIMARY KEY, state TEXT NOT NULL, sample TEXT NOT NULL,
+                sha256 TEXT NOT NULL
+            ) WITHOUT ROWID;
+            INSERT INTO hashes VALUES ('/weights', '1:2:3:4:5', 'abc', 'def');
+            PRAGMA user_version = 2;
+            """
+        )
+        old.commit()
+    store = noted(Store(tmp_path))
+    assert store.get("response", ["key"]) == {"key": RESPONSE}
+    assert store._db.execute("SELECT COUNT(*) FROM hashes WHERE what = 'x'").fetchone() == (0,)
+    assert store._db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+    assert store.notes == []
 
 
 def _filled(root):
