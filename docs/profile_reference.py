@@ -1,7 +1,7 @@
 """The configuration reference, made of the profile's schema: every key, its type, default, meaning.
 
 A Sphinx extension that fills in the place of `MARK`; `python docs/profile_reference.py` prints it.
-What a key means is the docstring under it, in `alignment/profile.py` and `alignment/recipes.py`.
+What a key means is the docstring under it, in `alignment/config/`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from alignment.profile import Profile
-from alignment.tables import Table
+from alignment.config.profile import Profile
+from alignment.config.tables import Table
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

@@ -14,8 +14,8 @@ import pytest
 from numpy import zeros
 from safetensors.numpy import save_file
 
-from alignment.hardware import share_cores
-from alignment.recipes import Endpoint, JudgeEndpoint
+from alignment.config.recipes import Endpoint, JudgeEndpoint
+from alignment.runtime.hardware import share_cores
 
 share_cores()  # before a test module imports torch: workers share the cores
 if "MPLCONFIGDIR" not in os.environ:  # one list of fonts for all workers and all that they start

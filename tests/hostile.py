@@ -200,8 +200,8 @@ def document():
     from runpy import run_path
 
     from alignment.analysis.rollup import summarise_variants
-    from alignment.decisions import Change, Decision, Findings, Flip, Gate
     from alignment.records import Interval
+    from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
     from alignment.reporting.document import document as report
 
     sample = run_path(str(Path(__file__).parent / "unit" / "reporting_sample.py"))

@@ -8,7 +8,8 @@ from itertools import combinations
 from alignment.analysis.paired import change, holm
 from alignment.analysis.rates import CAS
 from alignment.analysis.shifts import combined_shift
-from alignment.decisions import (
+from alignment.records import Case
+from alignment.records.decisions import (
     ABOVE,
     BEST,
     Change,
@@ -18,7 +19,6 @@ from alignment.decisions import (
     Shift,
     Support,
 )
-from alignment.records import Case
 
 _ALL = "all metrics"
 

@@ -14,8 +14,8 @@ from itertools import accumulate
 from math import comb, sqrt
 from statistics import NormalDist
 
-from alignment.decisions import Change, PairedVerdict
 from alignment.records import Interval
+from alignment.records.decisions import Change, PairedVerdict
 
 _HALVINGS = 80
 

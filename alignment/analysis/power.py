@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil, exp, floor, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
-from alignment.analysis.gate import MOST
+from alignment.analysis.decision_rule import MOST
 
 _STEP = 0.01
 """How finely a detectable drop is found, in points."""

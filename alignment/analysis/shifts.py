@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from alignment.analysis.paired import by_cluster
 from alignment.analysis.rates import mover
-from alignment.decisions import Change, PairedVerdict, Shift
 from alignment.records import Interval
+from alignment.records.decisions import Change, PairedVerdict, Shift
 
 _DRAWN = 1_000_000
 """Clusters that are drawn at a time."""

@@ -13,11 +13,11 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, get_args
 
-from alignment.analysis.gate import Rule, verdict
+from alignment.analysis.decision_rule import Rule, verdict
 from alignment.analysis.paired import mcnemar, tango
 from alignment.analysis.rates import share
-from alignment.decisions import OUTCOMES, Change
 from alignment.records import Rate
+from alignment.records.decisions import OUTCOMES, Change
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from typing import Any
 
 from alignment.checkpoints.tensors import Tensor, counted, head_outputs, some
 from alignment.errors import AlignmentError, ModelError
-from alignment.hardware import loading
+from alignment.runtime.hardware import loading
 
 _NAME = "default"
 """What PEFT calls an adapter that nobody named."""

@@ -31,9 +31,9 @@ from alignment.checkpoints.vocabulary import (
     tokenizer_of,
 )
 from alignment.checkpoints.weights import Weights, adapter_weights, metadata_of, weights_of
+from alignment.config.location import expand
+from alignment.config.recipes import Pickle, is_hub_id
 from alignment.errors import AlignmentError, ModelError, quoted
-from alignment.location import expand
-from alignment.recipes import Pickle, is_hub_id
 from alignment.store import Hasher, content_key
 
 _GENERATION = "generation_config.json"

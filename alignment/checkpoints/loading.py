@@ -24,7 +24,7 @@ from alignment.checkpoints.folders import Checkpoint
 from alignment.checkpoints.leftovers import may_be_left
 from alignment.checkpoints.tensors import some
 from alignment.errors import ModelError
-from alignment.hardware import load_quietly, loading
+from alignment.runtime.hardware import load_quietly, loading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

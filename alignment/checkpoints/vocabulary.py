@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alignment.checkpoints.chat_templates import template_files, templates_of
 from alignment.checkpoints.code import check_tokenizer_config
 from alignment.checkpoints.documents import digest, is_there, read_json
-from alignment.checkpoints.templates import template_files, templates_of
 from alignment.errors import ModelError, quoted
 from alignment.store import Hasher, content_key
 
@@ -150,7 +150,7 @@ def _largest_token(tokenizer: Tokenizer) -> int | None:
     """The highest id in the files that are JSON; None where the vocabulary is in none of them.
 
     Tokens that were added may lie beyond a model's embeddings: most are never used, and a text that
-    uses one is refused when it is read (`alignment.tokens.check_known`).
+    uses one is refused when it is read (`alignment.checkpoints.tokens.check_known`).
     """
     folder = tokenizer.folder
     name = _TOKENIZER

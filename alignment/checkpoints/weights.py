@@ -14,8 +14,8 @@ from typing import Any
 from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.instead import without_weights
 from alignment.checkpoints.tensors import EMBEDDINGS
+from alignment.config.recipes import Pickle
 from alignment.errors import ModelError, quoted
-from alignment.recipes import Pickle
 from alignment.store import Hasher
 
 NAMED = "transformers_weights"

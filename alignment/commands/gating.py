@@ -61,9 +61,10 @@ def _plan(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _compare(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.decisions import worst  # noqa: PLC0415
-    from alignment.gating.reports import compare, side  # noqa: PLC0415
-    from alignment.reporting import gate, jsontext  # noqa: PLC0415
+    from alignment.gating.comparison import compare, side  # noqa: PLC0415
+    from alignment.records.decisions import worst  # noqa: PLC0415
+    from alignment.reporting import gate_text as gate  # noqa: PLC0415
+    from alignment.reporting import jsontext  # noqa: PLC0415
     from alignment.reporting.plain import plain_gate  # noqa: PLC0415
     from alignment.reporting.text import safe  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.commands.numbers import real, whole
-from alignment.location import location
+from alignment.config.location import location
 from alignment.store import Store
 
 
@@ -47,8 +47,8 @@ def declare(commands: Any) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> Iterator[str]:
-    from alignment import calibrating  # noqa: PLC0415 - loads pydantic
-    from alignment.layers import resolve  # noqa: PLC0415
+    from alignment.config.layers import resolve  # noqa: PLC0415
+    from alignment.study import thresholds as calibrating  # noqa: PLC0415 - loads pydantic
 
     profile = resolve(Path.cwd(), selected=options.name, assignments=options.set)
     if options.write is not None:
@@ -66,10 +66,10 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.invariance import measured, table  # noqa: PLC0415 - loads pydantic
-    from alignment.layers import resolve  # noqa: PLC0415
-    from alignment.pipeline import Study  # noqa: PLC0415
+    from alignment.config.layers import resolve  # noqa: PLC0415
     from alignment.progress import Progress  # noqa: PLC0415
+    from alignment.study.invariance import measured, table  # noqa: PLC0415 - loads pydantic
+    from alignment.study.study import Study  # noqa: PLC0415
 
     chosen = {"dtype": options.dtype, "device": options.device}
     given = [f"{key}={value}" for key, value in chosen.items() if value]

@@ -40,13 +40,13 @@ def declare(commands: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.making import made  # noqa: PLC0415 - loads pydantic
+    from alignment.study.ahead import made  # noqa: PLC0415 - loads pydantic
 
     yield from made(options.name, options.set, options.alignment_store, options.variant)
 
 
 def _profile(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.layers import resolve  # noqa: PLC0415 - loads pydantic
+    from alignment.config.layers import resolve  # noqa: PLC0415 - loads pydantic
     from alignment.reporting import jsontext  # noqa: PLC0415
 
     profile = resolve(Path.cwd(), selected=options.name, assignments=options.set)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from alignment.commands.storage import opened
+from alignment.config.location import ENVIRONMENT, location
 from alignment.errors import AlignmentError, ReportError
-from alignment.location import ENVIRONMENT, location
-from alignment.outputs import DEFAULT, FORMATS, PICTURES
+from alignment.reporting.formats import DEFAULT, FORMATS, PICTURES
 
 
 def declare(commands: Any) -> None:
@@ -45,9 +45,9 @@ def declare(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.publishing import publish  # noqa: PLC0415
     from alignment.reporting import terminal  # noqa: PLC0415
-    from alignment.reporting.read import found_in, read_report  # noqa: PLC0415
+    from alignment.reporting.publishing import publish  # noqa: PLC0415
+    from alignment.reporting.saved import found_in, read_report  # noqa: PLC0415
 
     path = found_in(options.run)
     document = read_report(path)
@@ -68,9 +68,9 @@ def _report(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _history(options: argparse.Namespace) -> Iterator[str]:
-    from alignment import history  # noqa: PLC0415
     from alignment.reporting import jsontext  # noqa: PLC0415
     from alignment.reporting.runs import table  # noqa: PLC0415
+    from alignment.store import history  # noqa: PLC0415
 
     store = opened(location(options.alignment_store))
     known = history.profiles(store) if store else {}
@@ -97,8 +97,8 @@ def _history(options: argparse.Namespace) -> Iterator[str]:
 
 def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store: Any) -> str:
     """Write the trend of the one profile that is known or was named."""
-    from alignment import figures  # noqa: PLC0415
     from alignment.files.single import write_file  # noqa: PLC0415
+    from alignment.reporting import figures  # noqa: PLC0415
     from alignment.reporting.runs import blank  # noqa: PLC0415
 
     kind = path.suffix.removeprefix(".")

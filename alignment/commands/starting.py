@@ -28,7 +28,7 @@ def declare(commands: Any) -> None:
 
 
 def _init(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.starting import start  # noqa: PLC0415 - loads pydantic
+    from alignment.commands.suite import start  # noqa: PLC0415 - loads pydantic
 
     done = start(options.folder, options.profile)
     yield f"wrote {', '.join(done.written) or 'nothing'}"

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alignment.config.location import ENVIRONMENT, location
 from alignment.errors import AlignmentError, StoreError, quoted
 from alignment.files.foreign import is_there
-from alignment.location import ENVIRONMENT, location
-from alignment.store import FILE, Store, folders
+from alignment.store import FILE, Store
+from alignment.store import model_folders as folders
 
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from alignment.baseline import Baseline, Probe, Row, dumps, path_of, storable
-from alignment.decisions import ACCEPT
 from alignment.errors import BaselineError
 from alignment.files.sets import Replacement, recover, replacing
+from alignment.gating.baseline import Baseline, Probe, Row, dumps, path_of, storable
 from alignment.gating.coverage import lacking
-from alignment.gating.keeper import Found, Gatekeeper
+from alignment.gating.gatekeeper import Found, Gatekeeper
 from alignment.gating.manifests import manifest, model_of
-from alignment.pipeline import Study
 from alignment.policies.null import answer
 from alignment.records import Case
+from alignment.records.decisions import ACCEPT
+from alignment.study.study import Study
 
 PROBES = 5
 """Prompts per axis whose null answers every judge of a baseline must score alike."""

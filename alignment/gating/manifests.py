@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from alignment import opening
-from alignment.baseline import Manifest, digest_of
+from alignment.config.profile import Generation
+from alignment.config.recipes import Variant
+from alignment.gating.baseline import Manifest, digest_of
 from alignment.judges.llm import told_of
-from alignment.pipeline import Study
-from alignment.profile import Generation
-from alignment.recipes import Variant
 from alignment.serving import said
 from alignment.store import content_key
+from alignment.study import opening
+from alignment.study.study import Study
 from alignment.training import models
 
 SIDES = ("the baseline", "this run")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alignment.analysis import degenerate
-from alignment.baseline import Baseline, Row, storable
-from alignment.decisions import PairedVerdict
+from alignment.gating.baseline import Baseline, Row, storable
 from alignment.records import Case, Prompt
+from alignment.records.decisions import PairedVerdict
 
 
 class Earlier(NamedTuple):

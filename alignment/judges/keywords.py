@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from alignment.prompts.keywords import Filter
+from alignment.prompts.keyword_filter import Filter
 from alignment.records import Score
 from alignment.store import content_key
 

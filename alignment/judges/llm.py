@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from alignment.config.recipes import JudgeEndpoint
 from alignment.judges import rubrics
 from alignment.judges.rubrics import Malformed
-from alignment.recipes import JudgeEndpoint
 from alignment.records import Score
+from alignment.records.thinking import NoAnswer, answer_of
 from alignment.serving import Message, RefusedError, Register, Reply, Server
 from alignment.store import Store, content_key
-from alignment.thinking import NoAnswer, answer_of
 
 VERSION = 2
 """Raise it when the same texts would be put otherwise, or the same answer read otherwise."""

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.checkpoints.loading import load_classifier, load_tokenizer
+from alignment.checkpoints.tokens import chat_ids, check_known, cut, encoded, text_ids
+from alignment.config.recipes import Judge
 from alignment.errors import JudgeError, ModelError
-from alignment.formats import dialogue, judged
-from alignment.hardware import kind_of, ready, versions
 from alignment.judges.batching import batches, budget
-from alignment.policies.finite import NotFiniteError, check_finite, explanation
+from alignment.prompts.templates import dialogue, judged
 from alignment.prompts.transcripts import messages
-from alignment.recipes import Judge
 from alignment.records import Score
+from alignment.runtime.finite import NotFiniteError, check_finite, explanation
+from alignment.runtime.hardware import kind_of, ready, versions
 from alignment.store import content_key
-from alignment.tokens import chat_ids, check_known, cut, encoded, text_ids
 
 if TYPE_CHECKING:
     from torch import Tensor

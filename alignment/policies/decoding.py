@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from alignment.policies.finite import check_logits
+from alignment.runtime.finite import check_logits
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

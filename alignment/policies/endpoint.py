@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alignment.formats import opened
-from alignment.profile import Generation
+from alignment.config.profile import Generation
+from alignment.config.recipes import Endpoint
+from alignment.prompts.templates import opened
 from alignment.prompts.transcripts import messages
-from alignment.recipes import Endpoint
 from alignment.records import HUMAN, Response
 from alignment.serving import Register, Reply, Server
 from alignment.store import Store, content_key

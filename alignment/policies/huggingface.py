@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint
 from alignment.checkpoints.loading import load_causal, load_tokenizer
+from alignment.checkpoints.tokens import begins_with, begun_thinking, check_known, prompt_ids
+from alignment.config.profile import Generation
 from alignment.errors import ModelError
-from alignment.hardware import kind_of, ready, versions
 from alignment.policies.decoding import Decoding, Generated
-from alignment.policies.finite import NotFiniteError, check_logits, explanation
 from alignment.policies.quantized import quantization_config
-from alignment.profile import Generation
 from alignment.records import HUMAN, Response
+from alignment.runtime.finite import NotFiniteError, check_logits, explanation
+from alignment.runtime.hardware import kind_of, ready, versions
 from alignment.store import content_key
-from alignment.tokens import begins_with, begun_thinking, check_known, prompt_ids
 
 if TYPE_CHECKING:
     from torch import Tensor

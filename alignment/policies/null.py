@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from alignment.profile import Profile
-from alignment.recipes import NullKind
+from alignment.config.profile import Profile
+from alignment.config.recipes import NullKind
 from alignment.records import HUMAN, Prompt, Response
 
 KINDS: tuple[NullKind, ...] = get_args(NullKind)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from alignment.policies.decoding import Decoding, Task, drafts
-from alignment.policies.finite import NotFiniteError
 from alignment.policies.packing import Group, Reading, Stepping, logits_of, packing
 from alignment.policies.padded import Padded
+from alignment.runtime.finite import NotFiniteError
 
 LENGTHS = (5, 8)
 """Of the prompts that it is tried on; where a longer one costs next to nothing, of a third."""

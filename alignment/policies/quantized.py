@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alignment.errors import ModelError
-from alignment.hardware import first_line
+from alignment.runtime.hardware import first_line
 
 _BITSANDBYTES = "bitsandbytes"
 _WIDTHS = ("load_in_8bit", "load_in_4bit")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
-from alignment.prompts.recorded import RecordedRow, read_recorded
+from alignment.prompts.recordings import RecordedRow, read_recorded
 from alignment.records import Prompt
 
 Rows = dict[tuple[str, str], RecordedRow]

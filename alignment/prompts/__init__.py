@@ -3,10 +3,10 @@
 from alignment.prompts.answered import recorded_axes, recorded_prompts, rows_of
 from alignment.prompts.leakage import overlap
 from alignment.prompts.preferences import Unusable, pairs
-from alignment.prompts.recorded import RecordedRow, read_recorded
+from alignment.prompts.recordings import RecordedRow, read_recorded
 from alignment.prompts.selection import select
 from alignment.prompts.sources import Row, check, identity, read_rows
-from alignment.prompts.training import (
+from alignment.prompts.training_data import (
     both_transcripts,
     chosen_transcripts,
     training_pairs,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from alignment.axes import RecordedSource
+from alignment.config.axes import RecordedSource
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
-from alignment.prompts.recorded import RecordedRow, read_recorded
+from alignment.prompts.recordings import RecordedRow, read_recorded
 from alignment.prompts.transcripts import cluster_id, shown
 from alignment.records import Prompt
 

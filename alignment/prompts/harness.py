@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alignment.errors import PromptError
-from alignment.formats import opened
+from alignment.prompts.templates import opened
 
 _OPENING = opened("")
 """What a context has at its end that a prompt has not."""

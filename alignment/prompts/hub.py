@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from alignment.axes import DatasetSource
+from alignment.config.axes import DatasetSource
 from alignment.errors import PromptError
 from alignment.prompts.hubcache import snapshot
 

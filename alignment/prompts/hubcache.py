@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from alignment.axes import DatasetSource
+from alignment.config.axes import DatasetSource
+from alignment.config.location import expand
 from alignment.files.foreign import MIB, UnfitError, read_text
-from alignment.location import expand
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from alignment.axes import DatasetSource, FileSource, TinySource
+from alignment.config.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
 from alignment.files.foreign import UnfitError, opened
-from alignment.prompts.folders import data_files, local_folder
+from alignment.prompts.dataset_folders import data_files, local_folder
 from alignment.prompts.hubcache import is_commit, revision
 from alignment.prompts.jsonfiles import require_file
 

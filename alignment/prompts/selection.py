@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from alignment.axes import Prompts, RecordedSource
+from alignment.config.axes import Prompts, RecordedSource
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
 from alignment.prompts.draws import generator
-from alignment.prompts.keywords import Filter
+from alignment.prompts.keyword_filter import Filter
 from alignment.prompts.rows import Row
 from alignment.prompts.sources import label, read_rows
 from alignment.prompts.transcripts import (

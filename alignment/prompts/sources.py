@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alignment.axes import DatasetSource, FileSource, TinySource
+from alignment.config.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
-from alignment.prompts import folders, hub, hubcache
+from alignment.prompts import dataset_folders as folders
+from alignment.prompts import hub, hubcache
 from alignment.prompts.identities import identity, names_content
 from alignment.prompts.jsonfiles import entries
 from alignment.prompts.rows import Row, make_row

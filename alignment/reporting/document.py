@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from alignment.decisions import Findings
 from alignment.records import (
     Agreement,
     Case,
@@ -23,6 +22,7 @@ from alignment.records import (
     ScoreSummary,
     SelfDisagreement,
 )
+from alignment.records.decisions import Findings
 from alignment.reporting.plain import plain_comparison, plain_gate
 
 _NOTHING = Findings()

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from html import escape
 from typing import Any
 
-from alignment.reporting import gate
+from alignment.reporting import gate_text as gate
 from alignment.reporting.fitting import largest_limit
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.reporting import gate
+from alignment.reporting import gate_text as gate
 from alignment.reporting.lowest import quoted
 from alignment.reporting.markup import code, folded, table
 from alignment.reporting.numbers import NOTHING, Document

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from alignment.decisions import ACCEPT
+from alignment.records.decisions import ACCEPT
 from alignment.reporting import numbers
-from alignment.reporting.gate import raising
+from alignment.reporting.gate_text import raising
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from alignment.reporting import gate, gate_markdown, numbers
+from alignment.reporting import gate_markdown, numbers
+from alignment.reporting import gate_text as gate
 from alignment.reporting.lowest import lowest
 from alignment.reporting.markup import code, table
 from alignment.reporting.numbers import Document

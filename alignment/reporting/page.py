@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from alignment.reporting import gate, numbers
+from alignment.reporting import gate_text as gate
+from alignment.reporting import numbers
 from alignment.reporting.casetable import casename, casetable
 from alignment.reporting.flips import flips, one_sided
 from alignment.reporting.glossary import OUTCOMES, glossary, next_step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from alignment.decisions import Change, Comparison, Decision, Gate, Shift
+from alignment.records.decisions import Change, Comparison, Decision, Gate, Shift
 
 
 def plain_gate(gate: Gate) -> dict[str, Any]:

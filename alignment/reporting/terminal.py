@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alignment.reporting import gate, numbers
+from alignment.reporting import gate_text as gate
+from alignment.reporting import numbers
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import FIRST, remarks

@@ -19,7 +19,7 @@ from alignment.errors import ReportError, StoreError
 from alignment.files.foreign import UnfitError, require_folder
 from alignment.files.rooms import Content
 from alignment.files.sets import replacing
-from alignment.reporting.read import COMPLETE, PARTIAL
+from alignment.reporting.saved import COMPLETE, PARTIAL
 
 REPORT = f"{COMPLETE}.json"
 _PAGES = tuple(f"{COMPLETE}.{suffix}" for suffix in ("json", "md", "html"))

@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from alignment import redaction
+from alignment.config.recipes import Endpoint
 from alignment.errors import ModelError
-from alignment.hardware import first_line
 from alignment.prompts.transcripts import shown
-from alignment.recipes import Endpoint
+from alignment.runtime.hardware import first_line
 from alignment.serving import replies
 from alignment.serving.replies import Reply
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from alignment.config.recipes import Endpoint
 from alignment.errors import ModelError
 from alignment.prompts.transcripts import shown
-from alignment.recipes import Endpoint
 from alignment.serving.replies import Reply
 from alignment.store import Store
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from alignment.files.access import follow, private_folder
 from alignment.files.foreign import is_there
-from alignment.store import folders
+from alignment.store import model_folders as folders
 from alignment.store.connection import connect, require_writable, transaction
 from alignment.store.files import Files
 from alignment.store.shapes import RUN

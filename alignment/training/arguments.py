@@ -11,8 +11,8 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
+from alignment.config.recipes import Stage
 from alignment.errors import ProfileError
-from alignment.recipes import Stage
 
 _INHERITED = (
     ("trl", "trainer/base_config.py", "_BaseConfig"),

@@ -19,14 +19,14 @@ from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, locate, over
 from alignment.checkpoints.loading import check_whole
+from alignment.config.profile import Profile
+from alignment.config.recipes import Judge, Recipe, Variant, is_path_or_hub_id
 from alignment.errors import ModelError, TrainingError
-from alignment.hardware import device_of, kind_of, share_cores, versions
-from alignment.judges import degenerate
-from alignment.profile import Profile
 from alignment.progress import Progress
-from alignment.recipes import Judge, Recipe, Variant, is_path_or_hub_id
+from alignment.runtime.hardware import device_of, kind_of, share_cores, versions
 from alignment.store import Hasher, Reading, Store, content_key
-from alignment.training.lessons import Lessons
+from alignment.training import degenerate_examples as degenerate
+from alignment.training.data import Lessons
 from alignment.training.stages import LIBRARIES, Job, carry_out
 from alignment.training.team import ALONE, Team
 

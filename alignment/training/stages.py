@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alignment.checkpoints import Checkpoint, examine, over
-from alignment.hardware import device_of, ready
-from alignment.recipes import Recipe, Stage
-from alignment.training.lessons import rows_for
+from alignment.config.recipes import Recipe, Stage
+from alignment.runtime.hardware import device_of, ready
+from alignment.training.data import rows_for
 from alignment.training.team import divided
 
 if TYPE_CHECKING:

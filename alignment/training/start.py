@@ -8,11 +8,11 @@ from typing import Any
 
 from alignment.checkpoints import Checkpoint
 from alignment.checkpoints.loading import load_causal, load_classifier, load_tokenizer
+from alignment.config.profile import Profile
+from alignment.config.recipes import Recipe, Stage
 from alignment.errors import TrainingError
-from alignment.hardware import first_line
-from alignment.profile import Profile
-from alignment.recipes import Recipe, Stage
-from alignment.training.lessons import Lessons
+from alignment.runtime.hardware import first_line
+from alignment.training.data import Lessons
 from alignment.training.tokenizer import train_tokenizer
 
 

@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from alignment.config.recipes import Stage
 from alignment.errors import TrainingError
-from alignment.hardware import first_line, quieten
-from alignment.policies.finite import damaged
-from alignment.recipes import Stage
-from alignment.training.lessons import Rows
+from alignment.runtime.finite import damaged
+from alignment.runtime.hardware import first_line, quieten
+from alignment.training.data import Rows
 
 Report = Callable[[int, int], None]
 """Told (steps done, steps in all) as training goes on."""

@@ -63,7 +63,7 @@ def _words(rng, count):
 
 def session(folder):
     """The session that a suite would have over the profile in a folder, checked."""
-    from alignment.session import Options, Session
+    from alignment.plugin.session import Options, Session
 
     found = Session(
         Options(
@@ -80,7 +80,7 @@ def session(folder):
 
 def report(found):
     """Everything after the verdicts: the gate, the comparisons, the report on disk; no figures."""
-    from alignment.publishing import publish
+    from alignment.reporting.publishing import publish
 
     document = found.document(0)
     assert document["complete"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.profile import Profile
+from alignment.config.profile import Profile
 from alignment.prompts.transcripts import parse
 from alignment.store import Store, content_key
 

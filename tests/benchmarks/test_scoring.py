@@ -14,9 +14,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from workload import THREADS, judge_of, lengths, median_of, rows_of, words
 
 from alignment.checkpoints import examine
+from alignment.config.layers import resolve
+from alignment.config.recipes import Judge
 from alignment.judges.reward_model import RewardModelJudge, Settings
-from alignment.layers import resolve
-from alignment.recipes import Judge
 from alignment.store import content
 from alignment.tiny import rows as corpus
 from alignment.training.tokenizer import train_tokenizer

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alignment.decisions import Change, Decision, Findings, Flip, Gate
 from alignment.records import Interval, Prompt
+from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
 from alignment.reporting.document import document
 
 SAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "reporting_sample.py"))

@@ -20,12 +20,12 @@ import transformers
 from filelock import FileLock
 
 from alignment.checkpoints import examine
-from alignment.pipeline import Study
-from alignment.profile import Profile
+from alignment.config.profile import Profile
 from alignment.progress import Progress
 from alignment.records import PreferencePair
 from alignment.store import Store, content
-from alignment.training.lessons import Lessons
+from alignment.study.study import Study
+from alignment.training.data import Lessons
 from alignment.training.models import Workshop
 from alignment.training.tokenizer import train_tokenizer
 

@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from alignment import opening
 from alignment.errors import ModelError
 from alignment.store import files
+from alignment.study import opening
 from alignment.training import models
 
 LONG_AGO = 10**18

@@ -19,16 +19,16 @@ from transformers import (
 )
 
 from alignment.checkpoints import examine
+from alignment.checkpoints.tokens import begins_with, chat_ids, prompt_ids
+from alignment.config.profile import Generation
+from alignment.config.recipes import Judge, Stage
 from alignment.errors import ModelError
-from alignment.formats import opened
 from alignment.judges import reward_model
 from alignment.policies import huggingface
-from alignment.profile import Generation
-from alignment.recipes import Judge, Stage
+from alignment.prompts.templates import opened
+from alignment.records.thinking import NoAnswer, answer_of
 from alignment.store import content
-from alignment.thinking import NoAnswer, answer_of
-from alignment.tokens import begins_with, chat_ids, prompt_ids
-from alignment.training.lessons import _columns
+from alignment.training.data import _columns
 from alignment.training.trainers import STATED, _trainer
 
 STANDINS = runpy.run_path(str(Path(__file__).with_name("standins.py")))
@@ -271,9 +271,9 @@ RUNAWAY = {
 def test_a_template_that_runs_on_is_one_line(chatty, monkeypatch, name):
     template, reason = RUNAWAY[name]
     if name in {"loops", "filters"}:  # the others end by something else, however slowly
-        monkeypatch.setattr("alignment.tokens.RENDERING", 1.0)
+        monkeypatch.setattr("alignment.checkpoints.tokens.RENDERING", 1.0)
     if name == "division":  # of half a minute, by numbers that are made in less than a second
-        monkeypatch.setattr("alignment.tokens.RENDERING", 3.0)
+        monkeypatch.setattr("alignment.checkpoints.tokens.RENDERING", 3.0)
     tokenizer = AutoTokenizer.from_pretrained(chatty)
     tokenizer.chat_template = template
     start = time.monotonic()

@@ -25,8 +25,8 @@ from _pytest.config import _prepareconfig
 from markdown_it import MarkdownIt
 
 from alignment.commands import _parser
-from alignment.layers import BUILT_IN, built_in, resolve
-from alignment.starting import start
+from alignment.commands.suite import start
+from alignment.config.layers import BUILT_IN, built_in, resolve
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from alignment.config.profile import Generation
+from alignment.config.recipes import Endpoint, JudgeEndpoint
 from alignment.judges.llm import LLMJudge
 from alignment.policies import endpoint, huggingface
-from alignment.profile import Generation
-from alignment.recipes import Endpoint, JudgeEndpoint
 from alignment.serving import said
 from alignment.store import Store
 

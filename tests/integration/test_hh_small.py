@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from alignment.layers import resolve
+from alignment.config.layers import resolve
 from alignment.prompts import overlap
-from alignment.questions import Questions
 from alignment.store import Store
+from alignment.study.inputs import Questions
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "hh-rlhf-test"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from alignment.commands import main
-from alignment.publishing import publish
+from alignment.reporting.publishing import publish
 
 TESTS = Path(__file__).parents[1]
 HOSTILE = runpy.run_path(str(TESTS / "hostile.py"))

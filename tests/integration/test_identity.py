@@ -31,10 +31,10 @@ from transformers import (
 )
 
 from alignment.checkpoints import examine
+from alignment.config.recipes import Judge
 from alignment.judges.reward_model import RewardModelJudge
 from alignment.judges.reward_model import Settings as Judging
 from alignment.policies.huggingface import _ends, load_model, load_tokenizer
-from alignment.recipes import Judge
 from alignment.store import content
 
 TOKENS = 20

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from alignment.commands import main
-from alignment.invariance import measured, noise_floor
 from alignment.judges.reward_model import RewardModelJudge
-from alignment.opening import judge_settings, policy_settings
-from alignment.pipeline import Study
 from alignment.policies.huggingface import HuggingFacePolicy
 from alignment.progress import Progress
 from alignment.reporting.document import document
 from alignment.reporting.markdown import markdown
 from alignment.reporting.terminal import summary
-from alignment.results import collect
 from alignment.store import Store
+from alignment.study.invariance import measured, noise_floor
+from alignment.study.opening import judge_settings, policy_settings
+from alignment.study.results import collect
+from alignment.study.study import Study
 from alignment.training.models import JUDGE
 
 

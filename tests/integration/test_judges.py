@@ -10,10 +10,10 @@ import torch
 from transformers import BertTokenizer
 
 from alignment.checkpoints import Checkpoint, examine
+from alignment.config.recipes import Judge
 from alignment.errors import JudgeError, ModelError
-from alignment.formats import dialogue, judged
 from alignment.judges.reward_model import DIGITS, RewardModelJudge, Settings
-from alignment.recipes import Judge
+from alignment.prompts.templates import dialogue, judged
 from alignment.store import content
 
 ONLINE = Path(__file__).parents[3] / "shared/data/hh-rlhf-test/helpful-online_test.jsonl.gz"

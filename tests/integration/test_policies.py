@@ -9,11 +9,11 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from alignment.checkpoints import over
+from alignment.config.profile import Generation
 from alignment.errors import ModelError
-from alignment.formats import opened
 from alignment.policies.huggingface import HuggingFacePolicy, Settings
 from alignment.policies.packed import Packed
-from alignment.profile import Generation
+from alignment.prompts.templates import opened
 from alignment.store import content
 
 NEW = 12

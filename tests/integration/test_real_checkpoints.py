@@ -22,11 +22,11 @@ from transformers import (
 )
 
 from alignment.checkpoints import examine
+from alignment.config.profile import Generation
+from alignment.config.recipes import Judge, Pickle
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies import huggingface
-from alignment.profile import Generation
-from alignment.recipes import Judge, Pickle
 from alignment.store import content
 
 ROOT = Path(__file__).parents[2]

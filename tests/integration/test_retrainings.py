@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 import pytest
 
-from alignment.layers import BUILT_IN
+from alignment.config.layers import BUILT_IN
 
 pytestmark = pytest.mark.slow
 

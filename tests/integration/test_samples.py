@@ -5,10 +5,10 @@ import re
 import pytest
 
 from alignment.analysis.rates import wilson
-from alignment.gating.keeper import Gatekeeper
+from alignment.config.profile import Generation
+from alignment.gating.gatekeeper import Gatekeeper
 from alignment.policies.huggingface import HuggingFacePolicy, Settings, seed_of
-from alignment.profile import Generation
-from alignment.results import summary
+from alignment.study.results import summary
 
 WARM = {"temperature": 1.0, "top_p": 0.95}
 

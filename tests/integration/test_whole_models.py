@@ -16,11 +16,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from alignment.checkpoints import examine
 from alignment.checkpoints.loading import check_whole, load_causal, load_classifier
+from alignment.config.profile import Generation
+from alignment.config.recipes import Judge
 from alignment.errors import AlignmentError, ModelError
 from alignment.judges import reward_model
 from alignment.policies.huggingface import HuggingFacePolicy, Settings
-from alignment.profile import Generation
-from alignment.recipes import Judge
 from alignment.store import content
 
 ENGINE = runpy.run_path(str(Path(__file__).with_name("test_engine.py")))

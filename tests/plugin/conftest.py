@@ -5,12 +5,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from alignment.asking import RESPONSE, SCORE, score_key
-from alignment.layers import resolve
-from alignment.opening import judge_identity, policy_identity
-from alignment.pipeline import Study
+from alignment.config.layers import resolve
 from alignment.progress import Progress
 from alignment.store import Store, content_key
+from alignment.study.compute import RESPONSE, SCORE, score_key
+from alignment.study.opening import judge_identity, policy_identity
+from alignment.study.study import Study
 from alignment.training import models
 
 AXES = """

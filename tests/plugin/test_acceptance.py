@@ -59,14 +59,14 @@ def test_what_stages_took_comes_from_workers_that_died_too(gated):
     gated.write("conftest.py", DIES.format(workers=BOTH))
     gated.write(
         "test_suite.py",
-        GATED + "\n    from alignment.hosting import SESSION\n"
+        GATED + "\n    from alignment.plugin.host import SESSION\n"
         "    progress = pytest.ours.progress\n"
         "    progress.seconds['made up'] = progress.seconds.get('made up', 0) + 1\n",
     )
     gated.write(
         "conftest.py",
         DIES.format(workers=BOTH) + "\ndef pytest_collection_finish(session):\n"
-        "    import pytest\n    from alignment.hosting import session_of\n"
+        "    import pytest\n    from alignment.plugin.host import session_of\n"
         "    pytest.ours = session_of(session.config)\n",
     )
     gated.run("-n", "2", "--snapshot-update")

@@ -103,7 +103,7 @@ def test_the_plugin_is_loaded_once_however_often_it_is_named(world):
     result = world.run("-p", "alignment.plugin", "--trace-config")
     result.assert_outcomes(passed=10, xfailed=4)
     registered = [line for line in result.outlines if "PLUGIN registered" in line]
-    assert sum("alignment/plugin.py" in line for line in registered) == 1
+    assert sum("alignment/plugin/__init__.py" in line for line in registered) == 1
 
 
 def test_without_entry_points_it_is_named_by_hand(world, monkeypatch):

@@ -60,7 +60,8 @@ def test_tests_beside_our_settings_are_run_without_looking_at_these(repository, 
     for arguments in (("tests",), ("tests", "--co"), ("tests", "-n", "2"), ("--fixtures",)):
         result = repository.run("-pspy", *arguments, profile=None, store=None, formats=None)
         assert result.ret == 0
-        assert not repository.modules() & {"alignment.session", "alignment.layers", "pydantic"}
+        loaded = repository.modules()
+        assert not loaded & {"alignment.plugin.session", "alignment.config.layers", "pydantic"}
     assert repository.files() - {"modules.json"} == before
 
 

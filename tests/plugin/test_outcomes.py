@@ -105,7 +105,7 @@ def test_without_a_terminal_the_report_is_written(world, workers):
 
 
 BUG = """
-from alignment.reading import Reader
+from alignment.study.stored import Reader
 
 def broken(*_):
     raise TypeError("nobody foresaw this")

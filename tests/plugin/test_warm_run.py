@@ -60,4 +60,4 @@ def test_importing_the_plugin_loads_nothing_heavy():
     )
     loaded = {name.partition(".")[0] for name in process.stdout.split()}
     assert not loaded & {"torch", "transformers", "pydantic", "numpy", "scipy", "sqlite3"}
-    assert "alignment.session" not in process.stdout.split()
+    assert "alignment.plugin.session" not in process.stdout.split()

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from alignment.baseline import Baseline, Manifest, Probe, Row, dumps, loads
 from alignment.commands import main
 from alignment.errors import BaselineError
+from alignment.gating.baseline import Baseline, Manifest, Probe, Row, dumps, loads
 from alignment.reporting.document import document
 
 SAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "reporting_sample.py"))

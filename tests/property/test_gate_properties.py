@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alignment.analysis.gate import Evidence, Rule, decide
+from alignment.analysis.decision_rule import Evidence, Rule, decide
 from alignment.analysis.paired import change, design_effect, holm, mcnemar, sign_flip, tango
 from alignment.analysis.shifts import combined_shift, mean_shift
-from alignment.decisions import OUTCOMES, PairedVerdict
+from alignment.records.decisions import OUTCOMES, PairedVerdict
 
 CONFIDENCE = st.floats(0.01, 0.9999)
 P_VALUES = st.lists(st.floats(0, 1), max_size=12)

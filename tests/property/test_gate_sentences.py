@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import composite
 
-from alignment.analysis.gate import Evidence, Rule, decide
-from alignment.decisions import Gate, PairedVerdict
-from alignment.reporting.gate import blocking, concerning, headline, raising, verdict
+from alignment.analysis.decision_rule import Evidence, Rule, decide
+from alignment.records.decisions import Gate, PairedVerdict
+from alignment.reporting.gate_text import blocking, concerning, headline, raising, verdict
 from alignment.reporting.glossary import glossary, next_step
 from alignment.reporting.plain import plain_gate
 

@@ -10,11 +10,11 @@ import tomlkit
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from alignment.config.layers import BUILT_IN, resolve
 from alignment.errors import AlignmentError
 from alignment.files.foreign import parse_toml
-from alignment.hosting import plain
-from alignment.layers import BUILT_IN, resolve
-from alignment.session import Options, Session
+from alignment.plugin.host import plain
+from alignment.plugin.session import Options, Session
 
 KINDS = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "malformed.py"))
 GOOD = {

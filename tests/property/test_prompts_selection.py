@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
 from alignment.prompts import (
     Row,
     cluster_id,

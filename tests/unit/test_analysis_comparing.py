@@ -3,11 +3,11 @@
 import pytest
 
 from alignment.analysis.comparing import compare_all, judge_claims, leaders
-from alignment.layers import resolve
-from alignment.pipeline import Study
+from alignment.config.layers import resolve
 from alignment.progress import Progress
 from alignment.records import Case, Prompt, Score
 from alignment.store import Store
+from alignment.study.study import Study
 
 AXES = {"harmlessness": "HmR", "helpfulness": "HpR"}
 NAMES = ["HmR", "HpR", "CAS"]

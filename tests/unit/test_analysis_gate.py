@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from alignment.analysis.gate import Evidence, Rule, decide, flips, needed, verdict
+from alignment.analysis.decision_rule import Evidence, Rule, decide, flips, needed, verdict
 from alignment.analysis.paired import change, mcnemar, tango
-from alignment.decisions import OUTCOMES, Decision, Flip, PairedVerdict
 from alignment.records import Interval
+from alignment.records.decisions import OUTCOMES, Decision, Flip, PairedVerdict
 
 RULE = Rule("HmR")
 KEY = ("base", "harm")

@@ -18,8 +18,8 @@ from alignment.analysis.paired import (
 )
 from alignment.analysis.rates import share
 from alignment.analysis.shifts import _bca, combined_shift, mean_shift
-from alignment.decisions import Change, PairedVerdict
 from alignment.records import Interval
+from alignment.records.decisions import Change, PairedVerdict
 
 
 def verdicts(*dialogues):

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import binom
 
 from alignment.analysis import power as planning
-from alignment.analysis.gate import Rule, verdict
+from alignment.analysis.decision_rule import Rule, verdict
 from alignment.analysis.paired import mcnemar, tango
 from alignment.analysis.power import detectable, plan_line, power, prompts_needed
-from alignment.decisions import Change
+from alignment.records.decisions import Change
 
 SETTINGS = [(0.18, 0.0, 1), (0.18, 18.0, 2), (0.5, 15.0, 4), (1.0, 30.0, 1), (0.4, -10.0, 2)]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from alignment.analysis import simulation
-from alignment.analysis.gate import Evidence, Rule, decide
+from alignment.analysis.decision_rule import Evidence, Rule, decide
 from alignment.analysis.paired import holm
 from alignment.analysis.power import power
 from alignment.analysis.simulation import (
@@ -15,7 +15,7 @@ from alignment.analysis.simulation import (
     simulate,
     table,
 )
-from alignment.decisions import OUTCOMES, PairedVerdict
+from alignment.records.decisions import OUTCOMES, PairedVerdict
 
 RUNS = 600
 

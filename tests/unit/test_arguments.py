@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from alignment.config.recipes import Stage
 from alignment.errors import ProfileError
-from alignment.recipes import Stage
 from alignment.training.arguments import accepted, check_stage
 
 KINDS = ("sft", "dpo", "reward", "lora")

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from alignment.asking import fill
 from alignment.progress import Progress
 from alignment.store import Store
+from alignment.study.compute import fill
 
 
 class Upper:
@@ -155,7 +155,7 @@ def test_a_second_caller_waits_and_then_finds_everything(store, tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-from alignment.asking import fill
+from alignment.study.compute import fill
 from alignment.progress import Progress
 from alignment.store import Store
 

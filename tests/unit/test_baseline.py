@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from alignment.baseline import Baseline, Manifest, Row, differences, dumps, load, loads
 from alignment.errors import BaselineError
 from alignment.gating.accepting import promoted
+from alignment.gating.baseline import Baseline, Manifest, Row, differences, dumps, load, loads
 
 MANIFEST = Manifest(
     prompts={"helpfulness": "2 prompts 123456789abc"},

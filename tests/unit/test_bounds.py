@@ -6,8 +6,8 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt, MaxLen
 from pydantic.fields import FieldInfo
 
-from alignment.profile import Profile
-from alignment.tables import LONGEST_NAME, Table
+from alignment.config.profile import Profile
+from alignment.config.tables import LONGEST_NAME, Table
 
 
 def flat(metadata):

@@ -5,9 +5,9 @@ import tomllib
 import pytest
 
 from alignment.analysis.calibration import ScoredPair, propose, youden
-from alignment.calibrating import remark, threshold_of, write_into
+from alignment.config.layers import resolve
 from alignment.errors import ProfileError
-from alignment.layers import resolve
+from alignment.study.thresholds import remark, threshold_of, write_into
 
 
 @pytest.fixture(scope="module")

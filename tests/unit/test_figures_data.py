@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alignment import figures
-from alignment.figures import changes, means, rates, scores, tradeoff, trend
+from alignment.reporting import figures
+from alignment.reporting.figures import changes, means, rates, scores, tradeoff, trend
 
 SAMPLE = runpy.run_path(str(Path(__file__).with_name("figures_sample.py")))
 make, with_history = SAMPLE["make"], SAMPLE["with_history"]

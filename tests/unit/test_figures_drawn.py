@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from alignment import figures
-from alignment.figures import changes, rates, style, tradeoff, trend
-from alignment.figures.read import labels
+from alignment.reporting import figures
+from alignment.reporting.figures import changes, rates, style, tradeoff, trend
+from alignment.reporting.figures.data import labels
 
 SAMPLE = runpy.run_path(str(Path(__file__).with_name("figures_sample.py")))
 make, with_history, HOSTILE = SAMPLE["make"], SAMPLE["with_history"], SAMPLE["HOSTILE"]

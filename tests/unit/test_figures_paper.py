@@ -4,13 +4,13 @@ from statistics import quantiles
 
 import pytest
 
-from alignment.figures import means, rates, scores
-from alignment.layers import resolve
-from alignment.pipeline import Study
+from alignment.config.layers import resolve
 from alignment.progress import Progress
 from alignment.reporting.document import document
-from alignment.results import collect
+from alignment.reporting.figures import means, rates, scores
 from alignment.store import Store
+from alignment.study.results import collect
+from alignment.study.study import Study
 
 VARIANTS = ["base", "sft", "dpo", "sft_dpo"]
 FIGURE_1 = {"HmR": [42, 48, 36, 44], "HpR": [22, 56, 46, 66], "CAS": [32, 52, 41, 55]}

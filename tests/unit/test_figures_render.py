@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import alignment
-from alignment import figures
+from alignment.reporting import figures
 from alignment.store import Store
 
 SAMPLE = runpy.run_path(str(Path(__file__).with_name("figures_sample.py")))
@@ -20,7 +20,7 @@ HEAVY = ("matplotlib", "matplotlib.pyplot", "numpy", "scipy", "torch")
 ELSEWHERE = f"""
 import hashlib, json, sys
 from pathlib import Path
-from alignment import figures
+from alignment.reporting import figures
 from alignment.store import Store
 
 path, store = sys.argv[1:]

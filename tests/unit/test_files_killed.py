@@ -16,17 +16,17 @@ from unittest.mock import patch
 
 import pytest
 
-from alignment import starting
 from alignment.analysis.calibration import ScoredPair, propose, youden
-from alignment.calibrating import write_into
+from alignment.commands import suite as starting
+from alignment.commands.suite import start
 from alignment.errors import AlignmentError
 from alignment.files.sets import recover
 from alignment.gating.accepting import promoted
-from alignment.outputs import FILES
-from alignment.publishing import renderings
 from alignment.reporting.document import document
+from alignment.reporting.formats import FILES
+from alignment.reporting.publishing import renderings
 from alignment.reporting.write import write_report
-from alignment.starting import start
+from alignment.study.thresholds import write_into
 
 CALLS = runpy.run_path(str(Path(__file__).parents[1] / "calls.py"))
 killed, refused = CALLS["killed"], CALLS["refused"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alignment.formats import continuation, dialogue, judged, opened
+from alignment.prompts.templates import continuation, dialogue, judged, opened
 from alignment.prompts.transcripts import parse
 from alignment.records import Turn
 

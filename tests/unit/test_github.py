@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from alignment.decisions import Findings, Gate
 from alignment.errors import StoreError
-from alignment.github import MOST, summarise, workflow_commands
+from alignment.plugin.github import MOST, summarise, workflow_commands
+from alignment.records.decisions import Findings, Gate
 from alignment.reporting.document import document
 from alignment.reporting.text import inert
 

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from alignment.errors import JudgeError, ModelError
-from alignment.hardware import loading
+from alignment.runtime.hardware import loading
 
 
 class PanicException(BaseException):

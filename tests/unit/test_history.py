@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from alignment import history
-from alignment.decisions import Findings
+from alignment.records.decisions import Findings
 from alignment.reporting import jsontext
 from alignment.reporting.document import document
-from alignment.store import Store
+from alignment.store import Store, history
 
 SAMPLE = runpy.run_path(str(Path(__file__).with_name("reporting_sample.py")))
 GATE = runpy.run_path(str(Path(__file__).with_name("test_reporting_gate.py")))

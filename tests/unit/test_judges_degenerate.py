@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from alignment.judges.degenerate import training_kinds, trial_kinds
+from alignment.training.degenerate_examples import training_kinds, trial_kinds
 
 PROMPT = "Human: What is a comet?\n\nAssistant: A ball.\n\nHuman: Of ice?\n\nAssistant:"
 PLAIN = "Explain comets"

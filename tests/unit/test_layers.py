@@ -2,8 +2,8 @@
 
 import pytest
 
+from alignment.config.layers import BUILT_IN, built_in, resolve
 from alignment.errors import ProfileError, quoted
-from alignment.layers import BUILT_IN, built_in, resolve
 
 WORLD = """
 name = "world"

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from alignment.formats import judged, opened
-from alignment.recipes import Stage
+from alignment.config.recipes import Stage
+from alignment.prompts.templates import judged, opened
 from alignment.records import PreferencePair
-from alignment.training.lessons import Lessons, rows_for
+from alignment.training.data import Lessons, rows_for
 
 
 def pair(number):

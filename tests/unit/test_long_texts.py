@@ -7,16 +7,16 @@ import pytest
 
 from alignment.analysis import degenerate
 from alignment.judges import rubrics
+from alignment.plugin.session import case_id
 from alignment.policies import huggingface
 from alignment.prompts.holdout import HoldOut
-from alignment.prompts.keywords import Filter
+from alignment.prompts.keyword_filter import Filter
 from alignment.prompts.leakage import overlap
 from alignment.prompts.normal import normalized
 from alignment.prompts.rows import make_row
 from alignment.prompts.transcripts import cluster_id, messages, parse
 from alignment.records import Prompt
 from alignment.reporting.text import inert, one_line, safe
-from alignment.session import case_id
 
 LENGTH = 220_000
 TEXTS = {

@@ -8,8 +8,8 @@ import pytest
 
 from alignment.commands import main
 from alignment.errors import AlignmentError
-from alignment.hosting import plain
-from alignment.session import Options, Session
+from alignment.plugin.host import plain
+from alignment.plugin.session import Options, Session
 
 KINDS = runpy.run_path(str(Path(__file__).with_name("malformed.py")))
 LONGEST = 500
@@ -200,7 +200,7 @@ DATASET = 'axes.harmlessness.prompts.origin={source="dataset", dataset="there", 
     ],
 )
 def test_a_folder_of_a_data_set(project, refusal, given, said, monkeypatch):
-    from alignment.prompts import folders
+    from alignment.prompts import dataset_folders as folders
 
     for name in ("empty", "pipes", "many"):
         (project / "there" / name).mkdir(parents=True)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import alignment
-from alignment.namesake import conflict
+from alignment.runtime.namesake import conflict
 
 
 def test_no_conflict_here():

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from alignment.axes import FileSource
-from alignment.profile import Profile
+from alignment.config.axes import FileSource
+from alignment.config.profile import Profile
 from alignment.prompts import (
     both_transcripts,
     overlap,

@@ -13,9 +13,9 @@ from numpy import zeros
 from safetensors.numpy import save_file
 
 from alignment.checkpoints import examine, locate
+from alignment.config.layers import resolve
+from alignment.config.recipes import Pickle
 from alignment.errors import ModelError, ProfileError
-from alignment.layers import resolve
-from alignment.recipes import Pickle
 from alignment.store import content
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -224,7 +224,7 @@ def test_looking_at_a_pickle_needs_no_torch(model):
 import sys
 from pathlib import Path
 from alignment.checkpoints import examine
-from alignment.recipes import Pickle
+from alignment.config.recipes import Pickle
 from alignment.store import content
 folder = Path(sys.argv[1])
 pin = Pickle(sha256={"pytorch_model.bin": sys.argv[2]})

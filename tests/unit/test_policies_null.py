@@ -2,11 +2,11 @@
 
 import pytest
 
-from alignment.layers import resolve
-from alignment.pipeline import Study
+from alignment.config.layers import resolve
 from alignment.policies.null import KINDS, answer
 from alignment.progress import Progress
 from alignment.store import Store
+from alignment.study.study import Study
 
 PROMPT = "Human: Hello.\n\nAssistant: Hi.\n\nHuman: How do I bake bread?\n\nWith rye?"
 

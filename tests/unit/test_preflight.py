@@ -3,9 +3,9 @@
 import pytest
 
 from alignment.errors import AlignmentError, ModelError, ProfileError, PromptError, StoreError
-from alignment.preflight import Draft
-from alignment.session import Options, Session
+from alignment.plugin.session import Options, Session
 from alignment.store import Store, content_key
+from alignment.study.preflight import Draft
 
 PROFILE = """
 name = "mine"

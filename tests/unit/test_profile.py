@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from alignment.profile import Profile
-from alignment.recipes import is_path_or_hub_id
+from alignment.config.profile import Profile
+from alignment.config.recipes import is_path_or_hub_id
 
 STAGE = {"trainer": "sft", "data": "chosen"}
 RECORDED = {"source": "recorded"}

@@ -9,9 +9,9 @@ import datasets
 import datasets.config
 import pytest
 
-from alignment.axes import DatasetSource, FileSource
+from alignment.config.axes import DatasetSource, FileSource
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
 from alignment.prompts import messages, pairs, parse, select
 from alignment.prompts.sources import read_rows
 from alignment.records import Turn

@@ -11,7 +11,7 @@ import datasets.config
 import huggingface_hub.constants
 import pytest
 
-from alignment.axes import DatasetSource, FileSource, TinySource
+from alignment.config.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
 from alignment.prompts.hub import load
 from alignment.prompts.sources import check, identity, label, read_rows

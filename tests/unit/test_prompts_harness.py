@@ -5,7 +5,7 @@ import json
 import pytest
 
 from alignment.errors import PromptError
-from alignment.prompts.recorded import read_recorded
+from alignment.prompts.recordings import read_recorded
 from alignment.prompts.transcripts import content_id
 
 CONTEXT = "Human: How do I bake bread?\n\nAssistant:"

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
 from alignment.prompts import (
     RecordedRow,
     content_id,

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
 from alignment.prompts import content_id, select
 from alignment.prompts.draws import generator
-from alignment.prompts.keywords import Filter
+from alignment.prompts.keyword_filter import Filter
 
 
 def row(*texts):

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from alignment import tiny
-from alignment.axes import FileSource, TinySource
+from alignment.config.axes import FileSource, TinySource
 from alignment.errors import PromptError
 from alignment.prompts.sources import Row, check, read_rows
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.profile import Profile
 from alignment.prompts import (
     both_transcripts,
     chosen_transcripts,

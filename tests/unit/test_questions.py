@@ -6,14 +6,15 @@ import subprocess
 
 import pytest
 
-from alignment import reading
+from alignment.config.profile import Profile
 from alignment.errors import PromptError, TrainingError
-from alignment.profile import Profile
 from alignment.progress import Progress
-from alignment.prompts import selection, training
-from alignment.questions import Questions
-from alignment.reading import Reader
+from alignment.prompts import selection
+from alignment.prompts import training_data as training
 from alignment.store import Store
+from alignment.study import stored as reading
+from alignment.study.inputs import Questions
+from alignment.study.stored import Reader
 from alignment.training.models import Workshop
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

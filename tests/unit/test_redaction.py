@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from alignment import redaction
+from alignment.config.layers import resolve
 from alignment.errors import ModelError
-from alignment.layers import resolve
 
 KEY = 'sk-c4nary"/+\\=0123'
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.profile import Profile
+from alignment.config.profile import Profile
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet as files
 
-from alignment.decisions import Change, Decision, Findings, Flip, Gate
 from alignment.records import Interval, Score
+from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
 from alignment.reporting.cases import columns, csv, parquet
 from alignment.reporting.document import document
 

@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from alignment.decisions import Change, Claim, Comparison, Decision, Findings, Flip, Gate, Shift
 from alignment.records import Interval
+from alignment.records.decisions import (
+    Change,
+    Claim,
+    Comparison,
+    Decision,
+    Findings,
+    Flip,
+    Gate,
+    Shift,
+)
 from alignment.reporting.document import document
-from alignment.reporting.gate import (
+from alignment.reporting.gate_text import (
     account,
     concerns,
     headline,

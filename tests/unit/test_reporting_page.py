@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alignment.decisions import Change, Decision, Degenerate, Findings, Flip, Gate
 from alignment.records import Interval
+from alignment.records.decisions import Change, Decision, Degenerate, Findings, Flip, Gate
 from alignment.reporting import flips
 from alignment.reporting.casetable import casetable
 from alignment.reporting.document import document

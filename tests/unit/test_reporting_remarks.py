@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from alignment.decisions import Change, Decision, Degenerate, Findings, Gate
 from alignment.records import Interval
+from alignment.records.decisions import Change, Decision, Degenerate, Findings, Gate
 from alignment.reporting.document import document
-from alignment.reporting.gate import headline, verdict
+from alignment.reporting.gate_text import headline, verdict
 from alignment.reporting.glossary import next_step
 from alignment.reporting.markdown import markdown
 from alignment.reporting.page import page

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
+from alignment.config.profile import Generation
+from alignment.config.recipes import Endpoint
 from alignment.errors import ModelError
 from alignment.policies.endpoint import EndpointPolicy, Settings, identity_of
-from alignment.profile import Generation
-from alignment.recipes import Endpoint
 from alignment.records import Response
 from alignment.serving import RefusedError, Register, Server, check_client, key_of, said
 from alignment.store import Store

@@ -10,8 +10,8 @@ from contextlib import closing, suppress
 
 import pytest
 
+from alignment.config.recipes import Endpoint
 from alignment.errors import ModelError
-from alignment.recipes import Endpoint
 from alignment.serving import Server
 
 SECONDS = 0.3

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from alignment.config.profile import Generation
 from alignment.errors import ModelError
 from alignment.judges.llm import LLMJudge
 from alignment.policies.endpoint import EndpointPolicy, Settings
-from alignment.profile import Generation
 from alignment.records import Response
 from alignment.serving.replies import read
 from alignment.store import Store

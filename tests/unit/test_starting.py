@@ -11,8 +11,8 @@ from importlib import metadata
 import pytest
 import yaml
 
-from alignment.layers import built_in, resolve
-from alignment.starting import start, starter
+from alignment.commands.suite import start, starter
+from alignment.config.layers import built_in, resolve
 
 SUITE = "eval_suites/test_regression.py"
 

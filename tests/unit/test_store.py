@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from alignment.config.location import location
 from alignment.errors import ModelError, StoreError
-from alignment.location import location
 from alignment.store import SCHEMA, Store, content, content_key
 
 DAY = 86400.0

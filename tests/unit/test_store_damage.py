@@ -9,11 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from alignment import history
-from alignment.asking import SCORE, stored_scores
 from alignment.errors import StoreError
-from alignment.store import FILE, SCHEMA, Store, content
+from alignment.store import FILE, SCHEMA, Store, content, history
 from alignment.store.connection import checksum
+from alignment.study.compute import SCORE, stored_scores
 
 MANIFEST = {
     "name": "base",

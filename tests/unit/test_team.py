@@ -3,7 +3,7 @@
 import pytest
 
 from alignment.errors import AlignmentError, CrashError, Elsewhere, TrainingError
-from alignment.hardware import kind_of, pin
+from alignment.runtime.hardware import kind_of, pin
 from alignment.training.team import ALONE, divided
 
 

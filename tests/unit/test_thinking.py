@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from alignment.thinking import NoAnswer, answer_of, left_open
+from alignment.records.thinking import NoAnswer, answer_of, left_open
 
 ANSWER = "I can't help with that."
 CLOSED = [

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from alignment.judges.degenerate import training_kinds, trial_kinds
 from alignment.tiny import LABELS, good, truth
 from alignment.tiny.dialogues import FAULTS, GOOD, KINDS, context, labelled_rows, reply
 from alignment.tiny.kinds import AXES, SPLITS, topics
+from alignment.training.degenerate_examples import training_kinds, trial_kinds
 
 ASK = "Human: How do I bake scones?\n\nAssistant:"
 HARM = "Human: How do I forge a diploma?\n\nAssistant:"

@@ -1,0 +1,173 @@
+"""What the tables of a profile must have to do with each other, beyond what each is by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from alignment.config.recipes import Judge, Variant, is_hub_id
+from alignment.errors import quoted
+from alignment.records import Criterion
+from alignment.records.decisions import ABOVE, BEST
+
+if TYPE_CHECKING:
+    from alignment.config.profile import Profile
+
+_JUDGE = "judge"
+"""What the judge is called wherever models are called by name."""
+
+
+def check(profile: Profile) -> None:
+    """Raise ValueError, one line that begins with the key, for the first thing that cannot be."""
+    for rule in (
+        *(_named, _parents, _claimed, _distinct, _gated, _decoded),
+        *(_judged, _decidable, _pinned, _reachable),
+    ):
+        rule(profile)
+
+
+def _named(profile: Profile) -> None:
+    if _JUDGE in map(str.casefold, profile.variants):
+        raise ValueError(f"variants: {_JUDGE!r} is the judge's name; give this variant another")
+    seen: dict[str, str] = {}
+    for name in profile.variants:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(
+                f"variants: {other!r} and {name!r} are one file name on disks that do not tell "
+                f"case; rename one"
+            )
+    for name, variant in profile.variants.items():
+        asked = variant.recorded if isinstance(variant.recorded, dict) else {}
+        for axis in asked:
+            if axis not in profile.axes:
+                known = ", ".join(profile.axes)
+                raise ValueError(
+                    f"variants.{name}.recorded: there is no axis {axis!r}; known: {known}"
+                )
+
+
+def _claimed(profile: Profile) -> None:
+    rates = (*(axis.rate for axis in profile.axes.values()), "CAS", "all metrics")
+    for claim in profile.claims:
+        found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
+        if found is None:
+            raise ValueError(
+                f"claims: {quoted(claim)} is no claim; write `VARIANT is best on RATE` or "
+                f"`VARIANT is above VARIANT on RATE`"
+            )
+        named = [value for key, value in found.groupdict().items() if key != "rate"]
+        for name in named:
+            if name not in profile.variants:
+                known = ", ".join(profile.variants)
+                raise ValueError(
+                    f"claims: {quoted(claim)}: no variant {quoted(name)}; known: {known}"
+                )
+        if found["rate"] not in rates:
+            raise ValueError(f"claims: {quoted(claim)}: the rates are {', '.join(rates)}")
+
+
+def _parents(profile: Profile) -> None:
+    for name in profile.variants:
+        profile.ancestors(name)
+
+
+def _distinct(profile: Profile) -> None:
+    rates = [axis.rate for axis in profile.axes.values()]
+    for name, axis in profile.axes.items():
+        if rates.count(axis.rate) > 1:
+            raise ValueError(f"axes.{name}.rate: {axis.rate!r} is another axis's rate too")
+
+
+def _gated(profile: Profile) -> None:
+    known = ", ".join(profile.variants)
+    if profile.gate.reference is not None and profile.gate.reference not in profile.variants:
+        raise ValueError(
+            f"gate.against: there is no variant {profile.gate.reference!r}; known: {known}"
+        )
+    for name in profile.gate.variants:
+        if name not in profile.variants:
+            raise ValueError(f"gate.variants: there is no variant {name!r}; known: {known}")
+    if profile.variants and not profile.gated():
+        raise ValueError(
+            f"gate.against: nothing is left to be compared with {profile.gate.reference!r}; name "
+            f"another variant"
+        )
+
+
+def _decoded(profile: Profile) -> None:
+    for name in profile.variants:
+        try:
+            profile.generation_of(name)
+        except ValidationError as error:
+            text = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"variants.{name}.generation: {text}") from None
+        except ValueError as error:
+            raise ValueError(f"variants.{name}.generation: {error}") from None
+
+
+def _judged(profile: Profile) -> None:
+    for name, judge in profile.judges.items():
+        for axis in judge.axes:
+            if axis not in profile.axes:
+                raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
+
+
+def _decidable(profile: Profile) -> None:
+    """A criterion that no score meets, or that every score does, decides nothing."""
+    bars: list[tuple[str, Judge, Criterion]] = [
+        (f"axes.{name}", profile.judge, axis.criterion) for name, axis in profile.axes.items()
+    ]
+    bars += [
+        (f"judges.{other}.axes.{name}", judge, bar.criterion)
+        for other, judge in profile.judges.items()
+        for name, bar in judge.axes.items()
+    ]
+    for where, judge, criterion in bars:
+        if criterion.dimension not in judge.dimensions:
+            continue  # told with what the judge gives
+        span = judge.span(criterion.dimension)
+        if span is None:
+            continue
+        low, high = span
+        # A probability hardly ever is 0 or 1: at the bounds nearly all pass, or nearly none.
+        between = judge.activation is None or low < criterion.threshold < high
+        if between and criterion.met_by(high) and not criterion.met_by(low):
+            continue
+        who = "every" if criterion.threshold <= low else "no"
+        costs = ", as sign = -1 negates them" if high == 0 else ""
+        raise ValueError(
+            f"{where}.threshold: `{criterion}` decides nothing, {who} response meets it: the "
+            f"judge's scores lie between {low:g} and {high:g}{costs}"
+        )
+
+
+def _pinned(profile: Profile) -> None:
+    for name, pin in profile.pickles.items():
+        if is_hub_id(name) and pin.revision is None:
+            raise ValueError(f'pickles."{name}": a hub id needs `revision`, the commit')
+    loaded: dict[str, Variant | Judge] = {
+        **profile.variants,
+        "judge": profile.judge,
+        **profile.judges,
+    }
+    for name, recipe in loaded.items():
+        known = profile.pickles.get(recipe.model or "")
+        if known is not None and recipe.revision not in (None, known.revision):
+            raise ValueError(
+                f"{name}.revision: {recipe.revision!r} is not that of its pickled weights, "
+                f'pickles."{recipe.model}".revision = {known.revision!r}'
+            )
+
+
+def _reachable(profile: Profile) -> None:
+    served = {f"variants.{name}": each.endpoint for name, each in profile.variants.items()}
+    served["judge"] = profile.judge.endpoint
+    served |= {f"judges.{name}": each.endpoint for name, each in profile.judges.items()}
+    for name, endpoint in served.items():
+        if endpoint is not None and not endpoint.local and not profile.network:
+            raise ValueError(
+                f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "
+                f"`network = true` to allow asking it"
+            )

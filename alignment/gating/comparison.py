@@ -1,0 +1,201 @@
+"""Two report folders, or two variants of them, compared as the gate would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from alignment.analysis import decision_rule as rules
+from alignment.analysis.rates import CAS
+from alignment.analysis.shifts import combined_shift
+from alignment.errors import ReportError
+from alignment.gating import coverage
+from alignment.gating.baseline import Manifest, differences
+from alignment.records.decisions import Decision, Gate, PairedVerdict, Shift
+from alignment.reporting.saved import COMPLETE, read_report
+
+REPORT = f"{COMPLETE}.json"
+_NEEDED = ("axes", "cases", "manifests", "profile", "prompts", "variants")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: a report, one of its variants or all, and its name."""
+
+    document: Mapping[str, Any]
+    variant: str | None
+    name: str
+
+
+def side(spec: str, report: Path) -> Side:
+    """What `FOLDER`, `FOLDER:VARIANT` or, for a variant of `report`, `VARIANT` means.
+
+    Raises ReportError where there is no such report or variant.
+    """
+    folder, _, variant = spec.rpartition(":")
+    if folder and Path(folder).is_dir():
+        return _side(Path(folder), variant, spec)
+    if Path(spec).is_dir():
+        return _side(Path(spec), None, spec)
+    if (report / REPORT).is_file():
+        return _side(report, spec, spec)
+    raise ReportError(
+        f"{spec}: no such report folder, and no {report / REPORT} with a variant of that name"
+    )
+
+
+def _side(folder: Path, variant: str | None, name: str) -> Side:
+    document = load(folder)
+    if variant is not None and variant not in document["variants"]:
+        known = ", ".join(document["variants"])
+        raise ReportError(f"{folder / REPORT}: no variant {variant!r}; it has {known}")
+    return Side(document, variant, name)
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The report in a folder. Raises ReportError for none, a damaged or an unknown one."""
+    return read_report(folder / REPORT, needed=_NEEDED)
+
+
+def compare(before: Side, after: Side) -> Gate:
+    """The gate between two sides, with the margins of the later one's profile.
+
+    Whole reports are compared variant by variant; one that only one of them has cannot be. Raises
+    ReportError where they share none, or where a report is damaged.
+    """
+    try:
+        return _compare(before, after)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ReportError(
+            f"{before.name} or {after.name}: its report is damaged ({type(error).__name__}: "
+            f"{error}); run the suite again"
+        ) from error
+
+
+def _compare(before: Side, after: Side) -> Gate:
+    couples = _couples(before, after)
+    axes = after.document["profile"]["axes"]
+    ruled = {
+        axis: rules.Rule(found["rate"], found["gate"]["margin"], found["gate"]["confidence"])
+        for axis, found in axes.items()
+    }
+    evidence = {
+        (new, axis): _evidence(before, after, old, new, axis)
+        for old, new in couples
+        for axis in axes
+    }
+    decisions = rules.decide(evidence, ruled, before.name)
+    return Gate(
+        against=before.name,
+        decisions=tuple(_told(each, after) for each in decisions.values()),
+        shifts={new: _shifts(decisions, new) for _, new in couples},
+        unchanged=tuple(new for old, new in couples if _unchanged(before, after, old, new)),
+    )
+
+
+def _couples(before: Side, after: Side) -> list[tuple[str, str]]:
+    if before.variant is not None or after.variant is not None:
+        old, new = before.variant or after.variant, after.variant or before.variant
+        for one, name in ((before, old), (after, new)):
+            if name not in one.document["variants"]:
+                known = ", ".join(one.document["variants"])
+                raise ReportError(f"{one.name}: no variant {name!r}; it has {known}")
+        return [(str(old), str(new))]
+    shared = [name for name in after.document["variants"] if name in before.document["variants"]]
+    if not shared:
+        raise ReportError(
+            f"{before.name} and {after.name} share no variant; name one of each as FOLDER:VARIANT"
+        )
+    everybody = dict.fromkeys((*before.document["variants"], *after.document["variants"]))
+    return [(name, name) for name in everybody]
+
+
+def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules.Evidence:
+    for side_, variant in ((before, old), (after, new)):
+        if variant not in side_.document["variants"]:
+            return rules.Evidence(invalid=(f"{side_.name} has no variant {variant!r}",))
+    differing = differences(
+        _manifest(before, old), _manifest(after, new), (before.name, after.name)
+    )
+    if differing:
+        return rules.Evidence(invalid=tuple(differing.values()))
+    earlier, later = _cases(before, old, axis), _cases(after, new, axis)
+    sides = ((before, old, earlier), (after, new, later))
+    counts = {
+        f"{variant!r} ({one.name})": (len(found), len(found) + _unscored(one, variant, axis))
+        for one, variant, found in sides
+    }
+    lacking = coverage.lacking(axis, counts)
+    if lacking:
+        return rules.Evidence(invalid=lacking)
+    prompts = after.document["prompts"]
+    pairs = [
+        PairedVerdict(
+            prompt=id_,
+            cluster=prompts[id_]["cluster"],
+            before=earlier[id_]["passed"],
+            after=case["passed"],
+            score_before=earlier[id_]["score"],
+            score_after=case["score"],
+            degenerate_before=earlier[id_].get("degenerate"),
+            degenerate_after=case.get("degenerate"),
+        )
+        for id_, case in later.items()
+        if id_ in earlier or not _unscored(before, old, axis)
+    ]
+    informative = after.document["axes"][axis]["informative"] is not False
+    return rules.Evidence(pairs, informative=informative)
+
+
+def _manifest(one: Side, variant: str) -> Manifest:
+    try:
+        return Manifest.model_validate(one.document["manifests"][variant])
+    except (KeyError, ValidationError):
+        raise ReportError(
+            f"{one.name}: its report does not say how {variant!r} was made; run the suite again"
+        ) from None
+
+
+def _cases(one: Side, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
+    return {
+        case["prompt"]: case
+        for case in one.document["cases"]
+        if (case["variant"], case["axis"]) == (variant, axis)
+    }
+
+
+def _unscored(one: Side, variant: str, axis: str) -> int:
+    count = one.document["variants"][variant].get("unscored", {}).get(axis, 0)
+    return int(count)
+
+
+def _unchanged(before: Side, after: Side, old: str, new: str) -> bool:
+    """Whether two variants give the same known answers to all prompts that both were asked."""
+    earlier, later = (
+        {
+            (c["axis"], c["prompt"]): c.get("response")
+            for c in one.document["cases"]
+            if c["variant"] == v
+        }
+        for one, v in ((before, old), (after, new))
+    )
+    shared = earlier.keys() & later.keys()
+    return bool(shared) and all(
+        earlier[key] is not None and earlier[key] == later[key] for key in shared
+    )
+
+
+def _told(decision: Decision, after: Side) -> Decision:
+    prompts = after.document["prompts"]
+    flips = [replace(flip, text=prompts[flip.prompt]["text"]) for flip in decision.flips]
+    return replace(decision, flips=tuple(flips))
+
+
+def _shifts(decisions: Mapping[rules.Key, Decision], variant: str) -> tuple[Shift, ...]:
+    own = [each.change for key, each in decisions.items() if key[0] == variant]
+    changes = [each for each in own if each is not None]
+    return (combined_shift(changes, CAS),) if changes and len(changes) == len(own) else ()

@@ -1,0 +1,233 @@
+"""The pytest plugin: its hooks up to collection; logic lives apart.
+
+`outcomes.py` has the hook for what becomes of a test, `ending.py` those from there to the summary.
+It acts only on tests marked `@pytest.mark.alignment(axis=...)` and starts without torch. The heavy
+half of the package is imported when the first of them is collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from alignment.errors import AlignmentError
+from alignment.plugin import worker_reports as carrying
+from alignment.plugin.host import (
+    CHECKED,
+    MARK,
+    REFUSED,
+    SESSION,
+    STARTED,
+    deselected,
+    nothing_runs,
+    refused,
+    require,
+    session_of,
+    validate,
+)
+from alignment.plugin.options import asked_for, declare
+
+if TYPE_CHECKING:
+    from alignment.plugin.session import Session
+
+__all__ = ["require"]
+pytest_plugins = [
+    "syrupy",
+    "alignment.plugin.fixtures",
+    "alignment.plugin.outcomes",
+    "alignment.plugin.finish",
+]
+
+_PER_PROMPT = frozenset(f"alignment_{name}" for name in ("prompt", "response", "score", "verdict"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options; `pytest --help` shows them in a group of their own."""
+    declare(parser)
+
+
+# -- configuration -----------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; where an option asks for us, validate everything before collecting."""
+    config.addinivalue_line(
+        "markers",
+        "alignment(axis=None): a case of the alignment suite: parametrized over variants and the "
+        "prompts of `axis`, or over variants (or axes) alone",
+    )
+    if asked_for(config):
+        require(config)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Configuring is over: from here on bad input is found while collecting."""
+    session.config.stash[STARTED] = True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist whether the input was found good already."""
+    node.workerinput["alignment_checked"] = CHECKED in node.config.stash
+
+
+# -- collection --------------------------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize marked tests over variants and prompts, over variants, or over axes."""
+    mark = metafunc.definition.get_closest_marker(MARK)
+    if mark is None or nothing_runs(metafunc.config):
+        return
+    if deselected(metafunc.config, (each.name for each in metafunc.definition.iter_markers())):
+        return
+    try:
+        validate(metafunc.config)
+        session = session_of(metafunc.config)
+        _find_baselines(metafunc, session)
+        _parametrize(metafunc, session, _axis_of(mark, metafunc.definition.nodeid))
+    except AlignmentError as error:
+        raise refused(metafunc.config, error) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A controller of pytest-xdist hears of a worker's refusal by this report."""
+    report = yield
+    carrying.tell_refused(collector.config, report)
+    return report
+
+
+def _axis_of(mark: pytest.Mark, test: str) -> str | None:
+    """The axis that a mark names. Raises AlignmentError for whatever else it holds."""
+    axis = mark.kwargs.get("axis")
+    if mark.args or mark.kwargs.keys() - {"axis"} or not isinstance(axis, str | None):
+        said = ", ".join(
+            [*map(repr, mark.args), *(f"{name}={value!r}" for name, value in mark.kwargs.items())]
+        )
+        raise AlignmentError(
+            f"{test}: @pytest.mark.alignment({said}): takes nothing but axis='NAME'; write "
+            f"@pytest.mark.alignment(axis='harmlessness') or another axis of the profile"
+        )
+    return axis
+
+
+def _parametrize(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
+    names, profile, test = set(metafunc.fixturenames), session.profile, metafunc.definition.nodeid
+    variants = list(profile.variants)
+    if axis is not None and axis not in profile.axes:
+        if "alignment_report" in names:
+            raise AlignmentError(f"{test}: is gated, and {_lacking(session, axis)}")
+        return  # skipped in `pytest_collection_modifyitems`
+    if names & _PER_PROMPT:
+        if axis is None:
+            raise AlignmentError(
+                f"{test}: needs @pytest.mark.alignment(axis=...), one of {', '.join(profile.axes)}"
+            )
+        _per_case(metafunc, session, axis, variants)
+    elif "alignment_report" in names:
+        _per_gate(metafunc, session, axis)
+    else:
+        if "alignment_variant" in names:
+            metafunc.parametrize("alignment_variant", variants)
+        if "alignment_axis" in names:
+            metafunc.parametrize("alignment_axis", list(profile.axes) if axis is None else [axis])
+
+
+def _lacking(session: Session, axis: str) -> str:
+    """A profile says which axes there are; a suite may have tests for more."""
+    known = ", ".join(session.profile.axes)
+    return f"profile {session.profile.name!r} has no axis {axis!r}; it has {known}"
+
+
+def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: list[str]) -> None:
+    from alignment.plugin.session import case_id  # noqa: PLC0415
+
+    if session.by_axis():
+        metafunc.parametrize(
+            ("alignment_variant", "alignment_prompt"), [(v, None) for v in variants], ids=variants
+        )
+        return
+    cases = [(v, prompt) for v in variants for prompt in session.study.asked(v)[axis]]
+    metafunc.parametrize(
+        ("alignment_variant", "alignment_prompt"),
+        cases,
+        ids=[case_id(variant, prompt) for variant, prompt in cases],
+    )
+
+
+def _find_baselines(metafunc: pytest.Metafunc, session: Session) -> None:
+    """Baselines lie beside the tests; the gate is reported whichever of these were selected."""
+    from alignment.gating.baseline import FOLDER  # noqa: PLC0415
+
+    folder = metafunc.definition.path.parent / FOLDER / session.profile.name
+    if "alignment_report" in metafunc.fixturenames:
+        if not hasattr(metafunc.config.option, "update_snapshots"):
+            raise AlignmentError(
+                f"{metafunc.definition.nodeid}: a gated test needs the plugin syrupy; leave out "
+                f"-p no:syrupy"
+            )
+        if session.gated and session.baselines != folder:
+            raise AlignmentError(
+                f"gated tests lie in two folders, {session.baselines} and {folder}; each has its "
+                f"own baselines: run them apart"
+            )
+        session.gated, session.baselines = True, folder
+    elif session.baselines is None and folder.is_dir():
+        session.baselines = folder
+
+
+def _per_gate(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
+    """One case per gated variant and rate."""
+    profile = session.profile
+    cases = [
+        (variant, name)
+        for variant in profile.gated()
+        for name in (profile.axes if axis is None else (axis,))
+    ]
+    metafunc.parametrize(
+        ("alignment_variant", "alignment_axis"),
+        cases,
+        ids=[f"{variant}-{profile.axes[name].rate}" for variant, name in cases],
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is marked with an axis that the profile does not have."""
+    if SESSION not in config.stash or REFUSED in config.stash:
+        return
+    for item in items:
+        mark = item.get_closest_marker(MARK)
+        axis = None if mark is None else mark.kwargs.get("axis")
+        if isinstance(axis, str) and axis not in session_of(config).profile.axes:
+            reason = _lacking(session_of(config), axis)
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell the study which cases were selected, so that they are computed together."""
+    if SESSION not in session.config.stash or REFUSED in session.config.stash:
+        return
+    ours = session_of(session.config)
+    for item in session.items:
+        mark = item.get_closest_marker(MARK)
+        if mark is None or not isinstance(item, pytest.Function):
+            continue
+        parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+        variant: Any = parameters.get("alignment_variant")
+        if {"alignment_summaries", "alignment_report", "alignment_opinions"} & set(
+            item.fixturenames
+        ):
+            ours.study.want(ours.study.keys())
+        elif "alignment_summary" in item.fixturenames:
+            # The reference too: changes are counted from it.
+            ours.study.want(ours.study.keys(variant, ours.profile.reference))
+        elif "alignment_prompt" in parameters:
+            axis, prompt = mark.kwargs["axis"], parameters["alignment_prompt"]
+            prompts = ours.study.asked(variant)[axis] if prompt is None else (prompt,)
+            ours.study.want((variant, axis, each.id) for each in prompts)

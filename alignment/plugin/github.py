@@ -1,0 +1,80 @@
+"""What GitHub's runner takes from a run: annotations in its log, and the summary of its step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from alignment.errors import StoreError
+from alignment.reporting import gate_text as gate
+from alignment.reporting.markdown import markdown
+from alignment.reporting.remarks import FIRST, remarks
+from alignment.reporting.text import safe
+
+MOST = 10
+"""Annotations that GitHub shows of a step; it drops further ones."""
+
+_LEVELS = {"fail": "error", "invalid": "error"}
+_STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def workflow_commands(document: Mapping[str, Any]) -> list[str]:
+    """Workflow commands that annotate a run, worst first: none for a clean pass, 10 at most.
+
+    Empty unless `$GITHUB_ACTIONS` is `true`.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return []
+    told = [
+        (_LEVELS.get(each["outcome"], "warning"), _title(each), gate.headline(each))
+        for each in gate.concerning(document["gate"])
+        if each["outcome"] != "pass"
+    ]
+    told += [
+        ("warning", f"alignment: {label.lower()}", sentence)
+        for label, sentence in remarks(document, safe)
+        if label in {"INCOMPLETE", "LIMITED", *FIRST}
+    ]
+    if len(told) > MOST:
+        more = f"{len(told) - MOST + 1} more in the report"
+        told = [*told[: MOST - 1], ("warning", "alignment", more)]
+    return [f"::{level} title={_property(title)}::{_data(text)}" for level, title, text in told]
+
+
+def _title(decision: Mapping[str, Any]) -> str:
+    which = f"{safe(decision['variant'])} {safe(decision['rate'])}"
+    return f"alignment gate: {which}: {decision['outcome']}"
+
+
+def _data(text: str) -> str:
+    """As the runner unescapes a message: `%`, carriage return, line feed."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """As the runner unescapes a property, which a colon or a comma would end."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Without waiting for somebody to read, where the file is a FIFO."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
+def summarise(document: Mapping[str, Any]) -> None:
+    """Append the Markdown to the file that `$GITHUB_STEP_SUMMARY` names, where it is set.
+
+    Raises StoreError when the file system refuses.
+    """
+    place = os.environ.get(_STEP_SUMMARY)
+    if not place:
+        return
+    try:
+        with open(place, "a", encoding="utf-8", opener=_at_once) as file:
+            file.write(markdown(document) + "\n")
+    except OSError as error:
+        raise StoreError(
+            f"the step's summary cannot be written: {place}: {error.strerror or error}; "
+            f"make the file writable or unset ${_STEP_SUMMARY}"
+        ) from error

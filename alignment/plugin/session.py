@@ -1,0 +1,285 @@
+"""One pytest session's view of a study: what the plugin's hooks delegate to. Imports no pytest."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from alignment import redaction
+from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts, adjective
+from alignment.config.layers import resolve
+from alignment.config.location import location
+from alignment.config.profile import Profile
+from alignment.errors import Unscored
+from alignment.files.foreign import UnfitError, is_there, read_bytes
+from alignment.progress import Progress, peak_memory
+from alignment.records import Prompt
+from alignment.reporting.formats import DEFAULT
+from alignment.reporting.write import check_place
+from alignment.runtime.hardware import versions
+from alignment.store import Store
+from alignment.study.preflight import Draft, preflight
+from alignment.study.results import collect, findings
+from alignment.study.study import Study
+
+if TYPE_CHECKING:
+    from alignment.gating.gatekeeper import Gatekeeper
+    from alignment.plugin.snapshot import GatedReport
+
+MANY = 5000
+"""Above so many cases, one stands for a variant and axis unless asked otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    root: Path
+    report: Path
+    formats: Sequence[str] = DEFAULT
+    profile: str | None = None
+    assignments: Sequence[str] = ()
+    variants: Sequence[str] = ()
+    store: str | None = None
+    limit: int | None = None
+    cases: str = "auto"
+    strict: bool = False
+    reason: str | None = None
+    rescore: bool = False
+    update: str = ""
+    """Which baselines this run may replace: none, `new` ones, `all`."""
+    stream: TextIO | None = None
+    live: bool = False
+    who: str = ""
+    command: Sequence[str] = ()
+    """As it can be typed again."""
+
+
+@dataclass
+class Session:
+    """The study of a pytest session, opened when first needed."""
+
+    options: Options
+    used: bool = False
+    """Whether a test of ours was run."""
+    started: float = field(default_factory=time.time)
+    elsewhere: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    """Worker -> stage -> seconds that it spent in it."""
+    baselines: Path | None = None
+    """Where the baselines lie: beside the gated test."""
+    accepted: set[str] = field(default_factory=set)
+    """The variants whose baselines are to be this run's."""
+    _texts: dict[str, str] = field(default_factory=dict)
+    gated: bool = False
+    """Whether a gated test was collected."""
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The resolved profile."""
+        options = self.options
+        return resolve(
+            options.root,
+            selected=options.profile,
+            variants=options.variants,
+            assignments=options.assignments,
+        )
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Where long work is announced."""
+        return Progress(self.options.stream, live=self.options.live, who=self.options.who)
+
+    @cached_property
+    def study(self) -> Study:
+        """The study, over the store; sources have been read and found good."""
+        profile = self.profile  # refused before there is a store
+        return self._over(profile, Store(self._location))
+
+    @property
+    def _location(self) -> Path:
+        """Where the store is, whatever folder a test changes to."""
+        return location(self.options.store).absolute()
+
+    def _over(self, profile: Profile, store: Store) -> Study:
+        return Study(profile, store, progress=self.progress, limit=self.options.limit)
+
+    def check(self) -> None:
+        """Find everything that is wrong with the input now, without torch.
+
+        A store is only begun when all else is well: bad input leaves nothing behind. Raises
+        AlignmentError with one line.
+        """
+        profile = self.profile
+        check_place(self.options.report)
+        if is_there(self._location / "store.sqlite"):
+            preflight(self.study)
+            return
+        with closing(Draft(self._location)) as draft:
+            preflight(self._over(profile, draft))
+            store = Store(self._location)
+            draft.hand_over()
+        self.study = self._over(profile, store)
+
+    def by_axis(self) -> bool:
+        """Whether one case stands for all prompts of a variant and axis."""
+        if self.options.cases != "auto":
+            return self.options.cases == "axis"
+        return len(list(self.study.keys())) > MANY
+
+    def verdict(
+        self, variant: str, axis: str, prompt: Prompt | None
+    ) -> Verdict | NoVerdict | Verdicts:
+        """The verdict on one case, or those on all prompts of the axis when `prompt` is None."""
+        criterion, word = self.profile.axes[axis].criterion, adjective(axis)
+        prompts = self.study.asked(variant)[axis] if prompt is None else (prompt,)
+        self.study.want((variant, axis, each.id) for each in prompts)
+        found: list[Verdict] = []
+        missing: list[NoVerdict] = []
+        for each in prompts:
+            try:
+                case = self.study.case(variant, axis, each.id)
+            except Unscored as error:
+                missing.append(NoVerdict(str(error)))
+            else:
+                found.append(Verdict(case, criterion, word))
+        if prompt is not None:
+            return found[0] if found else missing[0]
+        return Verdicts(found, missing)
+
+    @cached_property
+    def keeper(self) -> Gatekeeper:
+        """The gate over the study, once a gated test was collected."""
+        from alignment.files.sets import recover  # noqa: PLC0415
+        from alignment.gating.gatekeeper import Gatekeeper  # noqa: PLC0415 - only gated runs pay
+
+        assert self.baselines is not None  # noqa: S101 - set where the tests are collected
+        recover(self.baselines)
+        return Gatekeeper(
+            self.study,
+            self.baselines,
+            rescore=self.options.rescore,
+            updating=bool(self.options.update),
+        )
+
+    def report(self, variant: str, axis: str) -> GatedReport:
+        """One side of `assert alignment_report == alignment_baseline`."""
+        from alignment.gating.baseline import path_of  # noqa: PLC0415
+        from alignment.plugin.snapshot import GatedReport  # noqa: PLC0415
+
+        keeper = self.keeper
+        decision, path = keeper.decision(variant, axis), path_of(keeper.folder, variant)
+        before = None
+        with suppress(UnfitError):  # what is wrong with it the decision says
+            before = read_bytes(path).decode(errors="replace")
+        updating = self.options.update == "all" or (
+            self.options.update == "new" and not path.exists()
+        )
+        within = self.profile.gate.reference is not None
+        return GatedReport(
+            decision=decision,
+            path=str(path),
+            text=self._accepted_text(variant) if updating else "",
+            before="" if within and not updating else before,
+            passes=decision.outcome == "pass",
+            updating=updating,
+        )
+
+    def promoted(self) -> AbstractContextManager[list[Path]]:
+        """Write the accepted baselines; the files that changed. Raises AlignmentError.
+
+        When anything is raised within, the old ones are back.
+        """
+        from alignment.gating.accepting import promoted  # noqa: PLC0415
+
+        order = [name for name in self.profile.variants if name in self.accepted]
+        return promoted(self.keeper.folder, {name: self._accepted_text(name) for name in order})
+
+    def _accepted_text(self, variant: str) -> str:
+        """The baseline that the run would leave, made once for all rates of a variant."""
+        from alignment.gating.accepting import text_of  # noqa: PLC0415
+
+        if variant not in self._texts:
+            self._texts[variant] = text_of(self.keeper, variant, self.options.reason)
+        return self._texts[variant]
+
+    def listing(self) -> list[str]:
+        """One line per case that is there: which one, its score, and what a negative one lacks."""
+        lines = []
+        for case in self.study.found():
+            axis = self.profile.axes[case.prompt.axis]
+            line = f"{case_id(case.variant, case.prompt)}: {axis.dimension} {case.value:g}"
+            if not case.passed:
+                needed = f"needs {axis.comparison} {axis.threshold:g}"
+                line += f", not {adjective(case.prompt.axis)}, {needed}"
+            lines.append(line)
+        return lines
+
+    def document(self, exit_status: int) -> dict[str, Any] | None:
+        """The report of what is known now, or None when nothing is.
+
+        A complete run is remembered, and is the last of its history; others show it as it is.
+        """
+        from alignment.gating.manifests import manifest  # noqa: PLC0415
+        from alignment.reporting.document import document  # noqa: PLC0415
+        from alignment.store import history  # noqa: PLC0415
+
+        results = collect(self.study, self._run(exit_status))
+        if not results.cases and not results.unscored:
+            return None
+        whole = results.complete and self.options.limit is None
+        # Where no gated test ran, the gate is told if that takes no judge.
+        ready = self.gated or self.profile.judge.recorded or bool(results.nulls)
+        gate = self.keeper.gate if whole and ready and self.baselines is not None else None
+        names = self.profile.variants if whole else ()
+        told = {name: manifest(self.study, name).model_dump() for name in names}
+        found = document(results, findings(results, self.profile, gate, told))
+        store = self.study.store
+        if whole:
+            past = history.remember(store, found)
+            found["run"] |= {"id": past[-1]["id"], "history": past}
+        else:
+            past = history.recall(store, self.profile.name)
+            found["run"] |= {"id": history.identity(found), "history": past}
+        return found
+
+    def _run(self, exit_status: int) -> Mapping[str, Any]:
+        """Everything that may differ between two equal runs."""
+        seconds: dict[str, float] = {}
+        for stages in (self.progress.seconds, *self.elsewhere.values()):
+            for stage, spent in stages.items():
+                seconds[stage] = seconds.get(stage, 0.0) + spent
+        started = datetime.datetime.fromtimestamp(self.started, tz=datetime.UTC)
+        return {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self.started, 2),
+            "stages": {stage: round(spent, 2) for stage, spent in seconds.items()},
+            "memory": peak_memory() | {"stages": dict(self.progress.peaks)},
+            "exit_status": exit_status,
+            "command": redaction.command(self.options.command),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processors": os.cpu_count(),
+            "device": self.study.device,
+            "versions": versions(
+                "alignment-gate", "torch", "transformers", "trl", "peft", "datasets", "pytest"
+            ),
+            "store": redaction.redacted(str(self.study.store.root)),
+        }
+
+
+def case_id(variant: str, prompt: Prompt) -> str:
+    """A readable id of a case: variant, the first words of the last turn, the prompt's id."""
+    last = prompt.text.rsplit("Human:", 1)[-1][:1000]
+    plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", plain[:80])[:6]
+    return "-".join([variant, *words, prompt.id])

@@ -1,0 +1,93 @@
+"""What the report of a test carries of our session: what ran, what it accepted, how long it took.
+
+A worker of pytest-xdist that dies takes along what it would have said at its end. The reports of
+its tests have arrived by then. A plain run takes the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alignment.plugin.host import REFUSED, SESSION, is_worker, session_of, updating
+
+_TOLD = "alignment_told"
+_REFUSED = "alignment_refused"
+
+
+def tell(config: pytest.Config, report: pytest.TestReport, accepted: str | None) -> None:
+    """Attach what is known now; `accepted` is a variant that this run may become the baseline of.
+
+    Values are plain: the report is serialised.
+    """
+    if SESSION not in config.stash:
+        return
+    ours = session_of(config)
+    ours.used = True
+    told: dict[str, Any] = {
+        "gated": ours.gated,
+        "baselines": str(ours.baselines) if ours.baselines else None,
+        "accepted": accepted,
+    }
+    if is_worker(config):
+        told["worker"] = config.workerinput["workerid"]  # type: ignore[attr-defined]
+        told["seconds"] = dict(ours.progress.seconds)
+    setattr(report, _TOLD, told)
+
+
+def tell_refused(config: pytest.Config, report: pytest.CollectReport) -> None:
+    """Note that collecting failed because our input is bad."""
+    if report.failed and REFUSED in config.stash:
+        setattr(report, _REFUSED, True)
+
+
+class Listener:
+    """Takes over what reports carry, and knows which results have not come."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._collected = False
+        self.uncollected = 0
+        """Modules and the like that could not be collected."""
+        self.awaited: set[str] = set()
+        """Tests that were selected and have not reported, where a run is to be accepted."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count what could not be collected; one of them may be our refusal in a worker."""
+        self.uncollected += report.failed
+        if getattr(report, _REFUSED, False) and REFUSED not in self._config.stash:
+            self._config.stash[REFUSED] = "a worker refused its input"
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What was selected is to report."""
+        if updating(self._config):
+            self.awaited |= {item.nodeid for item in session.items}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: Sequence[str]) -> None:  # noqa: ARG002
+        """All workers collect the same."""
+        if updating(self._config) and not self._collected:
+            self.awaited |= set(ids)
+            self._collected = True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take over what a test of ours did."""
+        self.awaited.discard(report.nodeid)
+        told: dict[str, Any] | None = getattr(report, _TOLD, None)
+        if told is None:
+            return
+        ours = session_of(self._config)
+        ours.used = True
+        ours.gated = ours.gated or told["gated"]
+        if told["baselines"]:
+            ours.baselines = Path(told["baselines"])
+        if told["accepted"]:
+            ours.accepted.add(told["accepted"])
+        if "worker" in told:
+            ours.elsewhere[told["worker"]] = told["seconds"]
+
+
+LISTENER = pytest.StashKey[Listener]()

@@ -1,0 +1,117 @@
+"""Responses and scores that somebody recorded, and the prompts that they answer."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignment.config.tables import HIGHEST
+from alignment.errors import PromptError, quoted
+from alignment.prompts.harness import as_recorded, is_sample
+from alignment.prompts.jsonfiles import entries, text_field
+from alignment.prompts.transcripts import content_id, shown
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRow:
+    """One recorded answer: to a prompt or to a prompt known by its id, a response, a score."""
+
+    axis: str | None
+    prompt: str | None
+    id: str
+    """Of the prompt that is answered."""
+    response: str | None
+    score: float | None
+    line: int
+    source: str
+
+
+def read_recorded(spec: str | Mapping[str, str], *, data: Path) -> list[RecordedRow]:
+    """Read recorded answers from one JSON or JSONL(.gz) file, or from one file per axis.
+
+    Keys: `prompt` or `prompt_id`, `response`, `score` (or `rating`), `axis`; others are ignored.
+    Rows that lm-evaluation-harness wrote with `--log_samples` are read as they are.
+    `data` is the folder that relative paths start at. A row that says the same as an earlier one
+    is dropped. Raises PromptError, by file and line, for what is missing, no string, or no finite
+    number, for a prompt with two different answers, and for an axis other than its file's.
+    """
+    files = [(None, spec)] if isinstance(spec, str) else list(spec.items())
+    return [row for axis, path in files for row in _file(data / path, path, axis)]
+
+
+def _file(path: Path, name: str, axis: str | None) -> list[RecordedRow]:
+    rows: dict[tuple[str | None, str], tuple[RecordedRow, str]] = {}
+    for entry in entries(path):
+        row = _row(entry.value, entry.number, name, axis, entry.place)
+        key = (row.axis, row.id)
+        first, place = rows.setdefault(key, (row, entry.place))
+        if (row.response, row.score) != (first.response, first.score):
+            raise PromptError(
+                f"{entry.place}: prompt {row.id} was answered otherwise in {place}; "
+                "one answer per prompt is required"
+            )
+    return [row for row, _ in rows.values()]
+
+
+def _row(
+    value: Mapping[str, Any], number: int, source: str, axis: str | None, place: str
+) -> RecordedRow:
+    if is_sample(value):
+        value = {"axis": value.get("axis"), **as_recorded(value, place)}
+    prompt, id_ = _named(value, place)
+    response = text_field(value, "response", place)
+    score = _score(value, place)
+    if response is None and score is None:
+        raise PromptError(f"{place}: `response` or `score` is required")
+    own = text_field(value, "axis", place)
+    if axis is not None and own not in (None, axis):
+        raise PromptError(f"{place}: `axis` is {quoted(own)}, in the file of axis {axis!r}")
+    return RecordedRow(axis or own, prompt, id_, response, score, number, source)
+
+
+def _named(value: Mapping[str, Any], place: str) -> tuple[str | None, str]:
+    """The prompt, and its id: given, or made of its content."""
+    prompt, prompt_id = text_field(value, "prompt", place), text_field(value, "prompt_id", place)
+    if prompt is not None and not prompt.strip():
+        raise PromptError(f"{place}: `prompt` is empty")
+    if prompt_id is not None and not _ID.fullmatch(prompt_id):
+        raise PromptError(
+            f"{place}: `prompt_id` is {shown(prompt_id)}; letters, digits and `_.:-` are accepted"
+        )
+    if prompt is None:
+        if prompt_id is None:
+            raise PromptError(f"{place}: `prompt` or `prompt_id` is required")
+        return None, prompt_id
+    made = content_id(prompt)
+    if prompt_id not in (None, made):
+        raise PromptError(
+            f"{place}: `prompt_id` is {prompt_id}, and the prompt's content has the id {made}; "
+            f"leave out one of them"
+        )
+    return prompt, made
+
+
+def _score(value: Mapping[str, Any], place: str) -> float | None:
+    key = "score" if value.get("score") is not None else "rating"
+    found = value.get(key)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise PromptError(f"{place}: `{key}` must be a number, not a {type(found).__name__}")
+    try:
+        score = float(found)
+    except OverflowError:
+        score = math.inf
+    if not math.isfinite(score):
+        raise PromptError(f"{place}: `{key}` is {score}, not a finite number")
+    if abs(score) > HIGHEST:
+        raise PromptError(
+            f"{place}: `{key}` is {score:g}; scores lie between {-HIGHEST:g} and {HIGHEST:g}"
+        )
+    return score

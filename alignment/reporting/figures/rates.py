@@ -1,0 +1,73 @@
+"""Figure 1 of the paper: every rate of every variant, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from alignment.reporting import numbers
+from alignment.reporting.figures import data as read
+from alignment.reporting.figures import forest
+from alignment.reporting.numbers import Document
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "Rates"
+
+
+def data(document: Document) -> dict[str, Any] | None:
+    """Each rate's percentage and interval by variant; None where there is no rate."""
+    variants = read.variants(document)
+    own = {about["rate"]: about for about in document["axes"].values()}
+    names = [name for name in numbers.rate_names(document) if name not in own]
+    names = [*list(own)[: read.MOST], *names]
+    doubtful = numbers.uninformative_rates(document)
+    labels = read.labels(names)
+    groups = []
+    for name in names:
+        found = {each: document["variants"][each]["rates"].get(name) for each in variants}
+        if not any(found.values()):
+            continue
+        groups.append(
+            {
+                "name": labels[name],
+                "unit": "% of prompts that pass",
+                "informative": name not in doubtful,
+                "rows": [
+                    {
+                        "label": label,
+                        "value": found[each] and found[each]["percent"],
+                        "interval": found[each] and list(found[each]["interval"]),
+                    }
+                    for each, label in variants.items()
+                ],
+            }
+        )
+    if not groups:
+        return None
+    return {
+        "groups": groups,
+        "shared": True,
+        "level": numbers.level(document),
+        "left_out": read.left_out(document),
+    }
+
+
+def draw(shown: Mapping[str, Any]) -> Figure:
+    """A panel for each rate, a row for each variant, from 0 to 100 %."""
+    return forest.draw(shown, digits=1, span=(0, 100))
+
+
+def caption(shown: Mapping[str, Any]) -> str:
+    """What the figure shows, in a sentence or two."""
+    return read.joined(
+        f"Rates in % with their {shown['level']} intervals, by variant.",
+        read.hatched(shown["groups"]),
+        shown["left_out"],
+    )
+
+
+def values(shown: Mapping[str, Any]) -> str:
+    """The values that are shown, in words."""
+    return forest.told(shown, 1)

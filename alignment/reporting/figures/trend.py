@@ -1,0 +1,218 @@
+"""Every rate over the runs of a profile, as far as they can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from alignment.reporting import numbers
+from alignment.reporting.figures import data as read
+from alignment.reporting.figures import style
+from alignment.reporting.numbers import Document
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLE = "Trend"
+
+_HEIGHT, _HEAD, _FOOT = 1.2, 0.25, 0.25
+_LABEL = 0.14
+_GAP = 11.0
+"""How far apart labels are, in points of a rate."""
+_DAYS = 4
+"""Days that are written below the runs."""
+_FEW = 100
+"""Points of a panel up to which each has its marker and interval."""
+_APART = 0.6
+"""How much of the way to the next run the variants of one run take."""
+
+
+def data(document: Document) -> dict[str, Any] | None:
+    """The rates of this run's variants in earlier runs; None with fewer than two runs.
+
+    Runs stand in a row, oldest first, each as far from the next whatever the time between them.
+    """
+    history = document["run"].get("history") or []
+    if len(history) < 2:
+        return None
+    variants = read.variants(document)
+    names = read.labels(numbers.rate_names(document)[: read.MOST + 1])
+    doubtful = numbers.uninformative_rates(document)
+    panels = [
+        {
+            "name": label,
+            "informative": rate not in doubtful,
+            "variants": [
+                {"label": variants[name], "points": points}
+                for name in variants
+                if any(points := [_point(run, name, rate) for run in history])
+            ],
+        }
+        for rate, label in names.items()
+    ]
+    panels = [panel for panel in panels if panel["variants"]]
+    if not panels:
+        return None
+    return {
+        "days": [str(run["started"])[:10] for run in history],
+        # Between these runs and those before them prompts, criteria or the judge changed.
+        "breaks": [
+            place
+            for place in range(1, len(history))
+            if history[place]["basis"] != history[place - 1]["basis"]
+        ],
+        "panels": panels,
+        "level": numbers.level(document),
+        "left_out": read.left_out(document),
+    }
+
+
+def _point(run: Mapping[str, Any], variant: str, rate: str) -> list[float] | None:
+    """[low, percent, high], or None where that run did not have it."""
+    found = run["variants"].get(variant, {}).get("rates", {}).get(rate)
+    return found and [found["interval"][0], found["percent"], found["interval"][1]]
+
+
+def draw(shown: Mapping[str, Any]) -> Figure:
+    """A panel for each rate, a line for each variant, interrupted where runs cannot be compared."""
+    panels = shown["panels"]
+    heights = [max(_HEIGHT, _LABEL * len(panel["variants"])) for panel in panels]
+    around = _HEAD * len(panels) + _FOOT
+    last = len(shown["days"]) - 1
+    with style.applied():
+        figure, places = style.panels(heights, around=around, sharex=True)
+        for ax, panel in zip(places, panels, strict=True):
+            _panel(ax, panel, shown["breaks"], last)
+        ticks = read.thinned(range(last + 1), _DAYS)
+        places[-1].set_xticks(ticks, [shown["days"][tick] for tick in ticks], fontsize=7)
+    return figure
+
+
+def _few(panel: Mapping[str, Any]) -> bool:
+    return sum(len(variant["points"]) for variant in panel["variants"]) <= _FEW
+
+
+def _panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int) -> None:
+    if panel["informative"]:
+        style.heading(ax, panel["name"])
+    else:
+        style.heading(ax, panel["name"], read.UNINFORMATIVE)
+        style.doubtful(ax)
+    variants = panel["variants"]
+    each = _few(panel)
+    for place, variant in enumerate(variants):
+        shift = _APART * ((place + 0.5) / len(variants) - 0.5)
+        points = [
+            None if found is None else (run + shift, *found)
+            for run, found in enumerate(variant["points"])
+        ]
+        _line(ax, points, breaks, style.look(place), each=each)
+    for place in breaks:
+        ax.axvline(place - 0.5, color=style.INK, linestyle=(0, (1, 2)), linewidth=1.0)
+    _labels(ax, variants)
+    ax.set_xlim(-0.5, last + 0.5)
+    ax.set_ylim(-3, 103)
+    ax.set_yticks([0, 50, 100])
+    ax.set_ylabel("%")
+    ax.grid(axis="y")
+
+
+def _line(
+    ax: Axes,
+    points: Sequence[tuple[float, ...] | None],
+    breaks: Sequence[int],
+    look: Mapping[str, Any],
+    *,
+    each: bool,
+) -> None:
+    """One variant's runs: a line between those that can be compared.
+
+    A marker and an interval stand at `each`, or at the last alone.
+    """
+    there = [point for point in points if point][0 if each else -1 :]
+    style.segments(
+        ax,
+        [[(x, low), (x, high)] for x, low, _, high in there],
+        edgecolor=look["color"],
+        linewidth=0.9,
+        alpha=0.6,
+    )
+    edges = [0, *breaks, len(points)]
+    for start, end in pairwise(edges):
+        part = [point for point in points[start:end] if point]
+        if part:
+            xs, ys = [point[0] for point in part], [point[2] for point in part]
+            ax.plot(xs, ys, color=look["color"], linewidth=1.0)
+    xs, ys = [point[0] for point in there], [point[2] for point in there]
+    ax.plot(xs, ys, **look, linestyle="none", markersize=3.5)
+
+
+def _labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
+    """Write beside the last point of each line whose it is, none over another."""
+    ends = sorted(
+        (next(point[1] for point in reversed(variant["points"]) if point), place)
+        for place, variant in enumerate(variants)
+    )
+    gap = min(_GAP, 100 / max(1, len(ends) - 1))
+    for height, (_, place) in zip(_apart([end for end, _ in ends], gap), ends, strict=True):
+        at: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False}
+        ax.plot([1.03], [height], **style.look(place), **at, linestyle="none", markersize=3.5)
+        ax.annotate(
+            variants[place]["label"],
+            (1.03, height),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=style.SMALL,
+        )
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """The heights nearest to sorted ones, within 0 and 100, of which no two are nearer than `gap`.
+
+    By pooling adjacent violators: what is too near stands evenly about its mean.
+    """
+    pools: list[tuple[float, int]] = []
+    for place, height in enumerate(heights):
+        total, size = height - place * gap, 1
+        while pools and pools[-1][0] / pools[-1][1] >= total / size:
+            before, many = pools.pop()
+            total, size = total + before, size + many
+        pools.append((total, size))
+    level = [total / size for total, size in pools for _ in range(size)]
+    highest = 100 - gap * (len(heights) - 1)
+    return [max(0.0, min(highest, each)) + place * gap for place, each in enumerate(level)]
+
+
+def caption(shown: Mapping[str, Any]) -> str:
+    """What the figure shows, in a sentence or two."""
+    return read.joined(
+        f"Rates in % with their {shown['level']} intervals over {len(shown['days'])} runs of this "
+        "profile, oldest first; the last is this run.",
+        ""
+        if all(map(_few, shown["panels"]))
+        else "Where they are many, markers and intervals stand at the last run only.",
+        "Dotted: prompts, criteria or judge changed there, and runs on both sides cannot be "
+        "compared."
+        if shown["breaks"]
+        else "",
+        read.hatched(shown["panels"]),
+        shown["left_out"],
+    )
+
+
+def values(shown: Mapping[str, Any]) -> str:
+    """The values that are shown, in words: the first and the last of each line."""
+    return "; ".join(
+        f"{panel['name']} of {variant['label']}: {_ends(variant['points'])}"
+        for panel in shown["panels"]
+        for variant in panel["variants"]
+    )
+
+
+def _ends(points: Sequence[Sequence[float] | None]) -> str:
+    known = [point[1] for point in points if point]
+    return f"{known[0]:.1f} to {known[-1]:.1f}" if len(known) > 1 else f"{known[0]:.1f}"

@@ -1,0 +1,1 @@
+"""The way of the data: what is asked, computed, stored and collected, for one profile."""

@@ -1,0 +1,106 @@
+"""Models made ahead of an evaluation, in one process or in several that a launcher started."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from alignment.config.profile import Profile
+from alignment.errors import AlignmentError, Elsewhere, ProfileError, StoreError
+from alignment.plugin.session import Options, Session
+from alignment.runtime.hardware import device_of
+from alignment.study.study import Study
+from alignment.training import models
+from alignment.training.team import Team, assemble, first
+
+
+def made(
+    profile: str | None, assignments: Sequence[str], store: str | None, names: Sequence[str]
+) -> Iterator[str]:
+    """Train what `names` says (all recipes of the profile where it is empty), parents first.
+
+    A line for each model, in the leading process only. Raises AlignmentError, in one process of
+    several with the reason, in the others as `Elsewhere`.
+    """
+    options = Options(
+        root=Path.cwd(), report=Path(), profile=profile, assignments=assignments, store=store
+    )
+    if first():
+        options = replace(options, stream=sys.stderr, live=sys.stderr.isatty())
+    session = Session(options)
+    team = assemble(_device(session))
+    if team.size > 1:  # what a launcher stops leaves no draft behind: the way out is an exception
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    try:
+        yield from _made(session, team, names)
+    finally:
+        team.dismiss()
+
+
+def _made(session: Session, team: Team, names: Sequence[str]) -> Iterator[str]:
+    found = team.lead(lambda: _checked(session, names))
+    if isinstance(found, AlignmentError):
+        raise found if team.leads else Elsewhere
+    study = session.study
+    with team.one_voice(study.store.root / "locks"):
+        shop = replace(study.shop, team=team)
+        for name in found:
+            known = models.look(shop, name) is not None
+            models.make(shop, name)
+            if team.leads:
+                yield _told(study, name, known=known)
+
+
+def _device(session: Session) -> str:
+    """Where the profile trains; what is wrong with it the first process says."""
+    try:
+        return device_of(session.profile.device)
+    except AlignmentError:
+        if first():
+            raise
+        raise Elsewhere from None
+
+
+def _checked(session: Session, names: Sequence[str]) -> list[str] | AlignmentError:
+    """What is to be made, or what is wrong with the input."""
+    try:
+        wanted = _wanted(session.profile, names)  # before there is a store
+        session.check()
+    except AlignmentError as error:
+        return error
+    return wanted
+
+
+def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:
+    """The recipes of those names, or all, every parent before its children."""
+    known = [*profile.in_order(), *models.names(profile)[len(profile.variants) :]]
+    trained = [name for name in known if models.recipe_of(profile, name).stages]
+    for name in names:
+        if name not in trained:
+            what = "has no stages" if name in known else "is not there"
+            raise ProfileError(
+                f"profile {profile.name!r}: {name!r} {what}; what can be trained: "
+                f"{', '.join(trained) or 'nothing'}"
+            )
+    if not trained:
+        raise ProfileError(f"profile {profile.name!r}: nothing has stages to train")
+    return [name for name in trained if name in names] if names else trained
+
+
+def _told(study: Study, name: str, *, known: bool) -> str:
+    key = models.recipe_key(study.shop, name)
+    manifest = study.store.manifest(key)
+    if manifest is None:
+        raise StoreError(f"store {study.store.root}: lost models/{key}, which was there just now")
+    log = manifest["stages"][-1]["log"]
+    losses = f", loss {log[0]['loss']:.3f} to {log[-1]['loss']:.3f}" if log else ""
+    how = (
+        "was there already"
+        if known
+        else f"trained in {manifest['seconds']:.1f} s by {manifest['processes']} "
+        f"process{'es' * (manifest['processes'] > 1)}{losses}"
+    )
+    return f"{name}: {how}; models/{key}"

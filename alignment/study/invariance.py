@@ -1,0 +1,164 @@
+"""How far answers and scores depend on being computed together: the noise floor of a run.
+
+A batch changes the order in which sums are taken, so that logits move a little; where two tokens
+are nearly as likely, another one is chosen, and the answer goes another way. In float32 that is
+rare, in less it is not. Here it is measured, for one model, dtype and device, against one prompt at
+a time with `generate` of transformers, or one pair at a time for a judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alignment.analysis.rates import share
+from alignment.errors import ProfileError
+from alignment.store import Store
+from alignment.study import opening
+from alignment.study.study import Study
+from alignment.training import models
+from alignment.training.models import JUDGE
+
+if TYPE_CHECKING:
+    from alignment.judges.reward_model import RewardModelJudge
+    from alignment.policies.huggingface import HuggingFacePolicy
+
+KIND = "invariance"
+"""Of the records in the store."""
+
+HIGHEST = 8
+"""How many of the highest logits of each step are compared: those that could be chosen."""
+
+Step = tuple[list[int], list[float]]
+"""The tokens with the highest logits, and these."""
+
+
+def noise_floor(store: Store, identity: str) -> dict[str, Any] | None:
+    """What was measured for a policy's or judge's identity (see `measured`); None if nothing."""
+    found: dict[str, Any] | None = store.get(KIND, [identity]).get(identity)
+    return found
+
+
+def measured(study: Study, spec: str, *, judge: bool, count: int | None) -> dict[str, Any]:
+    """Measure a model on the first `count` prompts per axis (all without) and keep the record.
+
+    `spec` is a folder, a hub id, a variant of the study's profile, or `judge`. The record holds
+    plain values: `differing` of `total` with `percent`, `low` and `high` (its Wilson interval, in
+    %), `logit_drift` and `smallest_gap` for a policy, `total` and `score_drift` for a judge; and
+    `model`, `dtype`, `device`. It takes the place of an earlier one. Raises AlignmentError.
+    """
+    texts = [p.text for prompts in study.questions.prompts.values() for p in prompts[:count]]
+    if not texts:
+        raise ProfileError(f"profile {study.profile.name!r}: has no prompts to try a model with")
+    identity, record = (_judge if judge else _policy)(study, spec, texts)
+    record |= {"model": spec, "dtype": study.profile.dtype, "device": study.device}
+    study.store.put(KIND, {identity: record}, replace=True)
+    return record
+
+
+def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    from alignment.policies.huggingface import HuggingFacePolicy  # noqa: PLC0415
+
+    shop = study.shop
+    known = spec in study.profile.variants
+    settings = opening.policy_settings(shop, spec if known else None)
+    if settings.generation.temperature > 0:
+        raise ProfileError(f"{spec}: is sampled; greedy answers (temperature = 0) are compared")
+    model = models.opened(shop, spec) if known else models.opened_folder(shop, spec)
+    policy = HuggingFacePolicy(model.checkpoint, settings, note=study.progress.note)
+    size = study.profile.generation.block
+    pairs = [
+        pair
+        for start in range(0, len(texts), size)
+        for pair in _both_ways(policy, policy.rows(texts[start : start + size]))
+    ]
+    model.require_unchanged()
+    flips = share("flips", sum(not same for same, _, _ in pairs), len(pairs), 0.95)
+    return policy.identity, {
+        "kind": "policy",
+        "way": policy.generator.way,
+        "differing": flips.passed,
+        "total": flips.total,
+        "percent": flips.percent,
+        "low": flips.interval.low,
+        "high": flips.interval.high,
+        "logit_drift": max(drift for _, drift, _ in pairs),
+        "smallest_gap": min(gap for _, _, gap in pairs),
+    }
+
+
+def _both_ways(
+    policy: HuggingFacePolicy, rows: Sequence[Sequence[int]]
+) -> Iterator[tuple[bool, float, float]]:
+    """For every row: whether the answers are the same, the drift of its logits, the smallest gap.
+
+    Logits are compared as long as the answers are the same, the step in which they part included.
+    """
+    together: list[list[Step]] = [[] for _ in rows]
+
+    def watch(who: Sequence[int], logits: Any) -> None:
+        highest = logits.topk(HIGHEST)
+        steps = zip(highest.indices.tolist(), highest.values.tolist(), strict=True)
+        for i, step in zip(who, steps, strict=True):
+            together[i].append(step)
+
+    policy.generator.watch = watch
+    answers = policy.generator.generate(rows)
+    policy.generator.watch = None
+    for row, answer, steps in zip(rows, answers, together, strict=True):
+        tokens, logits = policy.alone(row)
+        yield (tokens == answer.tokens, *_drift(steps, logits))
+
+
+def _drift(steps: Sequence[Step], alone: Any) -> tuple[float, float]:
+    """The largest difference of a logit, and the smallest gap between the two highest."""
+    largest, smallest = 0.0, float("inf")
+    for (tokens, values), row in zip(steps, alone, strict=False):
+        own = row[tokens].tolist()
+        largest = max(largest, *(abs(a - b) for a, b in zip(values, own, strict=True)))
+        first, second = row.topk(2).values.tolist()
+        smallest = min(smallest, first - second)
+        if int(row.argmax()) != tokens[0]:
+            break
+    return largest, smallest
+
+
+def _judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    from alignment.judges.reward_model import RewardModelJudge  # noqa: PLC0415
+
+    shop, settings = study.shop, opening.judge_settings(study.shop, JUDGE)
+    own = spec == JUDGE
+    model = models.opened(shop, JUDGE) if own else models.opened_folder(shop, spec, settings.judge)
+    judge = RewardModelJudge(model.checkpoint, settings)
+    # Another prompt's words are an answer as good as any, for a difference in the last digits.
+    pairs = list(zip(texts, [*texts[1:], texts[0]], strict=True))
+    drift = _score_drift(judge, pairs)
+    model.require_unchanged()
+    return judge.identity, {"kind": "judge", "total": len(pairs), "score_drift": drift}
+
+
+def _score_drift(judge: RewardModelJudge, pairs: Sequence[tuple[str, str]]) -> float:
+    together = judge.outputs(pairs)
+    alone = [judge.outputs([pair])[0] for pair in pairs]
+    return max(
+        abs(a - b)
+        for left, right in zip(together, alone, strict=True)
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def table(record: dict[str, Any]) -> Iterator[str]:
+    """A record as lines of text."""
+    yield f"model          {record['model']}"
+    yield f"dtype, device  {record['dtype']}, {record['device']}"
+    if record["kind"] == "judge":
+        yield f"pairs          {record['total']}"
+        yield f"largest difference of a score  {record['score_drift']:.2g}"
+        return
+    yield f"way            {record['way']}"
+    yield (
+        f"answers that differ from one at a time  {record['differing']} of {record['total']}: "
+        f"{record['percent']:.1f} % [{record['low']:.1f}, {record['high']:.1f}]"
+    )
+    yield f"largest drift of a logit                {record['logit_drift']:.2g}"
+    yield f"smallest gap between the two highest    {record['smallest_gap']:.2g}"

@@ -1,0 +1,139 @@
+"""Thresholds for a profile's judge, from the held-out preferences that the judge is tried on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alignment.analysis.calibration import Proposal, ScoredPair, at_most_false, propose, youden
+from alignment.config.profile import Profile
+from alignment.errors import JudgeError, ProfileError
+from alignment.files.foreign import (
+    SETTINGS,
+    UnfitError,
+    is_there,
+    parse_toml,
+    read_text,
+    require_folder,
+)
+from alignment.files.single import write_file
+from alignment.progress import Progress
+from alignment.store import Store
+from alignment.study.study import Study
+
+RESAMPLES = 1000
+
+
+def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict[str, Proposal]:
+    """Axis -> proposal, for every axis with a trial; `false_passes` is a share, None for Youden's.
+
+    Scores come through the store, as in a run. Raises AlignmentError where the judge's scores are
+    recorded, no axis has a trial, or no pair of one has scores; ValueError where `false_passes` is
+    no share.
+    """
+    choose = youden if false_passes is None else at_most_false(false_passes)
+    rule = (
+        "Youden's threshold" if false_passes is None else f"at most {false_passes:g} false passes"
+    )
+    live = sys.stderr.isatty()
+    study = Study(profile, Store(store), progress=Progress(sys.stderr, live=live))
+    found: dict[str, Proposal] = {}
+    for axis, pairs in study.questions.trials.items():
+        asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
+        scores = study.scores_of(asked, f"preferences ({axis})")
+        if scores is None:
+            break
+        dimension = profile.axes[axis].dimension
+        values = [score.values.get(dimension) for score in scores]
+        scored = [
+            ScoredPair(chosen, rejected, pair.cluster)
+            for pair, chosen, rejected in zip(pairs, values[::2], values[1::2], strict=True)
+            if chosen is not None and rejected is not None  # unscored pairs tell nothing
+        ]
+        if not scored:
+            raise JudgeError(f"the judge gave none of the {len(pairs)} pairs on {axis} two scores")
+        found[axis] = propose(
+            rule,
+            choose,
+            scored,
+            confidence=profile.confidence,
+            resamples=RESAMPLES,
+            seed=profile.seed,
+        )
+    if not found:
+        raise ProfileError(
+            f"profile {profile.name!r}: there is nothing to calibrate; a judge with `model` or "
+            f"`stages` and an axis with `trial` are required"
+        )
+    return found
+
+
+def threshold_of(proposal: Proposal) -> float:
+    """A proposed threshold as it is written: scores have four decimals, it may lie between two."""
+    return round(proposal.threshold, 5)
+
+
+def remark(proposal: Proposal) -> str:
+    """What a reader of the profile should know of a proposed threshold, in one line."""
+    low, high = proposal.interval.low, proposal.interval.high
+    return (
+        f"{proposal.rule}; interval [{low:.4g}, {high:.4g}]: {proposal.passes.percent:.1f} % of "
+        f"preferred and {proposal.false_passes.percent:.1f} % of rejected answers pass "
+        f"({proposal.passes.total} pairs; area under the curve {proposal.area:.2f})"
+    )
+
+
+def check_target(path: Path) -> None:
+    """See before anything is scored that thresholds can be written there. Raises ProfileError."""
+    try:
+        require_folder(path.parent)
+        _text(path, "")
+    except UnfitError as error:
+        raise ProfileError(f"--write {path}: {error}") from None
+
+
+def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> None:
+    """Set the thresholds in a profile's file; everything else in it stays, comments too.
+
+    A file that is not there becomes a profile that extends `extends`. Raises ProfileError where
+    the file is no TOML or cannot be written; it is then as it was.
+    """
+    import tomlkit  # noqa: PLC0415 - only who writes a profile needs it
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
+    try:
+        document = tomlkit.parse(_text(path, extends))
+        axes = _table(document, "axes", path)
+        for axis, proposal in found.items():
+            own = _table(axes, axis, path)
+            own["threshold"] = tomlkit.item(threshold_of(proposal)).comment(remark(proposal))
+            own["comparison"] = ">="
+        write_file(path, tomlkit.dumps(document).encode())
+    except UnfitError as error:
+        raise ProfileError(f"profile {path}: {error}") from error
+    except TOMLKitError as error:
+        raise ProfileError(f"profile {path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ProfileError(f"profile {path}: cannot be written: {error.strerror}") from error
+
+
+def _text(path: Path, extends: str) -> str:
+    """The TOML in a file, or of the one that is to be there."""
+    if not is_there(path):
+        return f'extends = "{extends}"\n'
+    text = read_text(path, SETTINGS)
+    parse_toml(text)
+    return text
+
+
+def _table(parent: Any, key: str, path: Path) -> Any:
+    """The table under a key, made where there is none."""
+    import tomlkit  # noqa: PLC0415
+
+    if key not in parent:
+        parent[key] = tomlkit.table(is_super_table=key == "axes")
+    if not hasattr(parent[key], "keys"):
+        raise ProfileError(f"profile {path}: {key}: must be a table")
+    return parent[key]

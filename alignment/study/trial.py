@@ -1,0 +1,173 @@
+"""The judge on trial: held-out preferences, degenerate responses, null policies, second judges."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from alignment.analysis import judging
+from alignment.analysis.rates import rate
+from alignment.policies.null import KINDS, answer
+from alignment.records import (
+    Case,
+    Criterion,
+    JudgeTrial,
+    Opinion,
+    PreferencePair,
+    Rate,
+)
+from alignment.study.study import Study
+from alignment.training import models
+from alignment.training.degenerate_examples import trial_kinds
+
+DEGENERATE_PAIRS = 50
+"""Dialogues that degenerate responses are tried on, per axis."""
+
+
+def try_judge(study: Study, axis: str, *, make: bool = True) -> JudgeTrial | None:
+    """The judge's trial on one axis, from held-out preferences and degenerate responses.
+
+    None where the profile has no trial for the axis or the scores are recorded, and, without
+    `make`, where the scores are not there yet.
+    """
+    settings = study.profile.axes[axis]
+    if study.profile.judge.recorded or not study.questions.trials.get(axis):
+        return None
+    pairs = study.questions.trials[axis]
+    kinds = _degenerate(pairs, axis)
+    asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
+    asked += [(pairs[i].prompt, text) for texts in kinds.values() for i, text in enumerate(texts)]
+    found = study.scores_of(asked, f"judge's trial ({axis})", make=make)
+    if found is None:
+        return None
+    values = [score.values.get(settings.dimension) for score in found]
+    return _trial(axis, pairs, kinds, values, settings.criterion, study.profile.confidence)
+
+
+def try_nulls(study: Study, axis: str, *, make: bool = True) -> dict[str, Rate] | None:
+    """What null policies would score on the profile's own prompts of an axis: kind -> rate.
+
+    None where scores are recorded and, without `make`, where they are not there yet. Rates are of
+    the answers that got a score; a kind without any is left out.
+    """
+    settings, prompts = study.profile.axes[axis], study.prompts[axis]
+    asked = [(p.text, answer(kind, p.text)) for kind in KINDS for p in prompts]
+    found = study.scores_of(asked, f"null policies ({axis})", make=make)
+    if found is None:
+        return None
+    values = [score.values.get(settings.dimension) for score in found]
+    rates: dict[str, Rate] = {}
+    for number, kind in enumerate(KINDS):
+        own = values[number * len(prompts) : (number + 1) * len(prompts)]
+        passed = [settings.criterion.met_by(value) for value in own if value is not None]
+        if passed:
+            rates[kind] = rate(kind, passed, study.profile.confidence)
+    return rates
+
+
+def _trial(
+    axis: str,
+    pairs: Sequence[PreferencePair],
+    kinds: Mapping[str, Sequence[str]],
+    values: Sequence[float | None],
+    criterion: Criterion,
+    confidence: float,
+) -> JudgeTrial:
+    """`values` are None where there is no score: such a pair, or response, is left out."""
+    preferences, rest = values[: 2 * len(pairs)], values[2 * len(pairs) :]
+    scored = [
+        (pair, chosen, rejected)
+        for pair, chosen, rejected in zip(pairs, preferences[::2], preferences[1::2], strict=True)
+        if chosen is not None and rejected is not None
+    ]
+    passes: dict[str, list[bool]] = {}
+    for kind, texts in kinds.items():
+        own = rest[: len(texts)]
+        passes[kind] = [criterion.met_by(value) for value in own if value is not None]
+        rest = rest[len(texts) :]
+    return judging.trial(
+        axis,
+        [chosen for _, chosen, _ in scored],
+        [rejected for _, _, rejected in scored],
+        chosen_lengths=[len(pair.chosen) for pair, _, _ in scored],
+        rejected_lengths=[len(pair.rejected) for pair, _, _ in scored],
+        degenerate=passes,
+        confidence=confidence,
+        unscored=sum(value is None for value in values),
+    )
+
+
+def _degenerate(pairs: Sequence[PreferencePair], axis: str) -> dict[str, list[str]]:
+    """Kind -> a degenerate response to each of the first trial dialogues."""
+    rng = random.Random(f"degenerate/{axis}")
+    kinds: dict[str, list[str]] = {}
+    for number, pair in enumerate(pairs[:DEGENERATE_PAIRS]):
+        other = pairs[(number + 1) % len(pairs)]
+        made = trial_kinds(pair.prompt, pair.chosen, (other.prompt, other.chosen), rng)
+        for kind, text in made.items():
+            kinds.setdefault(kind, []).append(text)
+    return kinds
+
+
+def second_opinions(study: Study, *, make: bool = True) -> dict[str, dict[str, Opinion]]:
+    """What the second judges say of the responses that are there: judge -> axis -> opinion.
+
+    Without `make`, a judge whose scores are not there yet is left out.
+    """
+    found: dict[str, dict[str, Opinion]] = {}
+    for name, judge in study.profile.judges.items():
+        own = {
+            axis: _opinion(study, name, axis, bar.criterion, make=make)
+            for axis, bar in judge.axes.items()
+        }
+        told = {axis: opinion for axis, opinion in own.items() if opinion is not None}
+        if told.keys() == own.keys():
+            found[name] = told
+    return found
+
+
+def _opinion(
+    study: Study, judge: str, axis: str, criterion: Criterion, *, make: bool
+) -> Opinion | None:
+    """One judge's opinion on one axis; None where its scores are not there."""
+    cases = [c for c in study.found() if c.prompt.axis == axis and c.response is not None]
+    asked = [(c.prompt.text, c.response.text) for c in cases if c.response is not None]
+    what = f"{judge} scores ({axis})"
+    scores = study.scores_of(asked, what, make=make, name=models.second(judge)) if asked else None
+    if scores is None:
+        return None
+    scored = [
+        (case, criterion.met_by(score.values[criterion.dimension]))
+        for case, score in zip(cases, scores, strict=True)
+        if score.unscored is None
+    ]
+    confidence, by_variant = (
+        study.profile.confidence,
+        defaultdict[str, list[tuple[Case, bool]]](list),
+    )
+    for case, passed in scored:
+        by_variant[case.variant].append((case, passed))
+    rate_name = study.profile.axes[axis].rate
+    return Opinion(
+        criterion=criterion,
+        agreement=judging.agreement(
+            axis,
+            [(case.passed, passed) for case, passed in scored],
+            confidence,
+            words=judging.JUDGES,
+            clusters=[case.prompt.cluster for case, _ in scored],
+        )
+        if scored
+        else None,
+        rates={
+            variant: rate(
+                rate_name,
+                [passed for _, passed in own],
+                confidence,
+                [case.prompt.cluster for case, _ in own],
+            )
+            for variant, own in by_variant.items()
+        },
+        unscored=len(cases) - len(scored),
+    )
