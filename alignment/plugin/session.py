@@ -9,7 +9,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +21,14 @@ from alignment.config.layers import resolve
 from alignment.config.location import location
 from alignment.config.profile import Profile
 from alignment.errors import Unscored
-from alignment.files.foreign import UnfitError, is_there, read_bytes
+from alignment.files.foreign import UnfitError, read_bytes
 from alignment.progress import Progress, peak_memory
 from alignment.records import Prompt
 from alignment.reporting.formats import DEFAULT
 from alignment.reporting.write import check_place
 from alignment.runtime.hardware import versions
 from alignment.store import Store
-from alignment.study.preflight import Draft, preflight
+from alignment.study.preflight import open_checked
 from alignment.study.results import collect, findings
 from alignment.study.study import Study
 
@@ -103,15 +103,13 @@ class Session:
     def study(self) -> Study:
         """The study, over the store; sources have been read and found good."""
         profile = self.profile  # refused before there is a store
-        return self._over(profile, Store(self._location))
+        store = Store(self._location)
+        return Study(profile, store, progress=self.progress, limit=self.options.limit)
 
     @property
     def _location(self) -> Path:
         """Where the store is, whatever folder a test changes to."""
         return location(self.options.store).absolute()
-
-    def _over(self, profile: Profile, store: Store) -> Study:
-        return Study(profile, store, progress=self.progress, limit=self.options.limit)
 
     def check(self) -> None:
         """Find everything that is wrong with the input now, without torch.
@@ -121,14 +119,9 @@ class Session:
         """
         profile = self.profile
         check_place(self.options.report)
-        if is_there(self._location / "store.sqlite"):
-            preflight(self.study)
-            return
-        with closing(Draft(self._location)) as draft:
-            preflight(self._over(profile, draft))
-            store = Store(self._location)
-            draft.hand_over()
-        self.study = self._over(profile, store)
+        self.study = open_checked(
+            profile, self._location, progress=self.progress, limit=self.options.limit
+        )
 
     def by_axis(self) -> bool:
         """Whether one case stands for all prompts of a variant and axis."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from alignment.config.layers import resolve
+from alignment.config.location import location
 from alignment.config.profile import Profile
 from alignment.errors import AlignmentError, Elsewhere, ProfileError, StoreError
-from alignment.plugin.session import Options, Session
+from alignment.progress import Progress
 from alignment.runtime.hardware import device_of
+from alignment.store import Store
+from alignment.study.preflight import open_checked
 from alignment.study.study import Study
 from alignment.training import models
 from alignment.training.team import Team, assemble, first
@@ -25,26 +30,25 @@ def made(
     A line for each model, in the leading process only. Raises AlignmentError, in one process of
     several with the reason, in the others as `Elsewhere`.
     """
-    options = Options(
-        root=Path.cwd(), report=Path(), profile=profile, assignments=assignments, store=store
-    )
-    if first():
-        options = replace(options, stream=sys.stderr, live=sys.stderr.isatty())
-    session = Session(options)
-    team = assemble(_device(session))
+    resolved = partial(resolve, Path.cwd(), selected=profile, assignments=assignments)
+    team = assemble(_device(resolved))
     if team.size > 1:  # what a launcher stops leaves no draft behind: the way out is an exception
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
-        yield from _made(session, team, names)
+        yield from _made(resolved, location(store).absolute(), team, names)
     finally:
         team.dismiss()
 
 
-def _made(session: Session, team: Team, names: Sequence[str]) -> Iterator[str]:
-    found = team.lead(lambda: _checked(session, names))
+def _made(
+    resolved: Callable[[], Profile], root: Path, team: Team, names: Sequence[str]
+) -> Iterator[str]:
+    stream = sys.stderr if team.leads else None
+    progress = Progress(stream, live=team.leads and sys.stderr.isatty())
+    found = team.lead(lambda: _checked(resolved, root, progress, names))
     if isinstance(found, AlignmentError):
         raise found if team.leads else Elsewhere
-    study = session.study
+    study = Study(resolved(), Store(root), progress=progress)
     with team.one_voice(study.store.root / "locks"):
         shop = replace(study.shop, team=team)
         for name in found:
@@ -54,21 +58,24 @@ def _made(session: Session, team: Team, names: Sequence[str]) -> Iterator[str]:
                 yield _told(study, name, known=known)
 
 
-def _device(session: Session) -> str:
+def _device(resolved: Callable[[], Profile]) -> str:
     """Where the profile trains; what is wrong with it the first process says."""
     try:
-        return device_of(session.profile.device)
+        return device_of(resolved().device)
     except AlignmentError:
         if first():
             raise
         raise Elsewhere from None
 
 
-def _checked(session: Session, names: Sequence[str]) -> list[str] | AlignmentError:
+def _checked(
+    resolved: Callable[[], Profile], root: Path, progress: Progress, names: Sequence[str]
+) -> list[str] | AlignmentError:
     """What is to be made, or what is wrong with the input."""
     try:
-        wanted = _wanted(session.profile, names)  # before there is a store
-        session.check()
+        profile = resolved()
+        wanted = _wanted(profile, names)  # before there is a store
+        open_checked(profile, root, progress=progress).store.close()
     except AlignmentError as error:
         return error
     return wanted

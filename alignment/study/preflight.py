@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from alignment.checkpoints import has_chat_template
 from alignment.config.profile import Profile
 from alignment.config.recipes import Judge, Stage, is_path_or_hub_id
 from alignment.errors import ModelError, ProfileError
+from alignment.files.foreign import is_there
+from alignment.progress import Progress
 from alignment.prompts import sources
 from alignment.runtime.hardware import versions
 from alignment.serving import check_client, key_of
@@ -15,6 +19,25 @@ from alignment.store import FILE, Store, content_key, in_memory
 from alignment.study.study import Study
 from alignment.training import models
 from alignment.training.arguments import check_stage
+
+
+def open_checked(
+    profile: Profile, root: Path, *, progress: Progress, limit: int | None = None
+) -> Study:
+    """The study of a profile over the store at `root`, once its input was found good.
+
+    A store is only begun when all else is well: bad input leaves nothing behind. Raises
+    AlignmentError with one line.
+    """
+    if is_there(root / FILE):
+        study = Study(profile, Store(root), progress=progress, limit=limit)
+        preflight(study)
+        return study
+    with closing(Draft(root)) as draft:
+        preflight(Study(profile, draft, progress=progress, limit=limit))
+        store = Store(root)
+        draft.hand_over()
+    return Study(profile, store, progress=progress, limit=limit)
 
 
 def preflight(study: Study) -> None:

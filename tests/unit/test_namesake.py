@@ -25,9 +25,9 @@ def test_another_package_is_named(tmp_path, monkeypatch):
 
 def test_a_checkout_beside_a_wheel_is_no_conflict(tmp_path, monkeypatch):
     other = tmp_path / "alignment"
-    other.mkdir()
+    (other / "runtime").mkdir(parents=True)
     own = Path(alignment.__file__).parent
-    for name in ("__init__.py", "namesake.py"):
+    for name in ("__init__.py", "runtime/namesake.py"):
         shutil.copy(own / name, other / name)
     monkeypatch.syspath_prepend(tmp_path)
     assert conflict() is None
