@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from alignment.config.recipes import Judge, Variant, is_hub_id
+from alignment.config.recipes import JudgeConfig, Variant, is_hub_id
 from alignment.errors import quoted
 from alignment.records import Criterion
 from alignment.records.decisions import ABOVE, BEST
@@ -116,7 +116,7 @@ def _judged(profile: Profile) -> None:
 
 def _decidable(profile: Profile) -> None:
     """A criterion that no score meets, or that every score does, decides nothing."""
-    bars: list[tuple[str, Judge, Criterion]] = [
+    bars: list[tuple[str, JudgeConfig, Criterion]] = [
         (f"axes.{name}", profile.judge, axis.criterion) for name, axis in profile.axes.items()
     ]
     bars += [
@@ -147,7 +147,7 @@ def _pinned(profile: Profile) -> None:
     for name, pin in profile.pickles.items():
         if is_hub_id(name) and pin.revision is None:
             raise ValueError(f'pickles."{name}": a hub id needs `revision`, the commit')
-    loaded: dict[str, Variant | Judge] = {
+    loaded: dict[str, Variant | JudgeConfig] = {
         **profile.variants,
         "judge": profile.judge,
         **profile.judges,

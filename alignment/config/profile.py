@@ -18,9 +18,9 @@ from alignment.config.axes import Axis, TrainingSource
 from alignment.config.recipes import (
     Dtype,
     Format,
-    Judge,
-    OtherJudge,
+    JudgeConfig,
     Pickle,
+    SecondJudge,
     Variant,
     is_path_or_hub_id,
 )
@@ -28,7 +28,7 @@ from alignment.config.tables import Count, Listed, Name, Place, Table, Tokens
 from alignment.records.thinking import Thinking
 
 
-class Gate(Table):
+class GateConfig(Table):
     """What variants are compared with, and what their baselines hold."""
 
     against: Annotated[str, Field(pattern=r"^(baseline|variant:[A-Za-z][A-Za-z0-9_-]*)$")] = (
@@ -138,9 +138,9 @@ class Profile(Table):
     """What is evaluated, by name: `harmlessness`, `helpfulness`, or others."""
     variants: Annotated[dict[Name, Variant], Field(max_length=1000)] = Field(default_factory=dict)
     """Who answers, by name."""
-    judge: Judge
+    judge: JudgeConfig
     """Who scores the answers; the gate goes by its verdicts."""
-    judges: Annotated[dict[Name, OtherJudge], Field(max_length=100)] = Field(default_factory=dict)
+    judges: Annotated[dict[Name, SecondJudge], Field(max_length=100)] = Field(default_factory=dict)
     """Second opinions: the same responses judged by others, for their agreement."""
     pickles: Annotated[dict[Place, Pickle], Field(max_length=1000)] = Field(default_factory=dict)
     """Model, as it is named elsewhere -> its pickled weights that may be loaded."""
@@ -148,7 +148,7 @@ class Profile(Table):
     """How answers are decoded."""
     training: Training = Training()
     """What recipes learn from."""
-    gate: Gate = Gate()
+    gate: GateConfig = GateConfig()
     """What variants are compared with."""
     claims: Listed[str] = ()
     """Claims of order that the report judges: `VARIANT is best on RATE`, `VARIANT is above VARIANT

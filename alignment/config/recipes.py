@@ -158,7 +158,7 @@ class Endpoint(Table):
             return host == "localhost"
 
 
-class Answering(Table):
+class GenerationOverrides(Table):
     """What one variant does otherwise than `generation` says; what is None stays as it is there."""
 
     max_new_tokens: Tokens | None = None
@@ -190,7 +190,7 @@ class Variant(Recipe):
     """The arguments of a quantization config of transformers, `quant_method` among them."""
     endpoint: Endpoint | None = None
     """A served model."""
-    generation: Answering = Answering()
+    generation: GenerationOverrides = GenerationOverrides()
     """How this variant answers, where that differs from the profile's `generation`."""
     recorded: Place | dict[Name, Place] | None = None
     """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
@@ -204,7 +204,7 @@ class Variant(Recipe):
             raise ValueError(
                 "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`"
             )
-        if self.given and self.generation != Answering(thinking=self.generation.thinking):
+        if self.given and self.generation != GenerationOverrides(thinking=self.generation.thinking):
             raise ValueError(
                 "of `generation` only `thinking` says something to responses that are there already"
             )
@@ -253,7 +253,7 @@ class Output(Table):
     """-1 for a cost: more is better in every dimension."""
 
 
-class Judge(Recipe):
+class JudgeConfig(Recipe):
     """Who scores: a reward model made by a recipe or loaded, or the recorded scores."""
 
     model: Place | None = None
@@ -345,7 +345,7 @@ class Judge(Recipe):
         return (0.0, 1.0) if self.dimensions[dimension].sign == 1 else (-1.0, 0.0)
 
 
-class Bar(Table):
+class PassCriterion(Table):
     """What another judge's score has to reach on an axis."""
 
     threshold: Number
@@ -361,10 +361,10 @@ class Bar(Table):
         return Criterion(self.dimension, self.comparison, self.threshold)
 
 
-class OtherJudge(Judge):
+class SecondJudge(JudgeConfig):
     """A second opinion on the same responses: reported beside the judge, never gated."""
 
-    axes: Annotated[dict[Name, Bar], Field(min_length=1, max_length=100)]
+    axes: Annotated[dict[Name, PassCriterion], Field(min_length=1, max_length=100)]
     """Axis -> what passes; axes that are left out are not judged."""
 
     @model_validator(mode="after")

@@ -38,13 +38,13 @@ def model_of(study: Study, variant: str) -> dict[str, Any]:
     if isinstance(recipe, Variant) and recipe.null:
         return {"null": recipe.null}
     if recipe.endpoint is not None:
-        identity = opening.policy_identity(study.shop, variant)
+        identity = opening.policy_identity(study.context, variant)
         return {"endpoint": recipe.endpoint.model, "served": said(study.store, identity)}
     if recipe.recorded:
         return {"recorded": True}
-    told = {"weights": models.make(study.shop, variant).identity}
+    told = {"weights": models.make(study.context, variant).identity}
     if recipe.stages:
-        told["recipe"] = models.recipe_identity(study.shop, variant)
+        told["recipe"] = models.recipe_identity(study.context, variant)
     return told
 
 
@@ -59,7 +59,7 @@ def _decoding(study: Study, variant: str) -> dict[str, Any]:
         told["stop_at_human"] = True
     if generation.temperature > 0:
         told |= generation.model_dump(include={"samples", "temperature", "top_p"})
-    token = opening.begins_with(study.shop, variant)
+    token = opening.begins_with(study.context, variant)
     return told if token is None else told | {"begins_with": token}
 
 
@@ -81,12 +81,12 @@ def _judge(study: Study) -> dict[str, Any]:
         told = told_of(judge.endpoint, judge.revision)
         return {"identity": f"endpoint {content_key(told)[:16]}", **told}
     if judge.keywords:
-        identity = opening.judge_identity(study.shop, models.JUDGE)
+        identity = opening.judge_identity(study.context, models.JUDGE)
         return {"identity": f"keywords {identity[:16]}", "keywords": sorted(judge.keywords)}
     if judge.stages:
-        identity = f"recipe {models.recipe_identity(study.shop, models.JUDGE)[:16]}"
+        identity = f"recipe {models.recipe_identity(study.context, models.JUDGE)[:16]}"
     else:
-        identity = f"weights {models.make(study.shop, models.JUDGE).identity[:16]}"
+        identity = f"weights {models.make(study.context, models.JUDGE).identity[:16]}"
     told = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
     if judge.input == "pair":
         told["cut"] = "prompt"  # what goes first where a pair is too long; once it was the longer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.checkpoints.loading import load_classifier, load_tokenizer
 from alignment.checkpoints.tokens import chat_ids, check_known, cut, encoded, text_ids
-from alignment.config.recipes import Judge
+from alignment.config.recipes import JudgeConfig
 from alignment.errors import JudgeError, ModelError
 from alignment.judges.batching import batches, budget
 from alignment.prompts.templates import dialogue, judged
@@ -31,16 +31,16 @@ DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class JudgeSettings:
     """How a judge is loaded and asked; `threads` alone changes no score's key."""
 
-    judge: Judge
+    judge: JudgeConfig
     device: str
     threads: int = 0
     dtype: str = "float32"
 
 
-def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
+def identity_of(checkpoint: Checkpoint, settings: JudgeSettings) -> str:
     """A hash of all that a score depends on apart from its texts; needs no torch."""
     judge = settings.judge
     # Nothing where there is one output, so that what was scored before is still found.
@@ -63,7 +63,7 @@ def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
 class RewardModelJudge:
     """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
 
-    def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
+    def __init__(self, checkpoint: Checkpoint, settings: JudgeSettings) -> None:
         from alignment.policies.probe import reach  # noqa: PLC0415 - loads torch
 
         self.device = settings.device

@@ -21,7 +21,7 @@ _HUMAN = f"\n\n{HUMAN}:"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EndpointSettings:
     """Who is asked, and how."""
 
     endpoint: Endpoint
@@ -32,7 +32,7 @@ class Settings:
     """Of sampled answers."""
 
 
-def identity_of(settings: Settings) -> str:
+def identity_of(settings: EndpointSettings) -> str:
     """A hash of all that is known of what an answer depends on, apart from its prompt.
 
     Nobody here has the weights, so that the address and the name stand for them: keys are content
@@ -60,7 +60,7 @@ class EndpointPolicy:
     No answer depends on who else is asked, so that each is a batch of its own.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: EndpointSettings, store: Store) -> None:
         self.identity = identity_of(settings)
         self._settings = settings
         self._register = Register(store, self.identity, settings.endpoint)

@@ -34,7 +34,7 @@ VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PolicySettings:
     """How a checkpoint is loaded and asked; `threads` alone changes no answer's key."""
 
     generation: Generation
@@ -46,7 +46,7 @@ class Settings:
     """Of sampled answers."""
 
 
-def identity_of(checkpoint: Checkpoint, settings: Settings) -> str:
+def identity_of(checkpoint: Checkpoint, settings: PolicySettings) -> str:
     """A hash of all that an answer depends on apart from its prompt; needs no torch."""
     generation = settings.generation
     sampled = [generation.temperature, generation.top_p, settings.seed]
@@ -71,7 +71,7 @@ class HuggingFacePolicy:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        settings: Settings,
+        settings: PolicySettings,
         *,
         note: Callable[[str], None] | None = None,
     ) -> None:

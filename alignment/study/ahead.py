@@ -50,10 +50,10 @@ def _made(
         raise found if team.leads else Elsewhere
     study = Study(resolved(), Store(root), progress=progress)
     with team.one_voice(study.store.root / "locks"):
-        shop = replace(study.shop, team=team)
+        context = replace(study.context, team=team)
         for name in found:
-            known = models.look(shop, name) is not None
-            models.make(shop, name)
+            known = models.look(context, name) is not None
+            models.make(context, name)
             if team.leads:
                 yield _told(study, name, known=known)
 
@@ -98,7 +98,7 @@ def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:
 
 
 def _told(study: Study, name: str, *, known: bool) -> str:
-    key = models.recipe_key(study.shop, name)
+    key = models.recipe_key(study.context, name)
     manifest = study.store.manifest(key)
     if manifest is None:
         raise StoreError(f"store {study.store.root}: lost models/{key}, which was there just now")

@@ -20,7 +20,7 @@ from alignment.prompts.answered import recorded_prompts
 from alignment.prompts.leakage import overlap
 from alignment.records import PreferencePair, Prompt
 from alignment.store import Store, content_key
-from alignment.training.data import Lessons
+from alignment.training.data import TrainingData
 
 VERSION = 1
 """Raise it when the same sources could give other prompts, pairs or lessons."""
@@ -38,7 +38,7 @@ _CHANGED = (
 )
 
 
-class Questions:
+class StudyData:
     """The prompts and trial pairs of a profile by axis, and the lessons apart from them.
 
     Raises PromptError when a source cannot be read or nothing is selected.
@@ -48,7 +48,7 @@ class Questions:
         self._profile = profile
         self._store = store
         self.data = Path(profile.data)
-        self._lessons: Lessons | None = None
+        self._lessons: TrainingData | None = None
         self._digest: str | None = None
         self._recorded: list[str] | None = None
         self.key, kept = self._kept("questions", self._key, self._select)
@@ -60,7 +60,7 @@ class Questions:
             for axis, rows in kept["trials"].items()
         }
 
-    def lessons(self) -> Lessons:
+    def lessons(self) -> TrainingData:
         """What recipes learn from; nothing of it is asked or tried (checked, not assumed)."""
         digest = self.digest()
         if self._lessons is None:
@@ -175,7 +175,7 @@ class Questions:
             "trials": {axis: [asdict(p) for p in pairs] for axis, pairs in trials.items()},
         }
 
-    def _learn(self) -> Lessons:
+    def _learn(self) -> TrainingData:
         arguments = (self._profile, self.prompts, self.trials)
         pairs = training.training_pairs(*arguments, data=self.data)
         chosen = training.chosen_transcripts(*arguments, data=self.data)
@@ -191,4 +191,4 @@ class Questions:
                 f"{len(seen)} training rows share their content with an evaluation prompt or a "
                 f"trial pair, first {seen[0]}; nothing is trained on them"
             )
-        return Lessons(tuple(pairs), tuple(chosen), tuple(texts))
+        return TrainingData(tuple(pairs), tuple(chosen), tuple(texts))

@@ -59,12 +59,12 @@ def measured(study: Study, spec: str, *, judge: bool, count: int | None) -> dict
 def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
     from alignment.policies.huggingface import HuggingFacePolicy  # noqa: PLC0415
 
-    shop = study.shop
+    context = study.context
     known = spec in study.profile.variants
-    settings = opening.policy_settings(shop, spec if known else None)
+    settings = opening.policy_settings(context, spec if known else None)
     if settings.generation.temperature > 0:
         raise ProfileError(f"{spec}: is sampled; greedy answers (temperature = 0) are compared")
-    model = models.opened(shop, spec) if known else models.opened_folder(shop, spec)
+    model = models.opened(context, spec) if known else models.opened_folder(context, spec)
     policy = HuggingFacePolicy(model.checkpoint, settings, note=study.progress.note)
     size = study.profile.generation.block
     pairs = [
@@ -126,9 +126,13 @@ def _drift(steps: Sequence[Step], alone: Any) -> tuple[float, float]:
 def _judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
     from alignment.judges.reward_model import RewardModelJudge  # noqa: PLC0415
 
-    shop, settings = study.shop, opening.judge_settings(study.shop, JUDGE)
+    context, settings = study.context, opening.judge_settings(study.context, JUDGE)
     own = spec == JUDGE
-    model = models.opened(shop, JUDGE) if own else models.opened_folder(shop, spec, settings.judge)
+    model = (
+        models.opened(context, JUDGE)
+        if own
+        else models.opened_folder(context, spec, settings.judge)
+    )
     judge = RewardModelJudge(model.checkpoint, settings)
     # Another prompt's words are an answer as good as any, for a difference in the last digits.
     pairs = list(zip(texts, [*texts[1:], texts[0]], strict=True))

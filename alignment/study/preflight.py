@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alignment.checkpoints import has_chat_template
 from alignment.config.profile import Profile
-from alignment.config.recipes import Judge, Stage, is_path_or_hub_id
+from alignment.config.recipes import JudgeConfig, Stage, is_path_or_hub_id
 from alignment.errors import ModelError, ProfileError
 from alignment.files.foreign import is_there
 from alignment.progress import Progress
@@ -78,10 +78,10 @@ def _examine(study: Study, name: str, profile: Profile) -> None:
     recipe = models.recipe_of(profile, name)
     found = None
     if recipe.model is not None:
-        judge = recipe if isinstance(recipe, Judge) else None
-        found = models.loaded(study.shop, recipe.model, recipe.revision, judge)
+        judge = recipe if isinstance(recipe, JudgeConfig) else None
+        found = models.loaded(study.context, recipe.model, recipe.revision, judge)
     elif recipe.parent is not None and is_path_or_hub_id(recipe.parent):
-        found = models.loaded(study.shop, recipe.parent, None)
+        found = models.loaded(study.context, recipe.parent, None)
     if found is not None and _chats(profile, name) and not has_chat_template(found.tokenizer):
         raise ModelError(
             f"model {found.outermost}: its tokenizer has no chat template (tokenizer_config.json, "

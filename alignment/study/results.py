@@ -11,7 +11,7 @@ from alignment import serving
 from alignment.analysis import comparing, judging, rollup
 from alignment.analysis.rates import CAS
 from alignment.config.profile import Profile
-from alignment.config.recipes import Endpoint, Judge, Variant
+from alignment.config.recipes import Endpoint, JudgeConfig, Variant
 from alignment.records import (
     Agreement,
     Case,
@@ -105,28 +105,28 @@ def _models(study: Study) -> dict[str, dict[str, Any]]:
         if isinstance(recipe, Variant) and recipe.null:
             described[name] = {"null": recipe.null}
             continue
-        if isinstance(recipe, Judge) and recipe.keywords:
+        if isinstance(recipe, JudgeConfig) and recipe.keywords:
             described[name] = {"keywords": list(recipe.keywords)}
             continue
         if recipe.endpoint is not None:
             described[name] = _served(study, name, recipe.endpoint)
             continue
-        checkpoint = None if name in study.failures else models.find(study.shop, name)
+        checkpoint = None if name in study.failures else models.find(study.context, name)
         described[name] = {"identity": checkpoint.identity if checkpoint else None}
         if recipe.stages:
-            described[name]["recipe"] = models.recipe_key(study.shop, name)
+            described[name]["recipe"] = models.recipe_key(study.context, name)
     return described
 
 
 def _noise(study: Study) -> dict[str, dict[str, Any]]:
     """Variant or judge -> what was measured of it by `check-invariance`, where it was."""
-    shop, found = study.shop, {}
+    context, found = study.context, {}
     for name in models.names(study.profile):
         recipe = models.recipe_of(study.profile, name)
         if recipe.recorded or (isinstance(recipe, Variant) and recipe.given):
             continue
         known = opening.known_judge if models.is_judge(name) else opening.known_policy
-        identity = None if name in study.failures else known(shop, name)
+        identity = None if name in study.failures else known(context, name)
         record = None if identity is None else noise_floor(study.store, identity)
         if record is not None:
             found[name] = {key: value for key, value in record.items() if key != "model"}
@@ -136,7 +136,7 @@ def _noise(study: Study) -> dict[str, dict[str, Any]]:
 def _served(study: Study, name: str, asked: Endpoint) -> dict[str, Any]:
     """A served model: the name it was asked by, and what the servers said of their answers."""
     judge = models.is_judge(name)
-    identity = (opening.judge_identity if judge else opening.policy_identity)(study.shop, name)
+    identity = (opening.judge_identity if judge else opening.policy_identity)(study.context, name)
     return {
         "endpoint": asked.url,
         "model": asked.model,

@@ -17,9 +17,9 @@ from alignment.records import Case, Prompt, Response, Score
 from alignment.records.thinking import NoAnswer, Thinking, answer_of
 from alignment.study import opening
 from alignment.study.compute import RESPONSE, answer_key, score_key, stored_scores
-from alignment.study.inputs import Questions
+from alignment.study.inputs import StudyData
 from alignment.tiny import truth
-from alignment.training.models import JUDGE, Workshop
+from alignment.training.models import JUDGE, ModelContext
 
 
 class Missing(NamedTuple):
@@ -32,10 +32,10 @@ class Missing(NamedTuple):
 class Reader:
     """Reads the cases of one profile; computes nothing."""
 
-    def __init__(self, shop: Workshop, questions: Questions) -> None:
-        self.shop = shop
-        self.profile = shop.profile
-        self.store = shop.store
+    def __init__(self, context: ModelContext, questions: StudyData) -> None:
+        self.context = context
+        self.profile = context.profile
+        self.store = context.store
         self.questions = questions
 
     def cases(self, variant: str, prompts: Sequence[Prompt]) -> Iterator[Case | Missing]:
@@ -77,7 +77,7 @@ class Reader:
             }
         if variant in self.nulls:
             return {p.id: self.nulls[variant][p.axis, p.id] for p in prompts}
-        policy = opening.known_policy(self.shop, variant)
+        policy = opening.known_policy(self.context, variant)
         if policy is None:
             return {}
         keys = {p.id: answer_key(policy, p) for p in prompts}
@@ -90,7 +90,7 @@ class Reader:
         """Prompt id -> score, as far as they are there."""
         if self.profile.judge.recorded:
             return self._recorded_scores(variant, prompts)
-        judge = opening.known_judge(self.shop, JUDGE)
+        judge = opening.known_judge(self.context, JUDGE)
         if judge is None:
             return {}
         keys = {

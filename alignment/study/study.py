@@ -29,9 +29,9 @@ from alignment.study.compute import (
     score_key,
     stored_scores,
 )
-from alignment.study.inputs import Questions
+from alignment.study.inputs import StudyData
 from alignment.study.stored import Missing, Reader
-from alignment.training.models import JUDGE, Workshop, judge_of
+from alignment.training.models import JUDGE, ModelContext, judge_of
 
 CaseKey = tuple[str, str, str]
 """variant, axis, prompt id."""
@@ -52,9 +52,9 @@ class Study:
         self.progress = progress
         store.note = progress.note
         self.limit = limit
-        self.questions = Questions(profile, store)
+        self.questions = StudyData(profile, store)
         self.device = device_of(profile.device)
-        self.shop = Workshop(
+        self.context = ModelContext(
             profile, store, self.questions.lessons, self.questions.digest, progress
         )
         self.prompts = {axis: prompts[:limit] for axis, prompts in self.questions.prompts.items()}
@@ -66,7 +66,7 @@ class Study:
     @cached_property
     def reader(self) -> Reader:
         """What is known without computing anything."""
-        return Reader(self.shop, self.questions)
+        return Reader(self.context, self.questions)
 
     # -- what tests ask for ----------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class Study:
         """
         if self.profile.variants[variant].given:
             return True
-        policy = opening.policy_identity(self.shop, variant)
+        policy = opening.policy_identity(self.context, variant)
         pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
         blocks: list[list[Entry]] = []
         wanted: set[str] = set()
@@ -224,7 +224,7 @@ class Study:
             RESPONSE,
             blocks,
             wanted=wanted,
-            worker=lambda: PolicyWorker(opening.open_policy(self.shop, variant)),
+            worker=lambda: PolicyWorker(opening.open_policy(self.context, variant)),
             lock=f"answer-{policy}",
             progress=self.progress,
             what=f"{variant} answers",
@@ -236,7 +236,7 @@ class Study:
         """Have the judge score the pending answers of these variants, in one go."""
         if self.profile.judge.recorded:
             return
-        judge = opening.judge_identity(self.shop, JUDGE)
+        judge = opening.judge_identity(self.context, JUDGE)
         blocks: list[list[Entry]] = []
         wanted: set[str] = set()
         for variant in variants:
@@ -264,14 +264,14 @@ class Study:
         name: str = JUDGE,
     ) -> None:
         """Have a judge's scores of these entries in the store. Raises AlignmentError."""
-        judge = opening.judge_identity(self.shop, name)
+        judge = opening.judge_identity(self.context, name)
         stored_scores(self.store, wanted, judge_of(self.profile, name).dimensions)  # sound ones
         fill(
             self.store,
             SCORE,
             blocks,
             wanted=wanted,
-            worker=lambda: JudgeWorker(opening.open_judge(self.shop, name)),
+            worker=lambda: JudgeWorker(opening.open_judge(self.context, name)),
             lock=f"judge-{judge}",
             progress=self.progress,
             what=what,
@@ -309,7 +309,7 @@ class Study:
 
     def judge_identity(self, *, make: bool, name: str = JUDGE) -> str | None:
         """What scores depend on besides their texts; None when the judge is still to be made."""
-        return (opening.judge_identity if make else opening.known_judge)(self.shop, name)
+        return (opening.judge_identity if make else opening.known_judge)(self.context, name)
 
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
         """Remember what is known of these cases by now."""

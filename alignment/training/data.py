@@ -16,7 +16,7 @@ Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class TrainingData:
     """All that recipes may learn from: preference pairs, and dialogues that nobody filtered."""
 
     pairs: tuple[PreferencePair, ...]
@@ -39,7 +39,7 @@ class Lessons:
         return [*self.unfiltered, *pairs]
 
 
-def rows_for(stage: Stage, lessons: Lessons, seed: int) -> Rows:
+def rows_for(stage: Stage, lessons: TrainingData, seed: int) -> Rows:
     """The rows of a stage, shuffled and limited with its seed.
 
     `text` for sft, `prompt`, `chosen` and `rejected` for dpo and reward.

@@ -20,13 +20,13 @@ from typing import Any
 from alignment.checkpoints import Checkpoint, examine, locate, over
 from alignment.checkpoints.loading import check_whole
 from alignment.config.profile import Profile
-from alignment.config.recipes import Judge, Recipe, Variant, is_path_or_hub_id
+from alignment.config.recipes import JudgeConfig, Recipe, Variant, is_path_or_hub_id
 from alignment.errors import ModelError, TrainingError
 from alignment.progress import Progress
 from alignment.runtime.hardware import device_of, kind_of, share_cores, versions
 from alignment.store import Hasher, Reading, Store, content_key
 from alignment.training import degenerate_examples as degenerate
-from alignment.training.data import Lessons
+from alignment.training.data import TrainingData
 from alignment.training.stages import LIBRARIES, Job, carry_out
 from alignment.training.team import ALONE, Team
 
@@ -40,7 +40,7 @@ _SECOND = "judges."
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class ModelContext:
     """What models are made with: the profile, the store, the lessons (read when needed).
 
     `found` remembers by name what was found, `failed` by key what could not be trained, so that it
@@ -51,7 +51,7 @@ class Workshop:
 
     profile: Profile
     store: Store
-    lessons: Callable[[], Lessons]
+    lessons: Callable[[], TrainingData]
     digest: Callable[[], str]
     progress: Progress
     team: Team = ALONE
@@ -65,114 +65,114 @@ class Workshop:
         """What gives the hashes of files."""
         return self.reading or self.store
 
-    def anew(self) -> Workshop:
+    def anew(self) -> ModelContext:
         """The same, remembering nothing of what models were."""
         return replace(self, found={}, reading=Reading(self.store))
 
 
-def find(shop: Workshop, name: str) -> Checkpoint | None:
+def find(context: ModelContext, name: str) -> Checkpoint | None:
     """The model of a variant (or the judge) if it is there, without torch; None if it must be made.
 
     Raises ModelError when a model that should only be loaded cannot be.
     """
-    known = shop.found.get(name)
+    known = context.found.get(name)
     if known is not None and all(path.is_dir() for path in (known.folder, *known.adapters)):
         return known
-    checkpoint = _find(shop, name)
+    checkpoint = _find(context, name)
     if checkpoint is not None:
-        shop.found[name] = checkpoint
+        context.found[name] = checkpoint
     return checkpoint
 
 
-def _find(shop: Workshop, name: str) -> Checkpoint | None:
-    recipe = recipe_of(shop.profile, name)
+def _find(context: ModelContext, name: str) -> Checkpoint | None:
+    recipe = recipe_of(context.profile, name)
     if recipe.model is not None:
-        judge = recipe if isinstance(recipe, Judge) else None
-        return loaded(shop, recipe.model, recipe.revision, judge)
-    key = recipe_key(shop, name)
-    manifest = shop.store.manifest(key, shop.hasher.file_hash)
+        judge = recipe if isinstance(recipe, JudgeConfig) else None
+        return loaded(context, recipe.model, recipe.revision, judge)
+    key = recipe_key(context, name)
+    manifest = context.store.manifest(key, context.hasher.file_hash)
     if manifest is None:
         return None
-    folder = shop.store.models / key
+    folder = context.store.models / key
     if not manifest["adapter"]:
         return Checkpoint(folder, manifest["identity"])
-    below = _parent(shop, recipe)
-    return None if below is None else over(below, folder, shop.hasher)
+    below = _parent(context, recipe)
+    return None if below is None else over(below, folder, context.hasher)
 
 
-def make(shop: Workshop, name: str) -> Checkpoint:
+def make(context: ModelContext, name: str) -> Checkpoint:
     """The model of a variant (or the judge), trained if it is not in the store; parents first."""
-    found = look(shop, name)
+    found = look(context, name)
     if found is not None:
         return found
-    recipe = recipe_of(shop.profile, name)
+    recipe = recipe_of(context.profile, name)
     if recipe.parent is not None and not is_path_or_hub_id(recipe.parent):
-        sound(shop, recipe.parent)
-    key = shop.team.lead(lambda: recipe_key(shop, name))
-    if key in shop.failed:
-        raise shop.failed[key]
-    note = lambda: shop.progress.note(f"waiting: {name} is being trained elsewhere")  # noqa: E731
-    with shop.team.led(lambda: shop.store.lock(key, waiting=note)):
-        if look(shop, name) is None:
+        sound(context, recipe.parent)
+    key = context.team.lead(lambda: recipe_key(context, name))
+    if key in context.failed:
+        raise context.failed[key]
+    note = lambda: context.progress.note(f"waiting: {name} is being trained elsewhere")  # noqa: E731
+    with context.team.led(lambda: context.store.lock(key, waiting=note)):
+        if look(context, name) is None:
             try:
-                _train(shop, name, key)
+                _train(context, name, key)
             except Exception as error:
-                shop.failed[key] = error
+                context.failed[key] = error
                 raise
-    made = look(shop, name)
+    made = look(context, name)
     if made is None:
         raise TrainingError(f"model {name!r} vanished from the store while it was being made")
     return made
 
 
-def sound(shop: Workshop, name: str) -> Checkpoint:
+def sound(context: ModelContext, name: str) -> Checkpoint:
     """`make` a model that is about to be opened: all its files are read, none of them trusted.
 
     Where a trained model turns out to be damaged, it is made anew.
     """
-    made = make(shop, name)
-    if look(shop.anew(), name) is not None:
+    made = make(context, name)
+    if look(context.anew(), name) is not None:
         return made
-    shop.found.clear()
-    return make(shop, name)
+    context.found.clear()
+    return make(context, name)
 
 
-def opened(shop: Workshop, name: str) -> Opened:
+def opened(context: ModelContext, name: str) -> Opened:
     """The model of a variant (or the judge), to be loaded: made if need be, and read anew.
 
     Raises ModelError where its files are not those that its answers would be kept under.
     """
-    known, again = make(shop, name), shop.anew()
+    known, again = make(context, name), context.anew()
     found = find(again, name)
     if found is None:  # a trained model is damaged, which only reading all of it has shown
-        shop.found.clear()
-        made, again = make(shop, name), shop.anew()
+        context.found.clear()
+        made, again = make(context, name), context.anew()
         found = find(again, name) or made
     if found.identity != known.identity:
         raise ModelError(_changed(known, "its content is another"))
     return Opened(found, again)
 
 
-def opened_folder(shop: Workshop, spec: str, judge: Judge | None = None) -> Opened:
+def opened_folder(context: ModelContext, spec: str, judge: JudgeConfig | None = None) -> Opened:
     """A checkpoint that the profile does not name, to be loaded. Raises ModelError."""
-    again = shop.anew()
+    again = context.anew()
     return Opened(loaded(again, spec, None, judge), again)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A checkpoint whose files were all read, by `shop.reading`.
+    """A checkpoint whose files were all read, by `context.reading`.
 
     What is loaded from them may stay bound to them: a file that is overwritten in place changes the
     weights of a model in memory.
     """
 
     checkpoint: Checkpoint
-    shop: Workshop
+    context: ModelContext
 
     def require_unchanged(self) -> None:
         """Raise ModelError where a file is no longer the one that was read."""
-        if self.shop.reading is not None and (path := self.shop.reading.changed()):
+        if self.context.reading is not None and (path := self.context.reading.changed()):
             raise ModelError(_changed(self.checkpoint, f"{path.name} was written meanwhile"))
 
 
@@ -183,11 +183,11 @@ def _changed(known: Checkpoint, how: str) -> str:
     )
 
 
-def look(shop: Workshop, name: str) -> Checkpoint | None:
+def look(context: ModelContext, name: str) -> Checkpoint | None:
     """`find`, once for the whole team: a store may change between two looks."""
-    found = shop.team.lead(lambda: find(shop, name))
+    found = context.team.lead(lambda: find(context, name))
     if found is not None:
-        shop.found[name] = found
+        context.found[name] = found
     return found
 
 
@@ -201,12 +201,12 @@ def is_judge(name: str) -> bool:
     return name == JUDGE or name.startswith(_SECOND)
 
 
-def judge_of(profile: Profile, name: str) -> Judge:
+def judge_of(profile: Profile, name: str) -> JudgeConfig:
     """The judge of that name: `JUDGE`, or a second one."""
     return profile.judge if name == JUDGE else profile.judges[name.removeprefix(_SECOND)]
 
 
-def recipe_of(profile: Profile, name: str) -> Variant | Judge:
+def recipe_of(profile: Profile, name: str) -> Variant | JudgeConfig:
     """The recipe under a variant's name, or a judge's."""
     return judge_of(profile, name) if is_judge(name) else profile.variants[name]
 
@@ -216,34 +216,34 @@ def names(profile: Profile) -> list[str]:
     return [*profile.variants, JUDGE, *map(second, profile.judges)]
 
 
-def recipe_key(shop: Workshop, name: str) -> str:
+def recipe_key(context: ModelContext, name: str) -> str:
     """The store key of a trained model: a hash of all that its training depends on."""
-    profile, recipe = shop.profile, recipe_of(shop.profile, name)
+    profile, recipe = context.profile, recipe_of(context.profile, name)
     return content_key(
         "recipe",
         VERSION,
-        *_made_of(shop, name, _parent_key(shop, recipe, recipe_key)),
+        *_made_of(context, name, _parent_key(context, recipe, recipe_key)),
         profile.threads,
         kind_of(device_of(profile.device)),
         versions(*LIBRARIES),
     )
 
 
-def recipe_identity(shop: Workshop, name: str) -> str:
+def recipe_identity(context: ModelContext, name: str) -> str:
     """A hash of recipe, data and seed: the same on machines whose results differ in last bits."""
-    recipe = recipe_of(shop.profile, name)
-    parent = _parent_key(shop, recipe, recipe_identity)
-    return content_key("recipe", *_made_of(shop, name, parent))
+    recipe = recipe_of(context.profile, name)
+    parent = _parent_key(context, recipe, recipe_identity)
+    return content_key("recipe", *_made_of(context, name, parent))
 
 
-def _made_of(shop: Workshop, name: str, parent: str | None) -> list[Any]:
-    profile, recipe = shop.profile, recipe_of(shop.profile, name)
+def _made_of(context: ModelContext, name: str, parent: str | None) -> list[Any]:
+    profile, recipe = context.profile, recipe_of(context.profile, name)
     return [
         recipe.architecture,
         [stage.model_dump(mode="json") for stage in recipe.stages],
         parent,
-        shop.digest(),
-        _degenerate_code(shop, recipe),
+        context.digest(),
+        _degenerate_code(context, recipe),
         profile.training.vocab_size if recipe.architecture else None,
         _length(profile, name),
         profile.dtype,
@@ -257,112 +257,114 @@ def seed_of(profile: Profile, name: str) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-def _degenerate_code(shop: Workshop, recipe: Recipe) -> str | None:
+def _degenerate_code(context: ModelContext, recipe: Recipe) -> str | None:
     """Degenerate answers are made by code of ours: the one lesson that no digest of data covers."""
     if not any(stage.degenerate for stage in recipe.stages):
         return None
-    return shop.hasher.file_hash(Path(degenerate.__file__))
+    return context.hasher.file_hash(Path(degenerate.__file__))
 
 
 def _length(profile: Profile, name: str) -> int:
     return judge_of(profile, name).max_length if is_judge(name) else profile.training.max_length
 
 
-def _parent_key(shop: Workshop, recipe: Recipe, key: Callable[[Workshop, str], str]) -> str | None:
+def _parent_key(
+    context: ModelContext, recipe: Recipe, key: Callable[[ModelContext, str], str]
+) -> str | None:
     if recipe.parent is None:
         return None
     if is_path_or_hub_id(recipe.parent):
-        return loaded(shop, recipe.parent, None).identity
-    return key(shop, recipe.parent)
+        return loaded(context, recipe.parent, None).identity
+    return key(context, recipe.parent)
 
 
-def _parent(shop: Workshop, recipe: Recipe) -> Checkpoint | None:
+def _parent(context: ModelContext, recipe: Recipe) -> Checkpoint | None:
     if recipe.parent is None:
         return None
     if is_path_or_hub_id(recipe.parent):
-        return loaded(shop, recipe.parent, None)
-    return find(shop, recipe.parent)
+        return loaded(context, recipe.parent, None)
+    return find(context, recipe.parent)
 
 
 def loaded(
-    shop: Workshop, spec: str, revision: str | None, judge: Judge | None = None
+    context: ModelContext, spec: str, revision: str | None, judge: JudgeConfig | None = None
 ) -> Checkpoint:
     """A checkpoint that is only loaded, looked at without torch; `judge` is whose it is.
 
     Raises ModelError.
     """
-    network, pickles = shop.profile.network, shop.profile.pickles
+    network, pickles = context.profile.network, context.profile.pickles
     folder = locate(spec, revision=revision, network=network, pin=pickles.get(spec))
     return examine(
         folder,
         judge=judge is not None,
         network=network,
-        hasher=shop.hasher,
+        hasher=context.hasher,
         outputs=0 if judge is None else judge.named,
         spec=spec,
         pickles=pickles,
     )
 
 
-def check(shop: Workshop) -> None:
+def check(context: ModelContext) -> None:
     """Find out that every model which is only loaded is whole, before any of them is opened.
 
     Else an answer would have been given by the time that its judge cannot be loaded. What was found
     whole is remembered by its content. Raises ModelError.
     """
-    if _WHOLE in shop.failed:
-        raise shop.failed[_WHOLE]
+    if _WHOLE in context.failed:
+        raise context.failed[_WHOLE]
     share_cores()
-    for name in names(shop.profile):
-        if name in shop.whole:
+    for name in names(context.profile):
+        if name in context.whole:
             continue
         try:
-            _check(shop, name)
+            _check(context, name)
         except ModelError as error:
             where = name if is_judge(name) else f"variants.{name}"
-            shop.failed[_WHOLE] = ModelError(f"{where}: {error}")
-            raise shop.failed[_WHOLE] from error
-        shop.whole.add(name)
+            context.failed[_WHOLE] = ModelError(f"{where}: {error}")
+            raise context.failed[_WHOLE] from error
+        context.whole.add(name)
 
 
-def _check(shop: Workshop, name: str) -> None:
-    found = _loaded_as(shop, name)
+def _check(context: ModelContext, name: str) -> None:
+    found = _loaded_as(context, name)
     if found is None:
         return
     checkpoint, judge, fresh = found
     libraries = versions("transformers", "peft")
     key = content_key(_WHOLE, VERSION, checkpoint.identity, judge, fresh, libraries)
-    if not shop.store.get(_WHOLE, [key]):
+    if not context.store.get(_WHOLE, [key]):
         check_whole(checkpoint, judge=judge, fresh=fresh)
-        shop.store.put(_WHOLE, {key: True})
+        context.store.put(_WHOLE, {key: True})
 
 
-def _loaded_as(shop: Workshop, name: str) -> tuple[Checkpoint, bool, int | None] | None:
+def _loaded_as(context: ModelContext, name: str) -> tuple[Checkpoint, bool, int | None] | None:
     """The checkpoint that a variant or a judge is, or starts from; as a judge; with fresh outputs.
 
     None where it starts from what is made here.
     """
-    recipe = recipe_of(shop.profile, name)
+    recipe = recipe_of(context.profile, name)
     if recipe.model is not None:
-        judge = recipe if isinstance(recipe, Judge) else None
-        return loaded(shop, recipe.model, recipe.revision, judge), judge is not None, None
+        judge = recipe if isinstance(recipe, JudgeConfig) else None
+        return loaded(context, recipe.model, recipe.revision, judge), judge is not None, None
     if recipe.parent is None or not is_path_or_hub_id(recipe.parent):
         return None
     reward = recipe.stages[0].trainer == "reward"
-    return loaded(shop, recipe.parent, None), False, 1 if reward else None
+    return loaded(context, recipe.parent, None), False, 1 if reward else None
 
 
-def _train(shop: Workshop, name: str, key: str) -> None:
+def _train(context: ModelContext, name: str, key: str) -> None:
     """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
-    shop.team.lead(lambda: check(shop))
-    recipe, profile, team = recipe_of(shop.profile, name), shop.profile, shop.team
-    started, again = time.perf_counter(), shop.anew()
-    with team.led(lambda: _folders(shop.store, key)) as (folder, scratch):
+    context.team.lead(lambda: check(context))
+    recipe, profile, team = recipe_of(context.profile, name), context.profile, context.team
+    started, again = time.perf_counter(), context.anew()
+    with team.led(lambda: _folders(context.store, key)) as (folder, scratch):
         if team.lead(lambda: recipe_key(again, name)) != key:
             raise TrainingError(_moved(name))
         start = team.lead(lambda: _parent(again, recipe))
         job = Job(name, recipe, start, _length(profile, name), partial(seed_of, profile), folder)
-        made, logs = carry_out(shop, job, scratch)
+        made, logs = carry_out(context, job, scratch)
         if team.lead(lambda: again.reading and again.reading.changed()):
             raise TrainingError(_moved(name))
         manifest = {
@@ -371,7 +373,7 @@ def _train(shop: Workshop, name: str, key: str) -> None:
             "adapter": made.outermost != made.folder,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed_of(profile, name),
-            "lessons": team.lead(shop.digest),
+            "lessons": team.lead(context.digest),
             "versions": versions(*LIBRARIES),
             "processes": team.size,
             "stages": logs,

@@ -14,7 +14,7 @@ from alignment.training.data import rows_for
 from alignment.training.team import divided
 
 if TYPE_CHECKING:
-    from alignment.training.models import Workshop
+    from alignment.training.models import ModelContext
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
 """What a trained model depends on the versions of."""
@@ -32,44 +32,52 @@ class Job:
     folder: Path
 
 
-def carry_out(shop: Workshop, job: Job, scratch: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
+def carry_out(
+    context: ModelContext, job: Job, scratch: Path
+) -> tuple[Checkpoint, list[dict[str, Any]]]:
     """Train all stages; the model, and a log of each. What lies between stages is in `scratch`."""
-    ready(device_of(shop.profile.device), shop.profile.threads)
+    ready(device_of(context.profile.device), context.profile.threads)
     state, logs = job.start, []
     for number, stage in enumerate(job.recipe.stages):
         last = number == len(job.recipe.stages) - 1
         out = job.folder if last else scratch / str(number)
         # An adapter alone is kept where it sits on the parent, which is in the store as well.
         adapter = stage.lora is not None and state is not None and number == 0
-        logs.append(_run(shop, job, number, state, out, merge=not adapter))
-        state = _saved(shop, out, state if adapter else None, stage)
+        logs.append(_run(context, job, number, state, out, merge=not adapter))
+        state = _saved(context, out, state if adapter else None, stage)
     assert state is not None  # noqa: S101 - a recipe has at least one stage
     return state, logs
 
 
-def _saved(shop: Workshop, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
+def _saved(context: ModelContext, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
     """What a stage wrote: an adapter over what was `before`, or a full model."""
-    hasher, reward = shop.hasher, stage.trainer == "reward"
+    hasher, reward = context.hasher, stage.trainer == "reward"
     if before is not None:
-        return shop.team.lead(lambda: over(before, out, hasher))
-    return shop.team.lead(lambda: examine(out, judge=reward, network=False, hasher=hasher))
+        return context.team.lead(lambda: over(before, out, hasher))
+    return context.team.lead(lambda: examine(out, judge=reward, network=False, hasher=hasher))
 
 
 def _run(
-    shop: Workshop, job: Job, number: int, start: Checkpoint | None, out: Path, *, merge: bool
+    context: ModelContext,
+    job: Job,
+    number: int,
+    start: Checkpoint | None,
+    out: Path,
+    *,
+    merge: bool,
 ) -> dict[str, Any]:
     """One stage: rows, model, training, files. Gives its log for the manifest."""
     from alignment.training import start as starting  # noqa: PLC0415 - imports torch
     from alignment.training.trainers import run_stage  # noqa: PLC0415 - imports trl
 
-    profile, recipe, name = shop.profile, job.recipe, job.name
+    profile, recipe, name = context.profile, job.recipe, job.name
     stage, seed = recipe.stages[number], job.seed_of(f"{name}/{number}")
-    args = divided(stage.args, shop.team.size)
-    lessons = shop.lessons()
+    args = divided(stage.args, context.team.size)
+    lessons = context.lessons()
     rows = rows_for(stage, lessons, seed)
     model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
     several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
-    with shop.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
+    with context.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
         model, weights, log = run_stage(
             stage.model_copy(update={"args": args}),
             model,
@@ -81,5 +89,5 @@ def _run(
             report=advance,
         )
     merge = merge and stage.lora is not None
-    shop.team.lead(lambda: starting.save(model, tokenizer, out, weights, merge=merge))
+    context.team.lead(lambda: starting.save(model, tokenizer, out, weights, merge=merge))
     return {"rows": len(rows), "log": log}

@@ -12,7 +12,7 @@ from alignment.config.profile import Profile
 from alignment.config.recipes import Recipe, Stage
 from alignment.errors import TrainingError
 from alignment.runtime.hardware import first_line
-from alignment.training.data import Lessons
+from alignment.training.data import TrainingData
 from alignment.training.tokenizer import train_tokenizer
 
 
@@ -20,7 +20,7 @@ def start(
     recipe: Recipe,
     before: Checkpoint | None,
     stage: Stage,
-    lessons: Lessons,
+    lessons: TrainingData,
     profile: Profile,
     *,
     seed: int,

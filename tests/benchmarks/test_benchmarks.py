@@ -133,7 +133,7 @@ def policy(tmp_path):
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from alignment.checkpoints import examine
-    from alignment.policies.huggingface import HuggingFacePolicy, Settings
+    from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings
     from alignment.store import content
     from alignment.training.tokenizer import train_tokenizer
 
@@ -160,7 +160,7 @@ def policy(tmp_path):
         }
     )
     checkpoint = examine(tmp_path, judge=False, network=False, hasher=content)
-    settings = Settings(profile.generation, device="cpu", threads=1)
+    settings = PolicySettings(profile.generation, device="cpu", threads=1)
     return HuggingFacePolicy(checkpoint, settings)
 
 

@@ -15,8 +15,8 @@ from workload import THREADS, judge_of, lengths, median_of, rows_of, words
 
 from alignment.checkpoints import examine
 from alignment.config.layers import resolve
-from alignment.config.recipes import Judge
-from alignment.judges.reward_model import RewardModelJudge, Settings
+from alignment.config.recipes import JudgeConfig
+from alignment.judges.reward_model import JudgeSettings, RewardModelJudge
 from alignment.store import content
 from alignment.tiny import rows as corpus
 from alignment.training.tokenizer import train_tokenizer
@@ -34,7 +34,7 @@ class Work:
 
     model: Any
     tokenizer: Any
-    settings: Judge
+    settings: JudgeConfig
     pairs: list[tuple[str, str]]
 
 
@@ -53,7 +53,7 @@ def work_of(name, folder):
         return of_the_world(folder)
     settings = {"model": "./judge", "input": "pair"}
     shape = name.rpartition(" ")[2]
-    return Work(judge_of(shape), words(4096), Judge(**settings), pairs_of(PAIRS[name]))
+    return Work(judge_of(shape), words(4096), JudgeConfig(**settings), pairs_of(PAIRS[name]))
 
 
 def of_the_world(folder):
@@ -68,7 +68,7 @@ def of_the_world(folder):
     halves = [row["chosen"].rsplit("\n\nAssistant: ", 1) for row in texts]
     pairs = random.Random(0).sample([(prompt, answer) for prompt, answer in halves], PAIRS[WORLD])
     model = AutoModelForSequenceClassification.from_config(config).eval()
-    settings = Judge(model="./judge", max_length=profile.judge.max_length)
+    settings = JudgeConfig(model="./judge", max_length=profile.judge.max_length)
     return Work(model, tokenizer, settings, pairs)
 
 
@@ -87,7 +87,7 @@ def test_scoring(benchmark, name, table, tmp_path):
     work.model.save_pretrained(tmp_path)
     work.tokenizer.save_pretrained(tmp_path)
     checkpoint = examine(tmp_path, judge=True, network=False, hasher=content)
-    judge = RewardModelJudge(checkpoint, Settings(work.settings, "cpu", THREADS))
+    judge = RewardModelJudge(checkpoint, JudgeSettings(work.settings, "cpu", THREADS))
     pairs = work.pairs
     together = benchmark.pedantic(lambda: judge.outputs(pairs), rounds=3, warmup_rounds=1)
     ours = benchmark.stats.stats.median

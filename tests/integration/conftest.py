@@ -25,8 +25,8 @@ from alignment.progress import Progress
 from alignment.records import PreferencePair
 from alignment.store import Store, content
 from alignment.study.study import Study
-from alignment.training.data import Lessons
-from alignment.training.models import Workshop
+from alignment.training.data import TrainingData
+from alignment.training.models import ModelContext
 from alignment.training.tokenizer import train_tokenizer
 
 ARCHITECTURE = {
@@ -64,7 +64,7 @@ def _lessons():
     ]
     chosen = [f"{pair.prompt}\n\nAssistant: {pair.chosen}" for pair in pairs]
     unfiltered = [*chosen, *(f"{pair.prompt}\n\nAssistant: {pair.rejected}" for pair in pairs)]
-    return Lessons(tuple(pairs), tuple(chosen), tuple(unfiltered))
+    return TrainingData(tuple(pairs), tuple(chosen), tuple(unfiltered))
 
 
 def _profile(**changes):
@@ -103,7 +103,7 @@ def _profile(**changes):
 
 def _shop(root, profile, lessons):
     """A workshop over a store at `root`."""
-    return Workshop(profile, Store(root), lambda: lessons, lessons.digest, Progress())
+    return ModelContext(profile, Store(root), lambda: lessons, lessons.digest, Progress())
 
 
 def _study(root, sample=20, **changes):
@@ -115,7 +115,7 @@ def _study(root, sample=20, **changes):
         "helpfulness": {"rate": "HpR", "prompts": prompts, **axis},
     }
     study = Study(_profile(axes=axes, **changes), Store(root), progress=Progress())
-    study.shop = _shop(root, study.profile, _lessons())
+    study.context = _shop(root, study.profile, _lessons())
     return study
 
 
@@ -125,7 +125,7 @@ def micro():
     return SimpleNamespace(
         lessons=_lessons(),
         profile=_profile,
-        shop=_shop,
+        context=_shop,
         study=_study,
         architecture=ARCHITECTURE,
         lora=LORA,

@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from alignment.checkpoints import examine
 from alignment.checkpoints.loading import check_whole, load_causal, load_classifier
 from alignment.config.profile import Generation
-from alignment.config.recipes import Judge
+from alignment.config.recipes import JudgeConfig
 from alignment.errors import ModelError
 from alignment.judges import reward_model
-from alignment.policies.huggingface import HuggingFacePolicy, Settings
+from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings
 from alignment.store import content
 
 LLAMA = {
@@ -110,10 +110,10 @@ def look(folder, *, judge=False, outputs=0):
 
 
 def judge_of(folder, **settings):
-    given = Judge.model_validate({"model": "./judge", "max_length": 64, **settings})
+    given = JudgeConfig.model_validate({"model": "./judge", "max_length": 64, **settings})
     checkpoint = look(folder, judge=True, outputs=given.named)
     return reward_model.RewardModelJudge(
-        checkpoint, reward_model.Settings(given, device="cpu", threads=1)
+        checkpoint, reward_model.PolicySettings(given, device="cpu", threads=1)
     )
 
 
@@ -320,5 +320,5 @@ def test_an_adapters_tokenizer_may_know_a_token_that_no_text_has(bases, tokenize
 
 
 def answers(folder, text):
-    settings = Settings(Generation(max_new_tokens=4), device="cpu", threads=1)
+    settings = PolicySettings(Generation(max_new_tokens=4), device="cpu", threads=1)
     return list(HuggingFacePolicy(look(folder), settings).respond([(text, 0)], [0]))

@@ -79,7 +79,7 @@ def test_another_model_of_one_size_and_time_is_asked(
 def test_a_model_that_changes_under_way_is_an_error(small, micro, tokenizer, tmp_path, folder):
     """Looked at, then replaced, then opened: its answers would be kept as the first one's."""
     study = small(tmp_path / "store", folder)
-    assert opening.policy_identity(study.shop, "candidate")
+    assert opening.policy_identity(study.context, "candidate")
     micro.policy(tokenizer, tmp_path / "new", seed=7)
     unpacked(folder / "policy", dated(tmp_path / "new"))
     study.want(study.keys())
@@ -95,11 +95,11 @@ def test_a_model_that_changes_while_it_is_asked_is_an_error(small, tmp_path, fol
     """Weights in memory may be those in the file: overwritten in place, they change."""
     study = small(tmp_path / "store", folder)
     if name == "candidate":
-        worker = opening.open_policy(study.shop, name)
+        worker = opening.open_policy(study.context, name)
         batches = worker.respond([("Human: a?", 0)], {0})
         path = folder / "policy" / "model.safetensors"
     else:
-        worker = opening.open_judge(study.shop, name)
+        worker = opening.open_judge(study.context, name)
         batches = worker.score([("Human: a?", "b")], {0})
         path = folder / "judge" / "model.safetensors"
     flipped(path, -9000)
@@ -115,7 +115,7 @@ def trained(micro, root):
     chosen = {name: variants[name].model_dump() for name in ("base", "sft", "dpo")}
     study = micro.study(root, sample=4, variants=chosen)
     notes = []
-    for store in (study.store, study.shop.store):
+    for store in (study.store, study.context.store):
         store.note = notes.append
     return study, notes
 
@@ -160,7 +160,7 @@ def test_a_trained_model_that_was_damaged_is_named_set_aside_and_made_anew(
     micro, original, copy, name, file, place, kept
 ):
     study, notes = trained(micro, copy)
-    key = models.recipe_key(study.shop, name)
+    key = models.recipe_key(study.context, name)
     flipped(copy / "models" / key / file, place)
     if not kept:
         study.store._db.execute("DELETE FROM entries WHERE kind IN ('response', 'score')")
@@ -180,7 +180,7 @@ def test_an_adapter_that_was_damaged_is_made_anew(micro, tmp_path):
     variants = {"base": base, "lora": {"parent": "base", "stages": [stage]}}
     study = micro.study(tmp_path, sample=4, variants=variants)
     first = told(cases(study))
-    key = models.recipe_key(study.shop, "lora")
+    key = models.recipe_key(study.context, "lora")
     flipped(tmp_path / "models" / key / "adapter_model.safetensors", -100)
     study.store._db.execute("DELETE FROM entries WHERE kind = 'response'")
     again = micro.study(tmp_path, sample=4, variants=variants)
@@ -197,7 +197,7 @@ def test_what_only_reading_all_of_it_shows_is_found_when_a_model_is_opened(
     monkeypatch.setattr(files, "_HEAD", 0)
     monkeypatch.setattr(files, "_PAGES", 1)
     study, _ = trained(micro, copy)
-    key = models.recipe_key(study.shop, "sft")
+    key = models.recipe_key(study.context, "sft")
     weights = copy / "models" / key / "model.safetensors"
     assert told(cases(study)) == original[1]
     flipped(weights, -9000)
@@ -208,7 +208,7 @@ def test_what_only_reading_all_of_it_shows_is_found_when_a_model_is_opened(
     )
     study.store._db.execute("DELETE FROM entries WHERE kind = 'response'")
     again, notes = trained(micro, copy)
-    assert models.find(again.shop, "sft") is not None, "remembered"
+    assert models.find(again.context, "sft") is not None, "remembered"
     assert told(cases(again)) == original[1]
     assert [note for note in notes if f"models/{key} is damaged: model.safetensors" in note]
 

@@ -21,7 +21,7 @@ from transformers import (
 from alignment.checkpoints import examine
 from alignment.checkpoints.tokens import begins_with, chat_ids, prompt_ids
 from alignment.config.profile import Generation
-from alignment.config.recipes import Judge, Stage
+from alignment.config.recipes import JudgeConfig, Stage
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies import huggingface
@@ -50,7 +50,7 @@ def look(folder, *, judge=False, outputs=0):
 
 
 def policy_of(folder, quantization=None, **generation):
-    settings = huggingface.Settings(
+    settings = huggingface.PolicySettings(
         Generation(max_new_tokens=8, **generation),
         device="cpu",
         threads=1,
@@ -100,8 +100,8 @@ def test_a_policy_is_given_the_messages_by_its_template(chatty):
 def test_a_judge_is_given_the_messages_and_the_answer_by_its_template(tmp_path, outputs):
     tokenizer = STANDINS["llama"](tmp_path, outputs=outputs)
     named = {name: {"index": i} for i, name in enumerate("abc")} if outputs > 1 else {}
-    given = Judge.model_validate({"model": "x", "input": "chat", "outputs": named})
-    settings = reward_model.Settings(given, device="cpu", threads=1)
+    given = JudgeConfig.model_validate({"model": "x", "input": "chat", "outputs": named})
+    settings = reward_model.JudgeSettings(given, device="cpu", threads=1)
     checkpoint = look(tmp_path, judge=True, outputs=given.named)
     judge = reward_model.RewardModelJudge(checkpoint, settings)
     answers = ["Mend it.\n\nThen rest.", ""]
@@ -165,8 +165,8 @@ def test_training_begins_with_the_ids_that_evaluation_begins_with(request, tmp_p
 
 def test_a_dialogue_that_is_cut_still_begins_as_in_training(tmp_path):
     tokenizer = STANDINS["llama"](tmp_path, outputs=1)
-    given = Judge.model_validate({"model": "x", "input": "dialogue", "max_length": 16})
-    settings = reward_model.Settings(given, device="cpu", threads=1)
+    given = JudgeConfig.model_validate({"model": "x", "input": "dialogue", "max_length": 16})
+    settings = reward_model.JudgeSettings(given, device="cpu", threads=1)
     judge = reward_model.RewardModelJudge(look(tmp_path, judge=True), settings)
     ids = judge._encode(PROMPTS[1], "You mend it.")["input_ids"]
     whole = tokenizer(f"{opened(PROMPTS[1])} You mend it.")["input_ids"] + [tokenizer.eos_token_id]

@@ -96,11 +96,11 @@ def answers(policy, prompts):
 @pytest.mark.parametrize("api", ["completions", "chat"])
 def test_a_served_model_answers_as_it_does_locally(micro, folder, serve, prompts, tmp_path, api):
     generation = Generation(max_new_tokens=12)
-    settings = huggingface.Settings(generation, device="cpu", threads=1)
+    settings = huggingface.PolicySettings(generation, device="cpu", threads=1)
     local = answers(huggingface.HuggingFacePolicy(micro.checkpoint(folder), settings), prompts)
     asked = Endpoint(url=serve.url, model=serve.model, api=api, concurrency=2)
     store = Store(tmp_path)
-    policy = endpoint.EndpointPolicy(endpoint.Settings(asked, generation), store)
+    policy = endpoint.EndpointPolicy(endpoint.EndpointSettings(asked, generation), store)
     served = answers(policy, prompts)
     assert [(served[i].text, served[i].stop) for i in sorted(served)] == [
         (local[i].text, local[i].stop) for i in sorted(local)

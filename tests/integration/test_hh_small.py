@@ -12,7 +12,7 @@ import pytest
 from alignment.config.layers import resolve
 from alignment.prompts import overlap
 from alignment.store import Store
-from alignment.study.inputs import Questions
+from alignment.study.inputs import StudyData
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "hh-rlhf-test"
@@ -28,7 +28,7 @@ pytestmark = [
 
 def test_nothing_of_the_evaluation_occurs_in_training(tmp_path):
     profile = resolve(tmp_path, selected="hh-small", assignments=[f"data={DATA}"])
-    questions = Questions(profile, Store(tmp_path / "store"))
+    questions = StudyData(profile, Store(tmp_path / "store"))
     lessons = questions.lessons()
     seen = [*lessons.pairs, *lessons.chosen, *lessons.unfiltered]
     assert len(lessons.pairs) > 3000

@@ -31,9 +31,8 @@ from transformers import (
 )
 
 from alignment.checkpoints import examine
-from alignment.config.recipes import Judge
-from alignment.judges.reward_model import RewardModelJudge
-from alignment.judges.reward_model import Settings as Judging
+from alignment.config.recipes import JudgeConfig
+from alignment.judges.reward_model import JudgeSettings, RewardModelJudge
 from alignment.policies.huggingface import _ends, load_model, load_tokenizer
 from alignment.store import content
 
@@ -284,7 +283,7 @@ def identity(folder, kind):
 def in_memory(checkpoint, kind):
     """What there is after loading: tensors, tokens, templates, the ends of answers."""
     if kind == "judge":
-        judge = RewardModelJudge(checkpoint, Judging(Judge(model="x"), device="cpu"))
+        judge = RewardModelJudge(checkpoint, JudgeSettings(JudgeConfig(model="x"), device="cpu"))
         model, tokenizer, ends = judge._model, judge._tokenizer, None
     else:
         model, tokenizer = load_model(checkpoint, "float32"), load_tokenizer(checkpoint)

@@ -46,7 +46,7 @@ def test_in_float32_no_answer_differs_and_logits_hardly_move(micro, study, folde
     assert 0 < record["logit_drift"] < 1e-4
     assert record["smallest_gap"] > 0
     assert record["way"] == "packed"
-    policy = HuggingFacePolicy(micro.checkpoint(folder), policy_settings(study.shop, None))
+    policy = HuggingFacePolicy(micro.checkpoint(folder), policy_settings(study.context, None))
     assert noise_floor(study.store, policy.identity) == record
     assert noise_floor(study.store, "another") is None
 
@@ -54,7 +54,7 @@ def test_in_float32_no_answer_differs_and_logits_hardly_move(micro, study, folde
 def test_a_later_measurement_takes_the_place_of_an_earlier_one(micro, study, folder):
     measured(study, str(folder), judge=False, count=3)
     record = measured(study, str(folder), judge=False, count=5)
-    policy = HuggingFacePolicy(micro.checkpoint(folder), policy_settings(study.shop, None))
+    policy = HuggingFacePolicy(micro.checkpoint(folder), policy_settings(study.context, None))
     assert noise_floor(study.store, policy.identity) == record
     assert record["total"] == 5
 
@@ -85,7 +85,9 @@ def test_a_judges_scores_hardly_move(micro, study, judge):
     record = measured(study, str(judge), judge=True, count=20)
     assert record["total"] == 20
     assert 0 <= record["score_drift"] < 1e-4
-    own = RewardModelJudge(micro.checkpoint(judge, judge=True), judge_settings(study.shop, JUDGE))
+    own = RewardModelJudge(
+        micro.checkpoint(judge, judge=True), judge_settings(study.context, JUDGE)
+    )
     assert noise_floor(study.store, own.identity) == record
 
 

@@ -10,9 +10,9 @@ import torch
 from transformers import BertTokenizer
 
 from alignment.checkpoints import Checkpoint, examine
-from alignment.config.recipes import Judge
+from alignment.config.recipes import JudgeConfig
 from alignment.errors import JudgeError, ModelError
-from alignment.judges.reward_model import DIGITS, RewardModelJudge, Settings
+from alignment.judges.reward_model import DIGITS, JudgeSettings, RewardModelJudge
 from alignment.prompts.templates import dialogue, judged
 from alignment.store import content
 
@@ -21,8 +21,8 @@ ROUNDED = 0.5 * 10**-DIGITS + 1e-5
 
 
 def settings_with(**judge):
-    given = Judge.model_validate({"model": "./judge", "max_length": 128, **judge})
-    return Settings(given, device="cpu", threads=1)
+    given = JudgeConfig.model_validate({"model": "./judge", "max_length": 128, **judge})
+    return JudgeSettings(given, device="cpu", threads=1)
 
 
 def scores(judge, pairs, needed=None):

@@ -113,4 +113,4 @@ def test_answers_that_do_not_fit_the_model_fail_their_variant_only(micro, tmp_pa
                 study.case(*key)
         else:
             assert study.case(*key).response.tokens > 0
-    assert models.find(study.shop, "short") is not None
+    assert models.find(study.context, "short") is not None

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from alignment.checkpoints import over
 from alignment.config.profile import Generation
 from alignment.errors import ModelError
-from alignment.policies.huggingface import HuggingFacePolicy, Settings
+from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings
 from alignment.policies.packed import Packed
 from alignment.prompts.templates import opened
 from alignment.store import content
@@ -21,7 +21,7 @@ NEW = 12
 
 def settings_with(**generation):
     given = {"max_new_tokens": NEW, **generation}
-    return Settings(Generation(**given), device="cpu", threads=1)
+    return PolicySettings(Generation(**given), device="cpu", threads=1)
 
 
 def once(texts):

@@ -23,7 +23,7 @@ from transformers import (
 
 from alignment.checkpoints import examine
 from alignment.config.profile import Generation
-from alignment.config.recipes import Judge, Pickle
+from alignment.config.recipes import JudgeConfig, Pickle
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies import huggingface
@@ -126,7 +126,7 @@ def look(folder, **rest):
 
 def test_ids_logits_and_answers_are_those_of_plain_transformers(hub):
     checkpoint = look(hub.policy, **allowed(hub.policy))
-    settings = huggingface.Settings(Generation(format="verbatim"), device="cpu", threads=1)
+    settings = huggingface.PolicySettings(Generation(format="verbatim"), device="cpu", threads=1)
     policy = huggingface.HuggingFacePolicy(checkpoint, settings)
     assert policy.begins_with == "</s>"
     tokenizer, model = plain_policy(hub.policy)
@@ -147,8 +147,8 @@ def test_ids_logits_and_answers_are_those_of_plain_transformers(hub):
 
 
 def test_pairs_are_scored_as_by_plain_transformers(safe):
-    given = Judge(model="x", input="pair", max_length=4096, batch_tokens=1)
-    settings = reward_model.Settings(given, device="cpu", threads=1)
+    given = JudgeConfig(model="x", input="pair", max_length=4096, batch_tokens=1)
+    settings = reward_model.JudgeSettings(given, device="cpu", threads=1)
     judge = reward_model.RewardModelJudge(look(safe.judge, judge=True), settings)
     tokenizer, model = plain_judge(safe.judge)
     pairs = [(prompt, answer) for prompt in PROMPTS for answer in ("", "You mend it.\n\nHuman: no")]

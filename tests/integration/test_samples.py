@@ -7,14 +7,14 @@ import pytest
 from alignment.analysis.rates import wilson
 from alignment.config.profile import Generation
 from alignment.gating.gatekeeper import Gatekeeper
-from alignment.policies.huggingface import HuggingFacePolicy, Settings, seed_of
+from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings, seed_of
 from alignment.study.results import summary
 
 WARM = {"temperature": 1.0, "top_p": 0.95}
 
 
 def settings(seed=0, **generation):
-    return Settings(Generation(max_new_tokens=12, **generation), "cpu", 1, seed=seed)
+    return PolicySettings(Generation(max_new_tokens=12, **generation), "cpu", 1, seed=seed)
 
 
 def answers(policy, asked):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from alignment.errors import StoreError, TrainingError
-from alignment.judges.reward_model import RewardModelJudge, Settings
+from alignment.judges.reward_model import JudgeSettings, RewardModelJudge
 from alignment.policies.huggingface import load_model
 from alignment.training import models
 from alignment.training.models import JUDGE
@@ -26,15 +26,15 @@ NAMES = ("base", "sft", "dpo", "sft_dpo", JUDGE)
 @pytest.fixture(scope="module")
 def trained(micro, tmp_path_factory):
     """A workshop with every model of the micro profile made, children first."""
-    shop = micro.shop(tmp_path_factory.mktemp("trained"), micro.profile(), micro.lessons)
+    context = micro.context(tmp_path_factory.mktemp("trained"), micro.profile(), micro.lessons)
     for name in reversed(NAMES):
-        models.make(shop, name)
-    return shop
+        models.make(context, name)
+    return context
 
 
 def changed(micro, tmp_path, **changes):
     """A workshop over an empty store whose base (or another variant) is made otherwise."""
-    return micro.shop(tmp_path / "store", micro.profile(**changes), micro.lessons)
+    return micro.context(tmp_path / "store", micro.profile(**changes), micro.lessons)
 
 
 def base_with(micro, **stage):
@@ -46,13 +46,13 @@ def variants(micro, **more):
     return {"variants": {**base_with(micro), **more}}
 
 
-def refused(shop, name="base"):
+def refused(context, name="base"):
     with pytest.raises(TrainingError) as caught:
-        models.make(shop, name)
+        models.make(context, name)
     assert "\n" not in str(caught.value)
-    assert list(shop.store.models.glob("*")) in (
+    assert list(context.store.models.glob("*")) in (
         [],
-        [shop.store.models / models.recipe_key(shop, "base")],
+        [context.store.models / models.recipe_key(context, "base")],
     )
     return str(caught.value)
 
@@ -112,30 +112,30 @@ def test_nothing_is_trained_twice(trained):
 def test_the_same_recipes_in_another_store_give_the_same_weights(micro, trained, tmp_path):
     random.seed(99)
     torch.manual_seed(99)
-    shop = micro.shop(tmp_path / "elsewhere", micro.profile(), micro.lessons)
+    context = micro.context(tmp_path / "elsewhere", micro.profile(), micro.lessons)
     for name in NAMES:
-        assert models.recipe_key(shop, name) == models.recipe_key(trained, name)
-        assert models.make(shop, name).identity == models.find(trained, name).identity
+        assert models.recipe_key(context, name) == models.recipe_key(trained, name)
+        assert models.make(context, name).identity == models.find(trained, name).identity
 
 
 def test_a_store_that_moved_keeps_its_keys_and_models(micro, trained, tmp_path):
     shutil.copytree(trained.store.root, tmp_path / "moved")
-    shop = micro.shop(tmp_path / "moved", micro.profile(), micro.lessons)
+    context = micro.context(tmp_path / "moved", micro.profile(), micro.lessons)
     for name in NAMES:
-        found = models.find(shop, name)
+        found = models.find(context, name)
         assert found.identity == models.find(trained, name).identity
         assert found.folder.is_relative_to(tmp_path / "moved")
-    weights = load_model(models.find(shop, "sft_dpo"), "float32").state_dict()
+    weights = load_model(models.find(context, "sft_dpo"), "float32").state_dict()
     before = load_model(models.find(trained, "sft_dpo"), "float32").state_dict()
     assert all(torch.equal(weights[name], before[name]) for name in before)
 
 
 def test_a_lost_parent_is_made_again_and_the_adapter_fits(micro, trained, tmp_path):
     shutil.copytree(trained.store.root, tmp_path / "pruned")
-    shop = micro.shop(tmp_path / "pruned", micro.profile(), micro.lessons)
-    shutil.rmtree(models.find(shop, "base").folder)
-    assert models.find(shop, "dpo") is None
-    assert models.make(shop, "dpo").identity == models.find(trained, "dpo").identity
+    context = micro.context(tmp_path / "pruned", micro.profile(), micro.lessons)
+    shutil.rmtree(models.find(context, "base").folder)
+    assert models.find(context, "dpo") is None
+    assert models.make(context, "dpo").identity == models.find(trained, "dpo").identity
 
 
 def test_the_hash_of_an_adapter_does_not_depend_on_the_order_of_a_set(micro, tmp_path):
@@ -143,8 +143,8 @@ def test_the_hash_of_an_adapter_does_not_depend_on_the_order_of_a_set(micro, tmp
     modules = ["v_proj", "q_proj", "fc2", "out_proj", "k_proj", "fc1"]
     lora = {**micro.lora, "target_modules": modules}
     stage = {"trainer": "dpo", "data": "pairs", "args": micro.args, "lora": lora}
-    shop = changed(micro, tmp_path, **variants(micro, dpo={"parent": "base", "stages": [stage]}))
-    found = models.make(shop, "dpo")
+    context = changed(micro, tmp_path, **variants(micro, dpo={"parent": "base", "stages": [stage]}))
+    found = models.make(context, "dpo")
     config = json.loads((found.outermost / "adapter_config.json").read_text())
     assert config["target_modules"] == sorted(modules)
 
@@ -159,23 +159,23 @@ def test_another_seed_argument_lesson_or_name_gives_another_key(micro, trained, 
     root = trained.store.root
     shops = [
         trained,
-        micro.shop(root, micro.profile(seed=1), micro.lessons),
-        micro.shop(root, profile, fewer),
-        micro.shop(root, micro.profile(variants=base_with(micro, args=args)), micro.lessons),
-        micro.shop(root, micro.profile(variants=base_with(micro, rows=5)), micro.lessons),
-        micro.shop(root, micro.profile(threads=2), micro.lessons),
-        micro.shop(root, micro.profile(dtype="bfloat16"), micro.lessons),
-        micro.shop(
+        micro.context(root, micro.profile(seed=1), micro.lessons),
+        micro.context(root, profile, fewer),
+        micro.context(root, micro.profile(variants=base_with(micro, args=args)), micro.lessons),
+        micro.context(root, micro.profile(variants=base_with(micro, rows=5)), micro.lessons),
+        micro.context(root, micro.profile(threads=2), micro.lessons),
+        micro.context(root, micro.profile(dtype="bfloat16"), micro.lessons),
+        micro.context(
             root, micro.profile(training={"vocab_size": 301, "max_length": 128}), micro.lessons
         ),
-        micro.shop(
+        micro.context(
             root, micro.profile(training={"vocab_size": 300, "max_length": 99}), micro.lessons
         ),
     ]
-    assert len({models.recipe_key(shop, "base") for shop in shops}) == len(shops)
+    assert len({models.recipe_key(context, "base") for context in shops}) == len(shops)
 
     renamed = {"first": base_with(micro)["base"]}
-    other = micro.shop(
+    other = micro.context(
         root,
         micro.profile(variants=renamed, reference="first", judge={"model": "./judge"}),
         micro.lessons,
@@ -188,18 +188,18 @@ def test_a_key_changes_with_the_parents_and_with_nothing_beside(micro, trained):
     args = {**micro.args, "max_steps": 4}
     child = {"parent": "base", "stages": [{"trainer": "sft", "data": "chosen", "args": micro.args}]}
     longer = micro.profile(variants={**base_with(micro, args=args), "sft": child})
-    assert models.recipe_key(micro.shop(root, longer, micro.lessons), "sft") != models.recipe_key(
-        trained, "sft"
-    )
+    assert models.recipe_key(
+        micro.context(root, longer, micro.lessons), "sft"
+    ) != models.recipe_key(trained, "sft")
     alone = micro.profile(
         variants={**base_with(micro), "sft": child, "more": child},
         generation={"max_new_tokens": 3},
         name="renamed",
         description="another",
     )
-    shop = micro.shop(root, alone, micro.lessons)
-    assert models.recipe_key(shop, "sft") == models.recipe_key(trained, "sft")
-    assert models.recipe_key(shop, "more") != models.recipe_key(shop, "sft")
+    context = micro.context(root, alone, micro.lessons)
+    assert models.recipe_key(context, "sft") == models.recipe_key(trained, "sft")
+    assert models.recipe_key(context, "more") != models.recipe_key(context, "sft")
 
 
 # -- stages one after the other --------------------
@@ -213,24 +213,24 @@ def test_lora_after_another_stage_counts_over_that_stage(micro, tmp_path):
     ]
     both = {"parent": "base", "stages": stages}
     fresh = {"architecture": micro.architecture, "stages": [{**stages[0]}, stages[1]]}
-    shop = changed(micro, tmp_path, **variants(micro, both=both, fresh=fresh))
-    base = load_model(models.make(shop, "base"), "float32").state_dict()
-    weights = load_model(models.make(shop, "both"), "float32").state_dict()
+    context = changed(micro, tmp_path, **variants(micro, both=both, fresh=fresh))
+    base = load_model(models.make(context, "base"), "float32").state_dict()
+    weights = load_model(models.make(context, "both"), "float32").state_dict()
     embedding = "model.decoder.embed_tokens.weight"
     assert not torch.equal(weights[embedding], base[embedding])  # what the first stage trained
-    assert models.make(shop, "fresh").adapters == ()
-    manifest = shop.store.manifest(models.recipe_key(shop, "both"))
-    assert manifest["identity"] == models.find(shop, "both").identity
+    assert models.make(context, "fresh").adapters == ()
+    manifest = context.store.manifest(models.recipe_key(context, "both"))
+    assert manifest["identity"] == models.find(context, "both").identity
     assert len(manifest["stages"]) == 2
 
 
 def test_a_judge_trained_with_lora_is_judged_with_its_adapter(micro, tmp_path):
     stage = {"trainer": "reward", "data": "pairs", "args": micro.args, "lora": micro.lora}
     judge = {"parent": "base", "max_length": 128, "stages": [stage]}
-    shop = changed(micro, tmp_path, judge=judge, **variants(micro))
-    found = models.make(shop, JUDGE)
+    context = changed(micro, tmp_path, judge=judge, **variants(micro))
+    found = models.make(context, JUDGE)
     assert found.adapters
-    worker = RewardModelJudge(found, Settings(shop.profile.judge, device="cpu", threads=1))
+    worker = RewardModelJudge(found, JudgeSettings(context.profile.judge, device="cpu", threads=1))
     ids = worker._encode("Human: rain?", "Yes.")["input_ids"]
     (batch,) = worker.score([("Human: rain?", "Yes.")], [0])
     plain = AutoPeftModelForSequenceClassification.from_pretrained(found.outermost, num_labels=1)
@@ -261,8 +261,8 @@ def test_a_judge_trained_with_lora_is_judged_with_its_adapter(micro, tmp_path):
 )
 def test_a_wrong_value_of_an_argument_is_one_line(micro, tmp_path, wrong):
     args = {**micro.args, **wrong}
-    shop = changed(micro, tmp_path, variants=base_with(micro, args=args))
-    assert refused(shop).startswith("sft stage: ")
+    context = changed(micro, tmp_path, variants=base_with(micro, args=args))
+    assert refused(context).startswith("sft stage: ")
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ def test_a_wrong_lora_is_one_line(micro, tmp_path):
         "args": micro.args,
         "lora": {"target_modules": ["nowhere"]},
     }
-    shop = changed(micro, tmp_path, **variants(micro, dpo={"parent": "base", "stages": [stage]}))
-    assert "nowhere" in refused(shop, "dpo")
+    context = changed(micro, tmp_path, **variants(micro, dpo={"parent": "base", "stages": [stage]}))
+    assert "nowhere" in refused(context, "dpo")
 
 
 @pytest.mark.parametrize("steps", [3, 12])
@@ -293,8 +293,8 @@ def test_a_loss_that_is_not_finite_is_an_error(micro, tmp_path, trainer, steps):
     args = {**micro.args, "max_steps": steps, "learning_rate": 1e30}
     judge = {"parent": "base", "stages": [{"trainer": "reward", "data": "pairs", "args": args}]}
     sft = {"parent": "base", "stages": [{"trainer": "sft", "data": "chosen", "args": args}]}
-    shop = changed(micro, tmp_path, judge=judge, **variants(micro, sft=sft))
-    said = refused(shop, JUDGE if trainer == "reward" else "sft")
+    context = changed(micro, tmp_path, judge=judge, **variants(micro, sft=sft))
+    said = refused(context, JUDGE if trainer == "reward" else "sft")
     assert said.startswith(f"{trainer} stage: the loss is ")
     assert "lower args.learning_rate" in said
 
@@ -304,8 +304,8 @@ def test_weights_that_the_last_step_spoilt_are_an_error(micro, tmp_path, lora):
     """Its loss is that of the weights before it."""
     args = {**micro.args, "max_steps": 1, "learning_rate": 1e39, "max_grad_norm": 0.0}
     stage = {"trainer": "sft", "data": "chosen", "args": args, "lora": lora}
-    shop = changed(micro, tmp_path, **variants(micro, sft={"parent": "base", "stages": [stage]}))
-    said = refused(shop, "sft")
+    context = changed(micro, tmp_path, **variants(micro, sft={"parent": "base", "stages": [stage]}))
+    said = refused(context, "sft")
     assert said.startswith("sft stage: NaN or infinity stands in ")
     assert said.endswith("lower args.learning_rate")
 
@@ -329,9 +329,9 @@ def test_a_reward_model_does_not_start_from_an_adapter(micro, tmp_path):
         "parent": "dpo",
         "stages": [{"trainer": "reward", "data": "pairs", "args": micro.args}],
     }
-    shop = changed(micro, tmp_path, judge=judge, **variants(micro, dpo=dpo))
+    context = changed(micro, tmp_path, judge=judge, **variants(micro, dpo=dpo))
     with pytest.raises(TrainingError, match="starts from a full model, not from an adapter"):
-        models.make(shop, JUDGE)
+        models.make(context, JUDGE)
 
 
 def test_what_failed_is_not_tried_again_for_every_child(micro, tmp_path):
@@ -342,10 +342,10 @@ def test_what_failed_is_not_tried_again_for_every_child(micro, tmp_path):
         read.append(1)
         raise TrainingError("no lessons today")
 
-    shop = replace(micro.shop(tmp_path, profile, micro.lessons), lessons=lessons)
+    context = replace(micro.context(tmp_path, profile, micro.lessons), lessons=lessons)
     for name in NAMES:
         with pytest.raises(TrainingError, match="no lessons today"):
-            models.make(shop, name)
+            models.make(context, name)
     assert read == [1]
 
 
@@ -356,11 +356,11 @@ def test_a_store_that_is_full_is_one_line(micro, tmp_path):
     if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
-        shop = micro.shop(tmp_path, micro.profile(variants={"base": base}), micro.lessons)
+        context = micro.context(tmp_path, micro.profile(variants={"base": base}), micro.lessons)
         with pytest.raises(StoreError) as caught:
-            models.make(shop, "base")
-        assert list(shop.store.models.iterdir()) == []
-        shop.store.close()
+            models.make(context, "base")
+        assert list(context.store.models.iterdir()) == []
+        context.store.close()
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
     assert str(caught.value).startswith(f"store {tmp_path}: cannot be written: ")
@@ -372,12 +372,12 @@ def test_a_store_that_is_full_is_one_line(micro, tmp_path):
 
 
 def test_training_leaves_the_global_random_state_alone(micro, tmp_path):
-    shop = changed(micro, tmp_path, **variants(micro))
+    context = changed(micro, tmp_path, **variants(micro))
     random.seed(5)
     np.random.seed(5)  # noqa: NPY002
     torch.manual_seed(5)
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
-    models.make(shop, "base")
+    models.make(context, "base")
     after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
     assert before == after
 

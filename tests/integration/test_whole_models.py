@@ -17,10 +17,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 from alignment.checkpoints import examine
 from alignment.checkpoints.loading import check_whole, load_causal, load_classifier
 from alignment.config.profile import Generation
-from alignment.config.recipes import Judge
+from alignment.config.recipes import JudgeConfig
 from alignment.errors import AlignmentError, ModelError
 from alignment.judges import reward_model
-from alignment.policies.huggingface import HuggingFacePolicy, Settings
+from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings
 from alignment.store import content
 
 ENGINE = runpy.run_path(str(Path(__file__).with_name("test_engine.py")))
@@ -68,13 +68,14 @@ def look(folder, *, judge=False, outputs=0):
 def opened(folder, *, judge=False, **settings):
     """The policy or the judge of a folder, as a run opens it."""
     if judge:
-        given = Judge.model_validate({"model": "./judge", "max_length": 32, **settings})
+        given = JudgeConfig.model_validate({"model": "./judge", "max_length": 32, **settings})
         return reward_model.RewardModelJudge(
             look(folder, judge=True, outputs=given.named),
-            reward_model.Settings(given, device="cpu", threads=1),
+            reward_model.PolicySettings(given, device="cpu", threads=1),
         )
     return HuggingFacePolicy(
-        look(folder), Settings(Generation(max_new_tokens=4, **settings), device="cpu", threads=1)
+        look(folder),
+        PolicySettings(Generation(max_new_tokens=4, **settings), device="cpu", threads=1),
     )
 
 

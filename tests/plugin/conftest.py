@@ -244,8 +244,8 @@ def filled_store(world_of_models):
         profile = resolve(world.path, selected=str(world.path / "models.toml"))
         store = Store(world.store)
         study = Study(profile, store, progress=Progress())
-        policy = policy_identity(study.shop, "candidate")
-        judge = judge_identity(study.shop, models.JUDGE)
+        policy = policy_identity(study.context, "candidate")
+        judge = judge_identity(study.context, models.JUDGE)
         for axis, prompts in study.prompts.items():
             for i, prompt in enumerate(prompts):
                 answer = {"text": f"Answer {i}.", "stop": "eos", "tokens": 3}

@@ -52,7 +52,15 @@ LEAVES = list(schema())
 
 def test_the_whole_schema_is_looked_at():
     tables = {leaf.__name__ for _, leaf, _ in LEAVES if isinstance(leaf, type)}
-    assert {"Axis", "Variant", "Judge", "OtherJudge", "Endpoint", "Stage", "Bar"} <= tables
+    assert {
+        "Axis",
+        "Variant",
+        "JudgeConfig",
+        "SecondJudge",
+        "Endpoint",
+        "Stage",
+        "PassCriterion",
+    } <= tables
     assert sum(leaf is float for _, leaf, _ in LEAVES) > 10
     assert sum(leaf is int for _, leaf, _ in LEAVES) > 20
 
@@ -82,8 +90,8 @@ def test_every_list_and_table_of_names_has_an_end():
         for place, leaf, limits in LEAVES
         if leaf in {dict, tuple} and not any(isinstance(each, MaxLen) for each in limits)
     }
-    settings = {"Stage.args", "Stage.lora", "Variant.architecture", "Judge.architecture"}
-    settings |= {"Variant.quantization", "OtherJudge.architecture", "Recipe.architecture"}
+    settings = {"Stage.args", "Stage.lora", "Variant.architecture", "JudgeConfig.architecture"}
+    settings |= {"Variant.quantization", "SecondJudge.architecture", "Recipe.architecture"}
     pairs = {"JudgeEndpoint.scale"}
     by_axis = {"Variant.recorded"}  # whose keys must be axes
     assert endless <= settings | pairs | by_axis

@@ -7,7 +7,7 @@ import pytest
 from alignment.config.recipes import Stage
 from alignment.prompts.templates import judged, opened
 from alignment.records import PreferencePair
-from alignment.training.data import Lessons, rows_for
+from alignment.training.data import TrainingData, rows_for
 
 
 def pair(number):
@@ -16,7 +16,7 @@ def pair(number):
     return PreferencePair(prompt, chosen, f"No idea {number}.", "helpfulness", f"c{number}")
 
 
-LESSONS = Lessons(
+LESSONS = TrainingData(
     pairs=tuple(pair(number) for number in range(20)),
     chosen=tuple(f"Human: a\n\nAssistant: chosen {number}" for number in range(10)),
     unfiltered=tuple(f"Human: a\n\nAssistant: any {number}" for number in range(30)),
@@ -73,7 +73,7 @@ def test_degenerate_answers_are_added_as_rejected_ones(share, added):
 
 
 def test_the_digest_is_of_the_content():
-    same = Lessons(LESSONS.pairs, LESSONS.chosen, LESSONS.unfiltered)
+    same = TrainingData(LESSONS.pairs, LESSONS.chosen, LESSONS.unfiltered)
     assert LESSONS.digest() == same.digest()
     changed = (
         replace(LESSONS, pairs=LESSONS.pairs[1:]),

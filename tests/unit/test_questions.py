@@ -13,9 +13,9 @@ from alignment.prompts import selection
 from alignment.prompts import training_data as training
 from alignment.store import Store
 from alignment.study import stored as reading
-from alignment.study.inputs import Questions
+from alignment.study.inputs import StudyData
 from alignment.study.stored import Reader
-from alignment.training.models import Workshop
+from alignment.training.models import ModelContext
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LONG_AGO = 10**18
@@ -88,12 +88,12 @@ ORIGINS = {
 def test_other_prompts_of_one_size_and_time_are_asked(tmp_path, store, origin, variant, rows):
     mine = profile(tmp_path, origin, **variant)
     old = written(tmp_path / "asked" / "test.jsonl", rows("one"))
-    first = Questions(mine, store)
+    first = StudyData(mine, store)
     assert first.prompts["a"][0].text == "Human: one 0?"
     state = old.stat()
     by_tar(old, written(tmp_path / "new" / "test.jsonl", rows("two")))
     assert (old.stat().st_size, old.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
-    second = Questions(mine, store)
+    second = StudyData(mine, store)
     assert second.prompts["a"][0].text == "Human: two 0?"
     assert second.key != first.key
 
@@ -121,8 +121,8 @@ def test_what_is_kept_is_what_was_hashed(tmp_path, store, asked, monkeypatch):
     mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
     change = lambda number: written(asked, prompts(f"new{number}"))  # noqa: E731
     _interrupting(monkeypatch, selection, "select", change, 1)
-    assert Questions(mine, store).prompts["a"][0].text == "Human: new0 0?"
-    assert Questions(mine, store).prompts["a"][0].text == "Human: new0 0?"
+    assert StudyData(mine, store).prompts["a"][0].text == "Human: new0 0?"
+    assert StudyData(mine, store).prompts["a"][0].text == "Human: new0 0?"
     assert len(store.values("questions")) == 1
 
 
@@ -131,17 +131,17 @@ def test_a_file_that_is_being_written_is_an_error(tmp_path, store, asked, monkey
     change = lambda number: written(asked, prompts(f"new{number}"))  # noqa: E731
     _interrupting(monkeypatch, selection, "select", change, 9)
     with pytest.raises(PromptError, match="were changed while they were read; run again"):
-        Questions(mine, store)
+        StudyData(mine, store)
     assert store.values("questions") == []
 
 
 def test_lessons_of_one_size_and_time_have_another_digest(tmp_path, store, asked):
     mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
     old = written(tmp_path / "lessons.jsonl", pairs("lesson one"))
-    first = Questions(mine, store).digest()
-    assert Questions(mine, store).digest() == first
+    first = StudyData(mine, store).digest()
+    assert StudyData(mine, store).digest() == first
     by_tar(old, written(tmp_path / "new" / "lessons.jsonl", pairs("lesson two")))
-    again = Questions(mine, store)
+    again = StudyData(mine, store)
     assert again.digest() == again.lessons().digest() != first
 
 
@@ -149,8 +149,8 @@ def test_lessons_are_those_that_a_model_is_kept_under(tmp_path, store, asked, mo
     """The digest was kept, the file has changed since it was hashed."""
     mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
     path = written(tmp_path / "lessons.jsonl", pairs("lesson one"))
-    digest = Questions(mine, store).digest()
-    questions = Questions(mine, store)
+    digest = StudyData(mine, store).digest()
+    questions = StudyData(mine, store)
     assert questions.digest() == digest
     written(path, pairs("lesson two"))
     with pytest.raises(TrainingError, match="were changed while they were read; run again"):
@@ -159,7 +159,7 @@ def test_lessons_are_those_that_a_model_is_kept_under(tmp_path, store, asked, mo
     written(path, pairs("lesson six"))
     change = lambda number: written(path, pairs(f"lesson {number}xy"))  # noqa: E731
     _interrupting(monkeypatch, training, "training_pairs", change, 1)
-    fresh = Questions(mine, store)
+    fresh = StudyData(mine, store)
     assert fresh.lessons().pairs[0].prompt == "Human: lesson 0xy 0?"
     assert fresh.digest() == fresh.lessons().digest()
 
@@ -177,22 +177,22 @@ def test_what_no_commit_names_is_read_every_time(tmp_path, store, monkeypatch):
     monkeypatch.setattr(selection, "select", select)
     written(tmp_path / "lessons.jsonl", pairs("lesson"))
     for _ in range(2):
-        Questions(mine, store)
+        StudyData(mine, store)
     assert len(read) == 2
     assert store.values("questions") == []
     refs = tmp_path / "cache" / "datasets--a--b" / "refs"
     refs.mkdir(parents=True)
     (refs / "v1").write_text(COMMIT)
     for _ in range(2):
-        Questions(mine, store)
+        StudyData(mine, store)
     assert len(read) == 3
 
 
 def test_damaged_questions_are_selected_anew(tmp_path, store, asked):
     mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
-    first = Questions(mine, store)
+    first = StudyData(mine, store)
     store._db.execute("UPDATE entries SET value = replace(value, 'one', 'two')")
-    again = Questions(mine, store)
+    again = StudyData(mine, store)
     assert (again.key, again.prompts) == (first.key, first.prompts)
 
 
@@ -201,12 +201,12 @@ def test_recorded_answers_are_those_of_the_file_whose_prompts_are_asked(
 ):
     mine = profile(tmp_path, {"source": "recorded"}, recorded="asked/test.jsonl")
     path = written(tmp_path / "asked" / "test.jsonl", recorded("one"))
-    questions = Questions(mine, store)
-    shop = Workshop(mine, store, questions.lessons, questions.digest, Progress())
-    assert len(Reader(shop, questions).recorded["base"]) == 3
+    questions = StudyData(mine, store)
+    context = ModelContext(mine, store, questions.lessons, questions.digest, Progress())
+    assert len(Reader(context, questions).recorded["base"]) == 3
     written(path, [row | {"score": 9.0} for row in recorded("one")])
     with pytest.raises(PromptError, match="recorded answers were changed while they were read"):
-        _ = Reader(shop, questions).recorded
+        _ = Reader(context, questions).recorded
     _interrupting(monkeypatch, reading, "recorded_rows", lambda _: written(path, []), 1)
     with pytest.raises(PromptError, match="recorded answers were changed while they were read"):
-        _ = Reader(shop, Questions(mine, store)).recorded
+        _ = Reader(context, StudyData(mine, store)).recorded

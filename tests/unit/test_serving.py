@@ -10,7 +10,7 @@ import pytest
 from alignment.config.profile import Generation
 from alignment.config.recipes import Endpoint
 from alignment.errors import ModelError
-from alignment.policies.endpoint import EndpointPolicy, Settings, identity_of
+from alignment.policies.endpoint import EndpointPolicy, EndpointSettings, identity_of
 from alignment.records import Response
 from alignment.serving import RefusedError, Register, Server, check_client, key_of, said
 from alignment.store import Store
@@ -37,7 +37,9 @@ def failure(endpoint, question="a text"):
 
 def policy(server, store, **generation):
     api = generation.pop("api", "completions")
-    settings = Settings(server.endpoint(api=api), Generation(max_new_tokens=9, **generation))
+    settings = EndpointSettings(
+        server.endpoint(api=api), Generation(max_new_tokens=9, **generation)
+    )
     return EndpointPolicy(settings, store)
 
 
@@ -352,7 +354,7 @@ def test_without_the_client_the_line_says_what_to_install(monkeypatch):
 def test_an_identity_is_of_all_that_is_known():
     def identity(generation=None, **changes):
         settings = {"endpoint": Endpoint(url="http://localhost/v1", model="m"), **changes}
-        return identity_of(Settings(generation=Generation(**generation or {}), **settings))
+        return identity_of(EndpointSettings(generation=Generation(**generation or {}), **settings))
 
     plain = identity()
     assert identity(endpoint=Endpoint(url="http://localhost/v1/", model="m", retries=1)) == plain

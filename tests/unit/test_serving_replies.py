@@ -7,7 +7,7 @@ import pytest
 from alignment.config.profile import Generation
 from alignment.errors import ModelError
 from alignment.judges.llm import LLMJudge
-from alignment.policies.endpoint import EndpointPolicy, Settings
+from alignment.policies.endpoint import EndpointPolicy, EndpointSettings
 from alignment.records import Response
 from alignment.serving.replies import read
 from alignment.store import Store
@@ -196,7 +196,7 @@ SAID = {
 def answer(scripted, tmp_path, page, **generation):
     server = scripted(lambda *_: page)
     api = "chat" if "message" in page["choices"][0] else "completions"
-    settings = Settings(server.endpoint(api=api), Generation(**generation))
+    settings = EndpointSettings(server.endpoint(api=api), Generation(**generation))
     policy = EndpointPolicy(settings, Store(tmp_path))
     (batch,) = policy.respond([("Human: Hi", 0)], [0])
     policy.close()
@@ -275,7 +275,7 @@ def test_what_is_no_completion_is_an_error(page, reason):
 def test_bad_json_is_one_line(scripted, tmp_path, body):
     server = scripted(None)
     server.respond = lambda *_: (200, "application/json", body.encode())
-    settings = Settings(server.endpoint(), Generation())
+    settings = EndpointSettings(server.endpoint(), Generation())
     policy = EndpointPolicy(settings, Store(tmp_path))
     with pytest.raises(ModelError) as caught:
         list(policy.respond([("Human: Hi", 0)], [0]))
@@ -290,7 +290,7 @@ def test_bad_json_is_one_line(scripted, tmp_path, body):
 def test_a_deep_body_of_a_failure_is_one_line(scripted, tmp_path, status):
     server = scripted(None)
     server.respond = lambda *_: (status, "application/json", b'{"error":' * 900 + b"1" + b"}" * 900)
-    policy = EndpointPolicy(Settings(server.endpoint(), Generation()), Store(tmp_path))
+    policy = EndpointPolicy(EndpointSettings(server.endpoint(), Generation()), Store(tmp_path))
     with pytest.raises(ModelError) as caught:
         list(policy.respond([("Human: Hi", 0)], [0]))
     policy.close()
