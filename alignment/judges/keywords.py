@@ -8,7 +8,7 @@ from alignment.prompts.keywords import Filter
 from alignment.records import Score
 from alignment.store import content_key
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same words and text could give another score."""
 
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from alignment import reading
+from alignment import questions, reading
 from alignment.errors import PromptError, TrainingError
 from alignment.profile import Profile
 from alignment.progress import Progress
@@ -132,6 +132,20 @@ def test_a_file_that_is_being_written_is_an_error(tmp_path, store, asked, monkey
     with pytest.raises(PromptError, match="were changed while they were read; run again"):
         Questions(mine, store)
     assert store.values("questions") == []
+
+
+def test_what_an_earlier_release_selected_is_selected_anew(tmp_path, store, asked, monkeypatch):
+    """Marks beyond a hundred were not parted then: other dialogues counted as one."""
+    mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
+    written(tmp_path / "lessons.jsonl", pairs("lesson"))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(questions, "VERSION", 1)
+        before = Questions(mine, store)
+        before.digest()
+    now = Questions(mine, store)
+    now.digest()
+    assert now.key != before.key
+    assert len(store.values("questions")) == len(store.values("lessons")) == 2
 
 
 def test_lessons_of_one_size_and_time_have_another_digest(tmp_path, store, asked):
