@@ -26,7 +26,7 @@ LEVELS = (
     {"snapshot"},
     {"session", "making", "starting"},
     {
-        *("options", "hosting", "carrying", "fixtures", "outcomes", "ending", "plugin"),
+        *("options", "hosting", "watching", "carrying", "fixtures", "outcomes", "ending", "plugin"),
         *("commands", "__main__"),
     },
 )
@@ -177,7 +177,16 @@ def test_only_serving_imports_the_client():
 
 
 def test_only_the_plugin_imports_pytest():
-    names = ("options", "hosting", "carrying", "fixtures", "outcomes", "plugin", "ending")
+    names = (
+        "options",
+        "hosting",
+        "watching",
+        "carrying",
+        "fixtures",
+        "outcomes",
+        "plugin",
+        "ending",
+    )
     plugin = {f"{name}.py" for name in names}
     assert importing("pytest") - {"snapshot.py"} == plugin
     assert not importing("_pytest")
