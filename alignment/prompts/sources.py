@@ -9,7 +9,7 @@ from typing import Any
 
 from alignment.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
-from alignment.prompts import folders, hub, hubcache
+from alignment.prompts import bounds, folders, hub, hubcache
 from alignment.prompts.identities import identity, names_content
 from alignment.prompts.jsonfiles import entries
 from alignment.prompts.rows import Row, make_row
@@ -96,5 +96,7 @@ def _from_file(path: Path, name: str) -> Iterator[Row]:
 def _from_datasets(
     source: DatasetSource, folder: Path | None, name: str, network: bool
 ) -> Iterator[Row]:
+    for path in () if folder is None else folders.data_files(source, folder):
+        bounds.require_bounded(path)
     for number, value in enumerate(hub.load(source, folder, network=network), 1):
         yield make_row(value, line=number, source=name, place=f"{name}, row {number}")
