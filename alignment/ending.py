@@ -37,6 +37,7 @@ _NAMED = 3
 """Gated tests that one line names."""
 
 _ENDING = pytest.StashKey[_Ending]()
+_SESSION = pytest.StashKey[pytest.Session]()
 _RAISED = pytest.StashKey[BaseException | None]()
 """What was being handled when pytest was called."""
 
@@ -58,17 +59,24 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     status (syrupy): the report is made before them, and written after them.
     """
     config, ending = session.config, None
+    config.stash[_SESSION] = session
     if _concerned(config):
         ending = config.stash[_ENDING] = _Ending(session)
         if SESSION in config.stash and session_of(config).used:
             _make(session, ending)
     yield
-    if REFUSED in config.stash and not is_worker(config):
-        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    _hold_refusal(config)
     if ending is not None:
         _miss(session, ending)
         _write(session, ending)
         _spare_hypothesis(config)
+
+
+def _hold_refusal(config: pytest.Config) -> None:
+    """Bad input has its exit code whatever others make of a session in which nothing failed."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None and REFUSED in config.stash and not is_worker(config):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 def _concerned(config: pytest.Config) -> bool:
@@ -178,6 +186,7 @@ def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]
     try:
         return (yield)
     finally:
+        _hold_refusal(config)
         if ending := config.stash.get(_ENDING, None):
             _settle(config, ending)
 

@@ -126,6 +126,14 @@ def test_an_exit_code_that_is_made_0_late_is_not_left_so(beside):
     assert beside.run(*WITHIN).ret == 1
 
 
+def test_nor_is_that_of_bad_input_which_showed_late(beside, monkeypatch):
+    beside.write(
+        "conftest.py", "import pytest\n\ndef pytest_sessionfinish():\n    pytest.exit('', 0)\n"
+    )
+    beside.write("alignment.toml", "nonsense = 1")
+    assert beside.run(profile=None, store=None).ret == pytest.ExitCode.USAGE_ERROR
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--collect-only",), ("-k", "unit"), ("--setup-plan",), ("--deselect=test_suite.py",)],
