@@ -11,7 +11,7 @@ from alignment.prompts.keyword_filter import Filter
 from alignment.records import Score
 from alignment.store import content_key
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same words and text could give another score."""
 
 

@@ -21,7 +21,7 @@ from alignment.records import PreferencePair, Prompt
 from alignment.store import Store, content_key
 from alignment.training.data import TrainingData
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same sources could give other prompts, pairs or lessons."""
 
 Prompts = Mapping[str, tuple[Prompt, ...]]

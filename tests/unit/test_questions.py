@@ -14,6 +14,7 @@ from alignment.progress import Progress
 from alignment.prompts import selection
 from alignment.prompts import training_data as training
 from alignment.store import Store
+from alignment.study import inputs
 from alignment.study.inputs import StudyData
 from alignment.training.context import ModelContext
 
@@ -133,6 +134,20 @@ def test_a_file_that_is_being_written_is_an_error(tmp_path, store, asked, monkey
     with pytest.raises(PromptError, match="were changed while they were read; run again"):
         StudyData(mine, store)
     assert store.values("questions") == []
+
+
+def test_what_an_earlier_release_selected_is_selected_anew(tmp_path, store, asked, monkeypatch):
+    """Marks beyond a hundred were not parted then: other dialogues counted as one."""
+    mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
+    written(tmp_path / "lessons.jsonl", pairs("lesson"))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(inputs, "VERSION", 1)
+        before = StudyData(mine, store)
+        before.training_digest()
+    now = StudyData(mine, store)
+    now.training_digest()
+    assert now.key != before.key
+    assert len(store.values("questions")) == len(store.values("lessons")) == 2
 
 
 def test_lessons_of_one_size_and_time_have_another_digest(tmp_path, store, asked):
