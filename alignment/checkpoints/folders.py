@@ -23,14 +23,14 @@ from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.ids import check_ids
 from alignment.checkpoints.instead import file_instead, folder_instead
 from alignment.checkpoints.native import has_class
-from alignment.checkpoints.tensors import check_tensors, check_types, head_outputs, read_tensors
+from alignment.checkpoints.tensors import check_tensors, check_types, head_outputs
 from alignment.checkpoints.vocabulary import (
     check_no_tokenizer,
     check_vocabulary,
     has_vocabulary,
     tokenizer_of,
 )
-from alignment.checkpoints.weights import Weights, adapter_weights, metadata_of, weights_of
+from alignment.checkpoints.weights import Weights, adapter_weights, weights_of
 from alignment.errors import AlignmentError, ModelError, quoted
 from alignment.location import expand
 from alignment.recipes import Pickle, is_hub_id
@@ -160,15 +160,14 @@ def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) ->
     _check_kind(folder, config, terms)
     answering = {} if terms.judge else _generation(folder)
     weights = weights_of(folder, config, spec, terms.pickles.get(spec), terms.hasher)
-    sizes.check_sizes(folder, "config.json", config, weights.shapes)
+    sizes.check_sizes(folder, "config.json", config, weights.tensors)
     outputs = _outputs(config) if terms.judge and terms.head is None else None
-    tensors = read_tensors(folder, weights.files)
-    check_tensors(folder, config, tensors, judge=terms.judge, outputs=outputs)
+    check_tensors(folder, config, weights.tensors, judge=terms.judge, outputs=outputs)
     tokenizer = tokenizer_of(folder)
     check_vocabulary(tokenizer, config, weights.embedding_rows, folder)
     check_ids(folder, config, answering, weights.embedding_rows, judge=terms.judge)
     # A quantization may keep there how its tensors are read; elsewhere nothing reads it.
-    told = metadata_of(folder, weights) if config.get("quantization_config") else {}
+    told = dict(weights.metadata) if config.get("quantization_config") else {}
     body = content_key(config, answering, weights.hashes(terms.hasher), told)
     identity = content_key(body, tokenizer.identity(terms.hasher))
     return Checkpoint(folder, identity, safetensors=weights.safetensors, body=body)
@@ -178,11 +177,10 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
     config = _adapter_config(folder)
     check_mergeable(folder, config.get("peft_type"))
     weights = adapter_weights(folder, spec, terms.pickles.get(spec), terms.hasher)
-    sizes.check_sizes(folder, "adapter_config.json", config, weights.shapes)
-    tensors = read_tensors(folder, weights.files)
-    check_types(folder, config, tensors)
+    sizes.check_sizes(folder, "adapter_config.json", config, weights.tensors)
+    check_types(folder, config, weights.tensors)
     if terms.judge and terms.head is None:
-        terms = replace(terms, head=head_outputs(tensors))
+        terms = replace(terms, head=head_outputs(weights.tensors))
     parent, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(parent, str) or not parent:
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")
@@ -213,7 +211,7 @@ def over(
     config = _adapter_config(adapter)
     # Where the base lies says nothing of what it is: its identity stands for it.
     settings = {k: v for k, v in config.items() if k != "base_model_name_or_path"}
-    own = weights or Weights((adapter / "adapter_model.safetensors",), {})
+    own = weights or Weights((adapter / "adapter_model.safetensors",))
     body = content_key(below.body or below.identity, settings, own.hashes(hasher))
     adapters = (*below.adapters, adapter)
     if has_vocabulary(adapter):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,25 +57,6 @@ class Tensor:
 
     kind: str
     shape: tuple[int, ...]
-
-
-def read_tensors(folder: Path, files: Iterable[Path]) -> dict[str, Tensor]:
-    """Name -> what the headers of these safetensors say; other files are not looked into.
-
-    Raises ModelError for a file that is damaged.
-    """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
-
-    found: dict[str, Tensor] = {}
-    for path in (path for path in files if path.suffix == ".safetensors"):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    part = file.get_slice(name)
-                    found[name] = Tensor(str(part.get_dtype()), tuple(part.get_shape()))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"model {folder}: {path.name} is damaged: {error}") from error
-    return found
 
 
 def check_tensors(
