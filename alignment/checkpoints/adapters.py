@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from alignment.checkpoints.tensors import Tensor, counted, head_outputs, some
+from alignment.checkpoints.names import counted, some
+from alignment.checkpoints.tensors import Tensor, head_outputs
 from alignment.errors import AlignmentError, ModelError
 from alignment.hardware import loading
 

@@ -12,8 +12,9 @@ random numbers and drops what it does not know; both are said there in a log. He
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from alignment.checkpoints.blank import check_blank
 from alignment.checkpoints.documents import read_json
 from alignment.checkpoints.folders import Checkpoint
 from alignment.checkpoints.leftovers import may_be_left
-from alignment.checkpoints.tensors import some
+from alignment.checkpoints.names import some
 from alignment.errors import ModelError
 from alignment.hardware import load_quietly, loading
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _FEW = 7
 """Tokens that a model reads on trial, before its end token."""
+
+_CONVERSION = "automatic conversion of the weights"
+"""In what transformers says where tensors do not fit together, and not which."""
 
 _BOTH = "bitsandbytes"
 """What files say for both of its widths, which transformers knows under a name each."""
@@ -152,7 +156,7 @@ def _from(
     """The full model of a checkpoint, and what its loader says of it."""
     _check_quantized(checkpoint.folder)
     model, told = load_quietly(
-        kind.from_pretrained,
+        partial(_read, kind.from_pretrained),
         checkpoint.folder,
         dtype=dtype,
         use_safetensors=checkpoint.safetensors,
@@ -176,6 +180,23 @@ def _from(
         tuple(left),
     )
     return model, found
+
+
+def _read(load: Callable[..., Any], folder: Path, **settings: Any) -> Any:
+    """A model as its loader reads it. Raises ModelError where that only says that something broke.
+
+    Several tensors of a file may make one of the model, and names are all that is told of them.
+    """
+    try:
+        return load(folder, **settings)
+    except RuntimeError as error:
+        if _CONVERSION not in str(error):
+            raise
+        raise ModelError(
+            f"model {folder}: its weights hold tensors of which the model makes one (such as the "
+            f"matrices of a layer's experts), and some are missing or of a shape that does not fit "
+            f"the others'; save the model again with save_pretrained"
+        ) from error
 
 
 def _check_quantized(folder: Path) -> bool:
