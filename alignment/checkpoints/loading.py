@@ -24,6 +24,7 @@ from alignment.checkpoints.documents import read_json
 from alignment.checkpoints.folders import Checkpoint
 from alignment.checkpoints.leftovers import may_be_left
 from alignment.checkpoints.names import some
+from alignment.checkpoints.readable import readable
 from alignment.errors import ModelError
 from alignment.hardware import load_quietly, loading
 
@@ -182,13 +183,14 @@ def _from(
     return model, found
 
 
-def _read(load: Callable[..., Any], folder: Path, **settings: Any) -> Any:
-    """A model as its loader reads it. Raises ModelError where that only says that something broke.
+def _read(load: Callable[..., Any], folder: Path, **settings: Any) -> tuple[Any, dict[str, Any]]:
+    """A model, and what its loader says of it.
 
-    Several tensors of a file may make one of the model, and names are all that is told of them.
+    Raises ModelError where several tensors were to make one, of which a loader tells no names.
     """
     try:
-        return load(folder, **settings)
+        with readable(folder, _config(folder)) as found:
+            model, told = load(found, **settings)
     except RuntimeError as error:
         if _CONVERSION not in str(error):
             raise
@@ -197,6 +199,8 @@ def _read(load: Callable[..., Any], folder: Path, **settings: Any) -> Any:
             f"matrices of a layer's experts), and some are missing or of a shape that does not fit "
             f"the others'; save the model again with save_pretrained"
         ) from error
+    model.name_or_path = model.config.name_or_path = str(folder)  # adapters name their base by it
+    return model, told
 
 
 def _check_quantized(folder: Path) -> bool:

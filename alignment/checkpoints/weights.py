@@ -115,6 +115,19 @@ def _read(folder: Path, files: Sequence[Path]) -> Weights:
     return Weights(tuple(files), tensors, metadata)
 
 
+def index_of(folder: Path, config: Mapping[str, Any]) -> Path | None:
+    """The index by which a model's weights are found; None where they are one file."""
+    named = config.get(NAMED)
+    if named is not None:
+        return folder / named if str(named).endswith(".index.json") else None
+    for one, index in _MODEL:
+        if is_there(folder / one):
+            return None
+        if is_there(folder / index):
+            return folder / index
+    return None
+
+
 def _named(folder: Path, name: Any) -> Weights:
     """The file that config.json names; what is no safetensors is not looked for there."""
     index = ".safetensors.index.json"
