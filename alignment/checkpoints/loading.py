@@ -189,7 +189,7 @@ def _read(load: Callable[..., Any], folder: Path, **settings: Any) -> tuple[Any,
     Raises ModelError where several tensors were to make one, of which a loader tells no names.
     """
     try:
-        with readable(folder, _config(folder)) as found:
+        with readable(folder) as found:
             model, told = load(found, **settings)
     except RuntimeError as error:
         if _CONVERSION not in str(error):
