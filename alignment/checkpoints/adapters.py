@@ -13,6 +13,7 @@ from typing import Any
 
 from alignment.checkpoints.names import counted, some
 from alignment.checkpoints.tensors import Tensor, head_outputs
+from alignment.checkpoints.tied import untie
 from alignment.errors import AlignmentError, ModelError
 from alignment.hardware import loading
 
@@ -136,13 +137,17 @@ def _merged(above: Any, adapter: Path) -> Any:
     above.eval()
     share = _SAME.get(str(above.dtype).removeprefix("torch."))
     before = None if share is None else _said(above)
-    untied = _untie(above)
-    model = above.merge_and_unload()
-    if untied:
-        model.config.get_text_config().tie_word_embeddings = False
-        model.config.tie_word_embeddings = False
+    model = merged_in(above)
     if share is not None:
         _check_same(adapter, before, _said(model), share)
+    return model
+
+
+def merged_in(above: Any) -> Any:
+    """The model below an adapter with it in its weights, tied only where it still is."""
+    _untie(above)
+    model = above.merge_and_unload()
+    untie(model)
     return model
 
 
@@ -168,7 +173,7 @@ def _said(model: Any) -> Any:
     return torch.stack([each.logits.float() for each in told])
 
 
-def _untie(above: Any) -> bool:
+def _untie(above: Any) -> None:
     """Give a layer under an adapter its own weights where another layer shares them.
 
     Merging writes into them: what was meant for the embeddings would change the output, too.
@@ -181,14 +186,11 @@ def _untie(above: Any) -> bool:
     owners = Counter(
         id(weight) for module in above.modules() for weight in module.parameters(recurse=False)
     )
-    untied = False
     for layer in (module for module in above.modules() if isinstance(module, BaseTunerLayer)):
         base = layer.get_base_layer()
         for name, weight in list(base.named_parameters(recurse=False)):
             if owners[id(weight)] > 1:
                 setattr(base, name, Parameter(weight.detach().clone(), requires_grad=False))
-                untied = True
-    return untied
 
 
 def _weights(adapter: Path) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from alignment.checkpoints.folders import Checkpoint
 from alignment.checkpoints.leftovers import may_be_left
 from alignment.checkpoints.names import some
 from alignment.checkpoints.readable import readable
+from alignment.checkpoints.tied import check_tied
+from alignment.checkpoints.weights import safetensors_of
 from alignment.errors import ModelError
 from alignment.hardware import load_quietly, loading
 
@@ -270,6 +272,10 @@ def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, found: Found) -> N
     """What an adapter may bring is left to it; all else is refused before one is looked at."""
     owed = _head(model) if checkpoint.adapters else []
     refuse(checkpoint.folder, type(model).__name__, found.but_for(owed))
+    if getattr(model, "hf_quantizer", None) is None:  # else matrices are made of others, one by one
+        config = _config(checkpoint.folder)
+        safe = safetensors_of(checkpoint.folder, config) if checkpoint.safetensors else None
+        check_tied(checkpoint.folder, model, safe)
 
 
 def refuse(folder: Path, kind: str, found: Found) -> None:

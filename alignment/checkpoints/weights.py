@@ -67,16 +67,20 @@ def weights_of(
     `spec` is what the profile calls the model. Raises ModelError.
     """
     _check_distributed(folder)
-    if config.get(NAMED) is not None:
-        return _named(folder, config[NAMED])
-    (safe, safes), (pickled, pickles) = _MODEL
-    found = _found(folder, safe, safes, ".safetensors")
-    if found:
-        return _read(folder, found)
-    found = _found(folder, pickled, pickles, ".bin")
+    if (safe := safetensors_of(folder, config)) is not None:
+        return safe
+    found = _found(folder, *_MODEL[1], ".bin")
     if found and pin is not None:
         return Weights(tuple(_allowed(folder, found, spec, pin, hasher)))
-    raise ModelError(_none(folder, spec, hasher, safe))
+    raise ModelError(_none(folder, spec, hasher, _MODEL[0][0]))
+
+
+def safetensors_of(folder: Path, config: Mapping[str, Any]) -> Weights | None:
+    """The safetensors that a model loads; None where it has none. Raises ModelError."""
+    if config.get(NAMED) is not None:
+        return _named(folder, config[NAMED])
+    found = _found(folder, *_MODEL[0], ".safetensors")
+    return _read(folder, found) if found else None
 
 
 def adapter_weights(folder: Path, spec: str, pin: Pickle | None, hasher: Hasher) -> Weights:
