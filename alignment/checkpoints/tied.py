@@ -7,7 +7,7 @@ other programs use one, and the same model says something else there.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def _differing(model: Any, weights: Weights) -> Iterator[tuple[str, str]]:
             yield target, source
 
 
-def _in_file(name: str, weights: Weights, others: Set[str]) -> str | None:
+def _in_file(name: str, weights: Weights, others: Collection[str]) -> str | None:
     """What a weight is called in the files, which may have another prefix."""
     if name in weights.tensors:
         return name
