@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import code, sizes
-from alignment.checkpoints.adapters import check_mergeable
+from alignment.checkpoints.adapters import check_mergeable, check_task
 from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.ids import check_ids
 from alignment.checkpoints.instead import file_instead, folder_instead
@@ -78,6 +78,8 @@ class _Terms:
     pickles: Mapping[str, Pickle]
     head: int | None = None
     """The outputs of a judge's head that an adapter above brings."""
+    over: Path | None = None
+    """The adapter that this is the base of."""
 
 
 def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None = None) -> Path:
@@ -181,6 +183,10 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
     check_types(folder, config, weights.tensors)
     if terms.judge and terms.head is None:
         terms = replace(terms, head=head_outputs(weights.tensors))
+        if terms.head is not None:
+            check_outputs(f"model {folder}", terms.head, terms.outputs)
+    if terms.head is None:
+        check_task(folder, config.get("task_type"), judge=terms.judge)
     parent, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(parent, str) or not parent:
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")
@@ -198,7 +204,8 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
             f"model {folder}: the base that its adapter_config.json names is not there: "
             f"{shown(str(error).removeprefix('model '), 200)}; correct base_model_name_or_path"
         ) from error
-    return over(_examine(below, parent, terms, above), folder, terms.hasher, weights)
+    base = _examine(below, parent, replace(terms, over=folder), above)
+    return over(base, folder, terms.hasher, weights)
 
 
 def over(
@@ -248,13 +255,22 @@ def _check_kind(folder: Path, config: dict[str, Any], terms: _Terms) -> None:
     stated = config.get("architectures")
     kinds = [str(kind) for kind in stated] if isinstance(stated, list) else []
     if kinds and not any(_fits(kind, config, terms) for kind in kinds):
-        required = "a sequence classifier" if terms.judge else "a causal language model"
-        raise ModelError(f"model {folder}: is a {shown(kinds[0])}; {required} is required")
+        raise ModelError(_another_kind(folder, kinds[0], terms))
     if not isinstance(kind, str) or not kind:
         raise ModelError(f"model {folder}: config.json has no model_type")
-    if terms.judge:
-        there = _outputs(config) if terms.head is None else terms.head
-        check_outputs(f"model {folder}", there, terms.outputs)
+    if terms.judge and terms.head is None:
+        check_outputs(f"model {folder}", _outputs(config), terms.outputs)
+
+
+def _another_kind(folder: Path, kind: str, terms: _Terms) -> str:
+    required = "a sequence classifier" if terms.judge else "a causal language model"
+    if terms.over is None:
+        return f"model {folder}: is a {shown(kind)}; {required} is required"
+    bare = " under an adapter that brings no head (score.weight)" if terms.judge else ""
+    return (
+        f"model {terms.over}: its base {folder} is a {shown(kind)}; {required} is required{bare}; "
+        f"name another adapter, or correct base_model_name_or_path in adapter_config.json"
+    )
 
 
 def _fits(kind: str, config: dict[str, Any], terms: _Terms) -> bool:
