@@ -22,8 +22,8 @@ def markdown(document: Document) -> str:
     Whether to merge, in one sentence; remarks on what is incomplete, limited or uninformative; the
     gate with the flipped prompts, and folded what was answered to them; the table of variants,
     their change over the reference, claims, the judge on trial, paired comparisons, degenerate
-    responses, what other plugins added, and folded at the end the lowest scored cases. Whatever would pass the limit is left
-    out from the end, and the text says so.
+    responses, what other plugins added, and folded at the end the lowest scored cases. Whatever
+    would pass the limit is left out from the end, and the text says so.
     """
     parts = [
         f"## {gate.verdict(document, _name).headline}",
