@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from alignment.config.endpoints import Endpoint, JudgeEndpoint
 from alignment.runtime.hardware import share_cores
 
+pytest.register_assert_rewrite("support")
 share_cores()  # before a test module imports torch: workers share the cores
 if "MPLCONFIGDIR" not in os.environ:  # one list of fonts for all workers and all that they start
     os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="matplotlib-")

@@ -5,15 +5,14 @@ import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from alignment.config.profile import Profile
 from alignment.prompts.transcripts import parse
 from alignment.store import Store, content_key
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 WORDS = ("rain", "snow", "wind", "sun", "cloud", "frost", "hail", "storm", "fog", "ice", "dew")
 
 

@@ -10,7 +10,10 @@ import os
 import pytest
 import torch
 from transformers import GenerationConfig
-from workload import (
+
+from alignment.policies.decoding import Decoding
+from alignment.policies.engine import Generator
+from support.workload import (
     SHAPES,
     THREADS,
     floor,
@@ -21,9 +24,6 @@ from workload import (
     timed,
     words,
 )
-
-from alignment.policies.decoding import Decoding
-from alignment.policies.engine import Generator
 
 NEW = 50
 FULL = os.environ.get("ALIGNMENT_BENCHMARK") == "full"

@@ -3,17 +3,13 @@
 The time is the processor's, so that what else the machine does is left out.
 """
 
-import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-_SPEC = importlib.util.spec_from_file_location("scale", Path(__file__).with_name("scale.py"))
-scale = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(scale)
+from support import scale
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 SIZES = (100, 1_000, 10_000, 100_000)
 COLLECT = """
 import json, sys, time

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
-from workload import THREADS, judge_of, lengths, median_of, rows_of, words
 
 from alignment.checkpoints import examine
 from alignment.config.judges import JudgeConfig
@@ -20,6 +19,7 @@ from alignment.judges.reward_model import JudgeSettings, RewardModelJudge
 from alignment.store import content
 from alignment.tiny import rows as corpus
 from alignment.training.tokenizer import train_tokenizer
+from support.workload import THREADS, judge_of, lengths, median_of, rows_of, words
 
 FULL = os.environ.get("ALIGNMENT_BENCHMARK") == "full"
 WORLD = "the tiny world's"

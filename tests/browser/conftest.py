@@ -1,17 +1,15 @@
 """A real Chromium for the pages: what it asks for, and what it complains of, is kept."""
 
-import runpy
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from alignment.records import Interval, Prompt
 from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
 from alignment.reporting.document import document
+from support.reporting_sample import HOSTILE, results
 
-SAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "reporting_sample.py"))
 ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
@@ -113,7 +111,7 @@ def gate(**fields):
 
 def many(total, text="A plain answer.", prompt="Human: question {} on it?", seed=7):
     """A document of `total` cases over four variants, two axes and two languages."""
-    sample = SAMPLE["results"]()
+    sample = results()
     made = []
     for place in range(total):
         base = sample.cases[place % len(sample.cases)]
@@ -137,11 +135,11 @@ def documents():
     """Documents to open, by name."""
     findings = Findings(gate=gate())
     return {
-        "gated": document(SAMPLE["results"](), findings),
-        "passed": document(SAMPLE["results"](), Findings(gate=gate(own="pass"))),
-        "plain": document(SAMPLE["results"]()),
-        "partial": document(SAMPLE["results"](complete=False, limit=10)),
-        "hostile": document(SAMPLE["results"](text=SAMPLE["HOSTILE"]), findings),
+        "gated": document(results(), findings),
+        "passed": document(results(), Findings(gate=gate(own="pass"))),
+        "plain": document(results()),
+        "partial": document(results(complete=False, limit=10)),
+        "hostile": document(results(text=HOSTILE), findings),
     }
 
 

@@ -1,13 +1,10 @@
 """Hostile responses on the page, in a real browser: everything is opened, and nothing runs."""
 
-import runpy
-from pathlib import Path
-
 import pytest
 
 from alignment.reporting.page import page
+from support.hostile import document
 
-HOSTILE = runpy.run_path(str(Path(__file__).parents[1] / "hostile.py"))
 OPEN = "document.querySelectorAll('details').forEach(each => { each.open = true })"
 CLICK = """
 document.querySelectorAll('button, input[type=checkbox]').forEach(each => each.click())
@@ -23,7 +20,7 @@ for (const each of document.querySelectorAll('*')) {
 @pytest.fixture
 def opened(browser, tmp_path):
     """The page of a report full of hostile texts, and a trap: what ran, asked or was fetched."""
-    report = HOSTILE["document"]()
+    report = document()
     (file := tmp_path / "report.html").write_text(page(report, {}), encoding="utf-8")
     tab, caught = browser.new_page(), []
     tab.on("dialog", lambda dialog: (caught.append(("dialog", dialog.message)), dialog.dismiss()))

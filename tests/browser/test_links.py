@@ -7,6 +7,7 @@ import pytest
 from alignment.analysis.rollup import summarise_variants
 from alignment.records import Score
 from alignment.reporting.document import document
+from support.reporting_sample import AXES, results
 
 INHERITED = (
     *("__proto__", "constructor", "toString", "hasOwnProperty", "valueOf", "isPrototypeOf"),
@@ -46,9 +47,9 @@ def test_a_page_that_is_opened_at_such_a_link_is_whole(visit, pages, fragment):
     assert scores == sorted(scores)
 
 
-def renamed(sample, **names):
+def renamed(**names):
     """A report whose variants, axes, rates, dimensions and prompts are called otherwise."""
-    kept = sample["results"]()
+    kept = results()
     variants, axes = names["variants"], names["axes"]
     cases = tuple(
         replace(
@@ -63,7 +64,7 @@ def renamed(sample, **names):
         )
         for case in kept.cases
     )
-    rates = {axes[axis]: names["rates"][rate] for axis, rate in sample["AXES"].items()}
+    rates = {axes[axis]: names["rates"][rate] for axis, rate in AXES.items()}
     profile = kept.profile | {
         "reference": variants["base"],
         "axes": {
@@ -95,16 +96,12 @@ def renamed(sample, **names):
 )
 def test_names_that_mean_something_elsewhere_are_names(browser, visit, tmp_path, words):
     """Those that JavaScript's objects, Jinja's mappings and our own reports have already."""
-    from runpy import run_path
-
     from alignment.reporting.page import page
 
-    sample = run_path(__file__.replace("browser/test_links.py", "unit/reporting_sample.py"))
     first, second, third, fourth = words
     variants = dict(zip(("base", "sft", "dpo", "sft_dpo"), words, strict=True))
     made = document(
         renamed(
-            sample,
             variants=variants,
             axes={"harmlessness": first, "helpfulness": second},
             rates={"HmR": third, "HpR": fourth},
@@ -124,12 +121,9 @@ def test_names_that_mean_something_elsewhere_are_names(browser, visit, tmp_path,
 
 
 def test_a_page_without_cases_is_whole(visit, tmp_path):
-    from runpy import run_path
-
     from alignment.reporting.page import page
 
-    sample = run_path(__file__.replace("browser/test_links.py", "unit/reporting_sample.py"))
-    empty = document(sample["results"](cases=()))
+    empty = document(results(cases=()))
     (path := tmp_path / "page.html").write_text(page(empty, {}), encoding="utf-8")
     found = visit(path, "#sort=score&variant=base&page=3")
     assert found.count() == "0 of 0 cases"

@@ -11,7 +11,6 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -28,6 +27,7 @@ from alignment.study.study import Study
 from alignment.training.context import ModelContext
 from alignment.training.data import TrainingData
 from alignment.training.tokenizer import train_tokenizer
+from support.places import ROOT
 
 ARCHITECTURE = {
     "model_type": "opt",
@@ -198,7 +198,6 @@ def prompts():
     return [f"Human: {' '.join(_sentence(rng) for _ in range(n % 4 + 1))}?" for n in range(11)]
 
 
-ROOT = Path(__file__).parents[2]
 STUDY = """
 name = "micro"
 device = "cpu"

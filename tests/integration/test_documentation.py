@@ -10,7 +10,6 @@ import configparser
 import json
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -27,8 +26,9 @@ from markdown_it import MarkdownIt
 from alignment.commands import _parser
 from alignment.commands.suite import start
 from alignment.config.layers import BUILT_IN, built_in, resolve
+from support import standins
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LANGUAGES = {"sh", "python", "toml", "text", "{toctree}", "{eval-rst}"}
 """The last two are Sphinx's own: building the site runs them."""
@@ -272,10 +272,9 @@ def test_commands_run(own, repository):
 @runnable(from_hub=True)
 def test_commands_run_with_what_the_hub_has(own, repository, tmp_path):
     """Stand-ins of random weights: what their judge is worth fails tests; it is never an error."""
-    standins = runpy.run_path(str(Path(__file__).with_name("standins.py")))
-    standins["hub"](tmp_path / "home", tmp_path / "made", pickled=False)
+    standins.hub(tmp_path / "home", tmp_path / "made", pickled=False)
     for name in ("my-checkpoint", "my-next-checkpoint", "its-parent", "my-sft", "my-dpo"):
-        standins["llama"](repository / name)
+        standins.llama(repository / name)
     (repository / "my-profile.toml").write_text(
         'extends = "hh-rlhf"\n[variants.candidate]\nmodel = "./my-checkpoint"\n'
     )

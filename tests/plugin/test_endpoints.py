@@ -6,11 +6,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from alignment.gating.baseline import load
+from support.places import ROOT
 
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "httpx2"}
 SECRET = "sk-very-secret-123"  # noqa: S105 - made up
@@ -213,7 +213,7 @@ def test_a_judge_that_never_gives_a_score_says_nothing_and_never_0(served):
 @pytest.mark.parametrize("unscored", [{"0"}, set(map(str, range(N)))], ids=["some", "all"])
 def test_the_suites_of_the_project_take_it(served, unscored):
     """`eval_suites`, where some or all responses have no score."""
-    suites = Path(__file__).parents[2] / "eval_suites"
+    suites = ROOT / "eval_suites"
     for path in suites.glob("*.py"):
         served.world.write(path.name, path.read_text())
     served.judge.script = judging(unscored=unscored)

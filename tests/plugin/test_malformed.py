@@ -1,20 +1,18 @@
 """A dozen of the malformed profiles, files and options of `tests/unit` through a real pytest."""
 
 import os
-import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-KINDS = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "malformed.py"))
+from support import malformed
 
 
 @pytest.fixture
 def asked(world):
     """The world with a profile that reads rows from a file."""
-    KINDS["project"](world.path)
+    malformed.project(world.path)
     os.mkfifo(world.path / "fifo")
     return world
 
@@ -53,7 +51,7 @@ def test_one_line_and_nothing_written(asked, arguments, said):
 
 
 def test_so_it_is_under_xdist(asked, refused):
-    asked.write("asked.toml", f"{KINDS['PROFILE']}\nx = {'[' * 50_000}")
+    asked.write("asked.toml", f"{malformed.PROFILE}\nx = {'[' * 50_000}")
     assert "asked.toml: not valid TOML: nested deeper than 100" in refused(profile="asked.toml")
 
 

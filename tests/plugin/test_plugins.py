@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,9 @@ from alignment.progress import Progress
 from alignment.store import Store
 from alignment.study.study import Study
 from alignment.study.trial import try_judge, try_nulls
+from support.places import DOCS
 
-DOCS = Path(__file__).parents[2] / "docs" / "plugins.md"
+DOCS = DOCS / "plugins.md"
 PROFILE = """
 name = "plugged"
 

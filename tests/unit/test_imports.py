@@ -6,11 +6,12 @@ Read from the source: what a function imports late counts like what a module imp
 import ast
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "alignment"
+from support.places import ROOT
+
+PACKAGE = ROOT / "alignment"
 LEVELS = (
     {"redaction", "errors", "progress", "records", "files"},
     {"runtime", "config", "store", "analysis", "tiny"},
@@ -212,7 +213,7 @@ def branches(path):
 
 
 def test_nobody_else_asks_which_kind_a_policy_or_a_judge_is():
-    """They own themselves: see `PolicyKind` and `JudgeKind`. Training tells its two recipes apart."""
+    """They own themselves: `PolicyKind`, `JudgeKind`. Training tells its two recipes apart."""
     allowed = {"policies", "judges", "config"}
     found = [each for p in modules() if room_of(p) not in allowed for each in branches(p)]
     assert [each for each in found if not each.startswith("training/")] == []

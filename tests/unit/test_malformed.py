@@ -1,7 +1,6 @@
 """Bad input is one line that names what is wrong, before anything is written: over 250 kinds."""
 
 import os
-import runpy
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ from alignment.commands import main
 from alignment.errors import AlignmentError
 from alignment.plugin.host import plain
 from alignment.plugin.session import Options, Session
+from support import malformed
 
-KINDS = runpy.run_path(str(Path(__file__).with_name("malformed.py")))
 LONGEST = 500
 
 
@@ -22,7 +21,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
-    return KINDS["project"](tmp_path / "project")
+    return malformed.project(tmp_path / "project")
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def everything(folder):
 
 def by(name):
     """The cases of one kind, called by a number and the beginning of what is wrong."""
-    cases = KINDS[name].items()
+    cases = getattr(malformed, name).items()
     return [
         pytest.param(given, said, id=f"{number} {given[:30]!a}")
         for number, (given, said) in enumerate(cases)
@@ -79,7 +78,7 @@ def test_the_project_itself_is_good(project):
 
 def test_there_are_enough_of_them():
     kinds = ("VALUES", "RECIPES", "FILES", "PROJECTS", "ROWS_OF", "TOLD_OF", "VARIANTS")
-    assert sum(len(KINDS[kind]) for kind in kinds) >= 250
+    assert sum(len(getattr(malformed, kind)) for kind in kinds) >= 250
 
 
 @pytest.mark.parametrize(("given", "said"), by("VALUES"))
@@ -114,10 +113,10 @@ def test_a_pyproject(project, refusal, given, said):
     assert said in refusal(profile=None)
 
 
-@pytest.mark.parametrize("kind", KINDS["SPOILED"])
+@pytest.mark.parametrize("kind", malformed.SPOILED)
 @pytest.mark.parametrize("name", ["asked.toml", "alignment.toml", "pyproject.toml", "rows.jsonl"])
 def test_something_else_in_place_of_a_file(project, refusal, kind, name):
-    KINDS["SPOILED"][kind](project / name)
+    malformed.SPOILED[kind](project / name)
     line = refusal(profile=None if name in {"alignment.toml", "pyproject.toml"} else "asked.toml")
     assert name in line
     assert kind in line or "unknown profile" in line or "there is no such file" in line
@@ -176,7 +175,7 @@ def test_a_profile_that_is_none(refusal, profile, said):
 )
 def test_a_place(project, refusal, places, said):
     (project / "piped").mkdir()
-    KINDS["SPOILED"]["FIFO"](project / "piped" / "report.md")
+    malformed.SPOILED["FIFO"](project / "piped" / "report.md")
     assert said in refusal(**places)
 
 
@@ -204,9 +203,9 @@ def test_a_folder_of_a_data_set(project, refusal, given, said, monkeypatch):
 
     for name in ("empty", "pipes", "many"):
         (project / "there" / name).mkdir(parents=True)
-    KINDS["SPOILED"]["FIFO"](project / "there" / "fifo.jsonl")
-    KINDS["SPOILED"]["FIFO"](project / "there" / "pipes" / "train.csv")
-    KINDS["SPOILED"]["device"](project / "there" / "device.jsonl.gz")
+    malformed.SPOILED["FIFO"](project / "there" / "fifo.jsonl")
+    malformed.SPOILED["FIFO"](project / "there" / "pipes" / "train.csv")
+    malformed.SPOILED["device"](project / "there" / "device.jsonl.gz")
     (project / "there" / "pipes" / "up").symlink_to("..")
     if "many" in given:
         monkeypatch.setattr(folders, "MOST", 100)
@@ -291,7 +290,7 @@ COMMANDS = [
 )
 def test_a_command(project, capsys, arguments, said):
     for name in ("fifo", "fifo.svg"):
-        KINDS["SPOILED"]["FIFO"](project / name)
+        malformed.SPOILED["FIFO"](project / name)
     (project / "deep.json").write_text("[" * 100_000)
     (project / "nan.json").write_text('{"schema": NaN}')
     before = everything(project.parent)

@@ -3,13 +3,11 @@
 import re
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 
 from alignment.config.profile import Profile
-
-DOCS = Path(__file__).parents[2] / "docs"
+from support.places import DOCS
 
 
 @pytest.fixture
