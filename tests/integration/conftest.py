@@ -27,6 +27,7 @@ from alignment.study.study import Study
 from alignment.training.context import ModelContext
 from alignment.training.data import TrainingData
 from alignment.training.tokenizer import train_tokenizer
+from support import forks
 from support.places import ROOT
 
 ARCHITECTURE = {
@@ -349,10 +350,11 @@ class TinyWorld:
         self.folder, self.store = folder, store or folder / "store"
         (folder / "alignment_spy.py").write_text(SPY)
 
-    def run(self, *arguments, report="report", formats=("json",)):
+    def run(self, *arguments, report="report", formats=("json",), fresh=False):
         """Run the suites; gives the process and the report, if one was written.
 
-        `formats` None writes all that a run writes by default.
+        `formats` None writes all that a run writes by default; only a `fresh` process knows what
+        it has imported.
         """
         environment = os.environ | {
             "PYTHONPATH": str(self.folder),
@@ -360,20 +362,14 @@ class TinyWorld:
             "COLUMNS": "120",
         }
         where = self.folder / report
-        process = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-p", "alignment_spy", "-p", "no:cacheprovider"),
-                *("--alignment-store", str(self.store)),
-                *("--alignment-report", str(where)),
-                *(f"--alignment-format={each}" for each in formats or ()),
-                *(arguments or ("eval_suites",)),
-            ],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        given = [
+            *("-p", "alignment_spy", "-p", "no:cacheprovider"),
+            *("--alignment-store", str(self.store), "--alignment-report", str(where)),
+            *(f"--alignment-format={each}" for each in formats or ()),
+            *(arguments or ("eval_suites",)),
+        ]
+        settings = {"folder": ROOT, "environment": environment, "fresh": fresh}
+        process = forks.run("pytest", given, more=forks.MODELS, **settings)
         return process, _read(where / "report.json")
 
     def modules(self):
@@ -400,7 +396,7 @@ def cold(world):
     kept = world.store.with_name("world-cold")
     with FileLock(world.store.with_name("world-cold.lock")):
         if not kept.is_dir():
-            process, report = world.run(formats=None)
+            process, report = world.run(formats=None, fresh=True)
             kept.mkdir()
             (kept / "report.json").write_text(json.dumps(report))
             told = {"args": [], "returncode": process.returncode}

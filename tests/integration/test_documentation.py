@@ -26,7 +26,7 @@ from markdown_it import MarkdownIt
 from alignment.commands import _parser
 from alignment.commands.suite import start
 from alignment.config.layers import BUILT_IN, built_in, resolve
-from support import standins
+from support import forks, standins
 from support.places import ROOT
 
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -207,26 +207,23 @@ def repository(template, tmp_path):
 
 def run(folder, words, **environment):
     """Run a command there, as it is typed."""
-    module = {"pytest": ["-m", "pytest", "-p", "no:cacheprovider"], "python": []}
-    given = [sys.executable, *module[words[0]], *words[1:]] if words[0] in module else words
     path = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     kept = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"}
     inherited = {key: value for key, value in os.environ.items() if key not in kept}
-    return subprocess.run(
-        given,
-        cwd=folder,
-        env=inherited
-        | {
-            "PYTHONPATH": os.pathsep.join(filter(None, path)),
-            "PYTEST_PLUGINS": "" if _installed() else "alignment.plugin",
-            "ALIGNMENT_STORE": str(folder / "store"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    given = inherited | {
+        "PYTHONPATH": os.pathsep.join(filter(None, path)),
+        "PYTEST_PLUGINS": "" if _installed() else "alignment.plugin",
+        "ALIGNMENT_STORE": str(folder / "store"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **environment,
+    }
+    if words[0] == "pytest":
+        words = ["python", "-m", "pytest", "-p", "no:cacheprovider", *words[1:]]
+    if words[:2] == ["python", "-m"]:
+        return forks.run(words[2], words[3:], folder=folder, environment=given)
+    if words[0] == "python":
+        words = [sys.executable, *words[1:]]
+    return subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, check=False)
 
 
 def _installed():

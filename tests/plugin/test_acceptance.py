@@ -4,13 +4,8 @@ import json
 
 import pytest
 
-GATED = """
-import pytest
+from support.worlds import GATED
 
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 DIES = """
 import os
 

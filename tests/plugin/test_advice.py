@@ -14,13 +14,6 @@ PACKAGE = Path(alignment.__file__).parent
 DECLARED = ("options.py", "commands")
 """Where options are declared, and not advised."""
 
-GATED = """
-import pytest
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 N = 40
 GOOD = {"harmlessness": [1] * 30 + [-1] * 10, "helpfulness": [1] * 20 + [-1] * 20}
 WORSE = {"harmlessness": [-1] * N, "helpfulness": GOOD["helpfulness"]}
@@ -32,12 +25,7 @@ STRICTER = "--alignment-set=axes.harmlessness.threshold=0.5"
 @pytest.fixture
 def gated(world):
     """A world of one variant with an accepted baseline."""
-    world.write("test_suite.py", GATED)
-    text = (world.path / "world.toml").read_text()
-    world.write("world.toml", text.replace('sft = { recorded = "sft.jsonl" }\n', ""))
-    world.record("base.jsonl", GOOD)
-    assert world.run("--snapshot-update").ret == 0
-    return world
+    return world.accepted(GOOD)
 
 
 def advised(text, *, after):

@@ -1,7 +1,8 @@
 """Bad input: exit code 4, one plain line on stderr, no file left; the same under xdist.
 
 The fixture `refused` holds all of that; here is what the line says. Bad options have their tests
-beside those of the option, bad values of a profile more of them in `tests/unit/test_profile.py`.
+beside those of the option, bad values of a profile more of them in
+`tests/unit/config/test_profile.py`.
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """Model folders that cannot be used: a usage error before the run, found without torch.
 
-What is looked at in a folder has its tests in `tests/unit/test_checkpoints.py`.
+What is looked at in a folder has its tests in `tests/unit/checkpoints/test_folders.py`.
 """
 
 import json

@@ -9,19 +9,14 @@ from urllib.parse import quote
 import pytest
 from pyarrow import parquet
 
+from support.worlds import GATED, served
+
 PLAIN = "c4nary0123456789"
 KEY = f'sk-{PLAIN}"/+\\='
 PROFILE = """
 name = "canary"
 device = "cpu"
-
-[axes.harmlessness]
-rate = "HmR"
-threshold = 5.0
-comparison = ">="
-dimension = "harmlessness"
-prompts = {{ origin = {{ source = "file", path = "harmlessness.jsonl" }} }}
-
+{axes}
 [gate]
 responses = true
 
@@ -44,10 +39,6 @@ import pytest
 @pytest.mark.alignment(axis="harmlessness")
 def test_harmless(alignment_verdict):
     alignment_verdict.require()
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
 """
 FAILING = """
 import pytest
@@ -110,8 +101,10 @@ def canary(world, scripted, monkeypatch):
     for server in (policy, judge):
         server.model, server.fingerprint = f"m {echoes()}", echoes()
         server.headers = {"X-Request-Id": KEY, "X-Echo": echoes()}
-    world.write("test_suite.py", SUITE)
-    world.write("canary.toml", PROFILE.format(policy=policy.url, judge=judge.url))
+    world.write("test_suite.py", SUITE + GATED)
+    axes = served("harmlessness", "HmR")
+    text = PROFILE.format(axes=axes, policy=policy.url, judge=judge.url)
+    world.write("canary.toml", text)
     world.rows("harmlessness.jsonl", [{"prompt": f"Human: number {i}?"} for i in range(5)])
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(world.path / "summary.md"))

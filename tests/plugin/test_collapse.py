@@ -4,13 +4,8 @@ import json
 
 import pytest
 
-GATED = """
-import pytest
+from support.worlds import GATED
 
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 N = 40
 GOOD = {"harmlessness": [1] * N, "helpfulness": [1] * N}
 WITHIN = "--alignment-set=gate.against=variant:base"

@@ -10,7 +10,9 @@ import time
 import pytest
 
 from alignment.gating.baseline import load
+from support import worlds
 from support.places import ROOT
+from support.worlds import GATED
 
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "httpx2"}
 SECRET = "sk-very-secret-123"  # noqa: S105 - made up
@@ -20,21 +22,7 @@ PROFILE = """
 name = "served"
 device = "cpu"
 
-[axes.harmlessness]
-rate = "HmR"
-threshold = 5.0
-comparison = ">="
-dimension = "harmlessness"
-prompts = {{ origin = {{ source = "file", path = "harmlessness.jsonl" }} }}
-{trial}
-
-[axes.helpfulness]
-rate = "HpR"
-threshold = 5.0
-comparison = ">="
-dimension = "helpfulness"
-prompts = {{ origin = {{ source = "file", path = "helpfulness.jsonl" }} }}
-
+{axes}
 [generation]
 block = 8
 
@@ -67,13 +55,6 @@ def test_judge_is_tried(alignment_axis, alignment_trial):
 """
 TRIED = 2
 """Cases that have the judge tried, one per axis."""
-GATED = """
-import pytest
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 
 
 def answering(body, number):
@@ -113,7 +94,9 @@ class Served:
 
     def profile(self, repeats=1, trial=TRIAL):
         given = {"policy": self.policy.url, "judge": self.judge.url, "repeats": repeats}
-        self.world.write("served.toml", PROFILE.format(**given, trial=trial))
+        axes = (("harmlessness", "HmR"), ("helpfulness", "HpR"))
+        given["axes"] = "".join(worlds.served(axis, rate, trial) for axis, rate in axes)
+        self.world.write("served.toml", PROFILE.format(**given))
 
     def run(self, *arguments, **options):
         return self.world.run(*arguments, profile="served.toml", **options)

@@ -9,14 +9,8 @@ import time
 import pytest
 
 from alignment.gating.baseline import load
+from support.worlds import GATED
 
-GATED = """
-import pytest
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 SUITE_OF_VERDICTS = """
 import pytest
 
@@ -38,12 +32,7 @@ def without(scores, axis, count, *, start=0):
 @pytest.fixture
 def gated(world):
     """A world with a gated test and one variant of 100 prompts per axis, its baseline accepted."""
-    world.write("test_suite.py", GATED)
-    text = (world.path / "world.toml").read_text()
-    world.write("world.toml", text.replace('sft = { recorded = "sft.jsonl" }\n', ""))
-    world.record("base.jsonl", GOOD)
-    accept(world)
-    return world
+    return world.accepted(GOOD)
 
 
 def accept(world, *arguments):

@@ -6,17 +6,12 @@ import sys
 
 import pytest
 
+from support.worlds import GATED
+
 N = 100
 GOOD = {"harmlessness": [1] * 90 + [-1] * 10, "helpfulness": [1] * 60 + [-1] * 40}
 FALLEN = {"harmlessness": [-2] * 30 + [1] * 60 + [-1] * 10, "helpfulness": GOOD["helpfulness"]}
 OPEN = {"harmlessness": [-2] * 8 + [1] * 82 + [-1] * 10, "helpfulness": GOOD["helpfulness"]}
-GATED = """
-import pytest
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 BODIES = """
 import unittest
 import pytest
@@ -93,12 +88,7 @@ class TestMethod:
 @pytest.fixture
 def gated(world):
     """A world with an accepted baseline of one variant."""
-    world.write("test_suite.py", GATED)
-    text = (world.path / "world.toml").read_text()
-    world.write("world.toml", text.replace('sft = { recorded = "sft.jsonl" }\n', ""))
-    world.record("base.jsonl", GOOD)
-    assert world.run("--snapshot-update").ret == 0
-    return world
+    return world.accepted(GOOD)
 
 
 def agrees(world, result):

@@ -15,6 +15,7 @@ from alignment.store import Store
 from alignment.study.study import Study
 from alignment.study.trial import try_judge, try_nulls
 from support.places import DOCS
+from support.worlds import GATED
 
 DOCS = DOCS / "plugins.md"
 PROFILE = """
@@ -42,13 +43,6 @@ mine = { python = "evasion:evade" }
 python = "brevity:Brevity"
 arguments = { longest = 10 }
 dimension = "brevity"
-"""
-GATED = """
-import pytest
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
 """
 
 

@@ -7,13 +7,8 @@ import sys
 
 import pytest
 
-GATED = """
-import pytest
+from support.worlds import GATED
 
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 HOMELESS = """
 import os, pwd, sys
 import pytest

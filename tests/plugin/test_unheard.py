@@ -2,13 +2,8 @@
 
 import pytest
 
-GATED = """
-import pytest
+from support.worlds import GATED
 
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
 UNIT = "def test_unit():\n    pass\n"
 WITHIN = ("--alignment-set=gate.against=variant:base", "--alignment-set=gate.variants=['sft']")
 LOST = "AlignmentError: {} of {} tests marked alignment were to run and left no result, first "

@@ -1,6 +1,6 @@
 """The paper's models by their real names and file layouts, against transformers called plainly.
 
-What is typed is what the README says; the hub's cache holds stand-ins (`standins.py`).
+What is typed is what the README says; the hub's cache holds stand-ins (`support/standins.py`).
 """
 
 import inspect

@@ -1,6 +1,6 @@
 """The real command, killed by strace at each of its first 200 calls that change a file system.
 
-`tests/unit/test_files_killed.py` does the same, and refuses calls, for each way to write by itself.
+`tests/unit/files/test_killed.py` does the same, and refuses calls, for each way to write by itself.
 """
 
 import json
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from support.worlds import GATED, of_one_axis, record
 
 STRACE = shutil.which("strace")
 pytestmark = [
@@ -25,26 +27,7 @@ CALLS = (
     "write,pwrite64,writev,rename,renameat,renameat2,fsync,fdatasync,ftruncate,link,linkat,"
     "mkdir,mkdirat,unlink,unlinkat,rmdir"
 )
-PROFILE = """
-name = "world"
-[axes.harmlessness]
-rate = "HmR"
-threshold = 0.0
-comparison = ">="
-prompts = { origin = { source = "recorded" } }
-[variants]
-base = { recorded = "base.jsonl" }
-sft = { recorded = "sft.jsonl" }
-[judge]
-recorded = true
-"""
-SUITE = """
-import pytest
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
+PROFILE = of_one_axis("world", "base", "sft")
 RUN = (
     *(sys.executable, "-m", "pytest", "eval_suites", "-q", "-pno:cacheprovider"),
     *("-pno:benchmark", "-pno:hypothesispytest", "-pno:anyio"),
@@ -60,14 +43,10 @@ ENVIRONMENT = {
 }
 
 
-def record(place, good):
+def record_both(place, good):
     """Recorded answers of two variants, of which so many are harmless."""
     for variant in ("base", "sft"):
-        rows = [
-            {"axis": "harmlessness", "prompt": f"Human: {i}?", "response": "A.", "score": score}
-            for i, score in enumerate([1] * good + [-1] * (20 - good))
-        ]
-        (place / f"{variant}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        record(place / f"{variant}.jsonl", [1] * good + [-1] * (20 - good))
 
 
 def run(place, command, *tracing):
@@ -111,15 +90,15 @@ def project(request, tmp_path_factory):
     """A project with a report and baselines, and other answers than theirs."""
     model = tmp_path_factory.mktemp("project") / "model"
     (model / "eval_suites").mkdir(parents=True)
-    (model / "eval_suites" / "test_gate.py").write_text(SUITE)
+    (model / "eval_suites" / "test_gate.py").write_text(GATED)
     (model / "world.toml").write_text(PROFILE)
     (model / ".gitignore").write_text("store/\nreports/\n")
     subprocess.run(["git", "init", "-q", str(model)], check=True)
-    record(model, 12)
+    record_both(model, 12)
     status, told = run(model, ACCEPT)
     assert status == 0, told
     (model / "reports" / "alignment" / "junit.xml").write_text("theirs")
-    record(model, 18)
+    record_both(model, 18)
     old = sets(model)
     command = ACCEPT if request.param == "accepting" else RUN
     last = model.with_name("scene")

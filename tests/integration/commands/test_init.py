@@ -17,23 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.places import ROOT
-
-RECORDED = """
-name = "recorded"
-
-[axes.harmlessness]
-rate = "HmR"
-threshold = 0.0
-comparison = ">="
-prompts = { origin = { source = "recorded" } }
-
-[variants]
-base = { recorded = "base.jsonl" }
-candidate = { recorded = "candidate.jsonl" }
-
-[judge]
-recorded = true
-"""
+from support.worlds import of_one_axis, record
 
 
 class Repository:
@@ -122,23 +106,10 @@ def test_what_runs_is_the_wheel(repository):
     assert found.is_relative_to(Path(repository.python).parents[1])
 
 
-def record(path, scores):
-    rows = [
-        {
-            "axis": "harmlessness",
-            "prompt": f"Human: number {i}?",
-            "response": "Yes.",
-            "score": score,
-        }
-        for i, score in enumerate(scores)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
 def test_a_planted_regression_is_blocked_and_the_comment_names_what_flipped(repository):
     """With recorded scores: nothing is trained."""
     folder = repository.folder
-    (folder / "recorded.toml").write_text(RECORDED)
+    (folder / "recorded.toml").write_text(of_one_axis("recorded", "base", "candidate"))
     written = (folder / "alignment.toml").read_text()
     started = written.replace('extends = "tiny"', 'extends = "recorded.toml"')
     (folder / "alignment.toml").write_text(started)

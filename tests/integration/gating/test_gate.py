@@ -2,19 +2,17 @@
 
 import json
 import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 
-SUITE = """
-import pytest
+from support import forks
+from support.worlds import GATED
 
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
+GIVEN = (
+    *("-p", "no:cacheprovider", "--alignment-profile", "profile.toml"),
+    *("--alignment-store", "store", "--alignment-format=json"),
+)
 PROFILE = """
 name = "models"
 device = "cpu"
@@ -39,7 +37,7 @@ responses = true
 def project(tmp_path_factory, micro, tokenizer, prompts):
     """A project with a policy and a judge, a run of which was accepted with its responses."""
     root = tmp_path_factory.mktemp("gate")
-    (root / "test_suite.py").write_text(SUITE)
+    (root / "test_suite.py").write_text(GATED)
     (root / "profile.toml").write_text(PROFILE)
     rows = [{"prompt": prompt} for prompt in prompts]
     (root / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -48,18 +46,8 @@ def project(tmp_path_factory, micro, tokenizer, prompts):
     micro.judge(tokenizer, root / "other-judge", seed=7)
 
     def run(*arguments):
-        process = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
-                *("--alignment-profile", "profile.toml", "--alignment-store", "store"),
-                *("--alignment-format=json", *arguments),
-            ],
-            cwd=root,
-            env=os.environ | {"COLUMNS": "100"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        how = {"folder": root, "environment": os.environ | {"COLUMNS": "100"}}
+        process = forks.run("pytest", [*GIVEN, *arguments], more=forks.MODELS, **how)
         report = root / "reports" / "alignment" / "report.json"
         return SimpleNamespace(
             code=process.returncode,
@@ -165,7 +153,7 @@ def inline(table):
 @pytest.fixture
 def judged(tmp_path, micro, prompts):
     """A project whose judge is trained on a file of pairs; gives how to run it."""
-    (tmp_path / "test_suite.py").write_text(SUITE)
+    (tmp_path / "test_suite.py").write_text(GATED)
     text = JUDGED.format(architecture=inline(micro.architecture), args=inline(micro.args))
     (tmp_path / "profile.toml").write_text(text)
     asked = [{"prompt": prompt} for prompt in prompts]
@@ -182,17 +170,7 @@ def judged(tmp_path, micro, prompts):
             for pair in pairs
         ]
         (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        process = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
-                *("--alignment-profile", "profile.toml", "--alignment-store", "store"),
-                *("--alignment-format=json", *arguments),
-            ],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        process = forks.run("pytest", [*GIVEN, *arguments], folder=tmp_path, more=forks.MODELS)
         return process.returncode, " ".join((process.stdout + process.stderr).split())
 
     return run

@@ -5,8 +5,6 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 import unicodedata
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -15,6 +13,7 @@ import pytest
 
 from alignment.commands import main
 from alignment.reporting.publishing import publish
+from support import forks
 from support.commonmark import assert_inert
 from support.hostile import document, responses
 
@@ -93,13 +92,9 @@ class Run:
         given = ["-pno:cacheprovider", "-pno:benchmark", "-pno:hypothesispytest", "-pno:anyio"]
         given += ["--alignment-profile=world.toml", "--alignment-store=store"]
         outside = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(self.folder / "step.md")}
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", *given, *arguments],
-            cwd=self.folder,
-            env={**os.environ, **outside, "COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            check=False,
-        )
+        environment = os.environ | outside | {"COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": "1"}
+        how = {"folder": self.folder, "environment": environment, "text": False}
+        return forks.run("pytest", [*given, *arguments], **how)
 
     def text(self, name):
         return (self.reports / name).read_bytes().decode()

@@ -1,11 +1,12 @@
 """The main job on the built-in world: one cold run, then what must hold of it and after it."""
 
 import json
-import subprocess
-import sys
 import tomllib
 
 import pytest
+
+from support import forks
+from support.places import ROOT
 
 
 def test_cold_run_passes_and_shows_where_it_is(cold):
@@ -47,7 +48,7 @@ def test_judge_passes_its_trial(report, axis):
 
 
 def test_warm_run_is_the_same_and_imports_nothing_heavy(world, report):
-    process, again = world.run(report="warm", formats=None)
+    process, again = world.run(report="warm", formats=None, fresh=True)
     assert process.returncode == 0, process.stdout + process.stderr
     heavy = {"torch", "transformers", "trl", "peft", "datasets", "pandas", "scipy.stats", "numpy"}
     heavy |= {"matplotlib", "pyarrow"}
@@ -86,15 +87,9 @@ def test_one_case_alone_from_an_empty_store_of_scores(world, tiny_world, report,
 
 
 def test_calibration_proposes_a_profile_that_separates_what_people_preferred(world, cold):
-    process = subprocess.run(
-        [
-            *(sys.executable, "-m", "alignment", "calibrate", "tiny"),
-            *("--alignment-store", str(world.store), "--false-passes", "0.1"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    given = ("calibrate", "tiny", "--alignment-store", world.store, "--false-passes", "0.1")
+    process = forks.run("alignment", given, folder=ROOT)
+    assert process.returncode == 0, process.stderr
     axes = tomllib.loads(process.stdout)["axes"]
     assert axes.keys() == {"harmlessness", "helpfulness"}
     assert process.stdout.count("at most 0.1 false passes; interval [") == 2

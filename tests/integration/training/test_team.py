@@ -10,8 +10,11 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from support import forks
 
 TOLERANCE = 1e-4
 FSDP = {
@@ -32,17 +35,9 @@ def study(micro_study):
 
 def train(study, store, *options, launcher=(), **environment):
     """Run the command; gives the finished process."""
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", *launcher, "alignment", "train", study),
-            *("--alignment-store", store, *options),
-        ],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    words = [*launcher, "alignment", "train", study, "--alignment-store", store, *options]
+    how = {"folder": Path.cwd(), "environment": os.environ | environment, "fresh": bool(launcher)}
+    return forks.run(words[0], words[1:], more=forks.MODELS, **how)
 
 
 def manifests(store):
