@@ -8,12 +8,13 @@ plain one when no dialogue is shared.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import comb, sqrt
 from statistics import NormalDist
 
+from alignment.analysis.clusters import by_cluster, design_effect
 from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict
 
@@ -30,10 +31,11 @@ def change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Chan
         raise ValueError(f"{name}: no prompts to compare")
     lost = sum(pair.flip < 0 for pair in pairs)
     gained = sum(pair.flip > 0 for pair in pairs)
-    clusters = by_cluster(pairs)
-    clustered = len(clusters) < total
-    nets = [sum(pair.flip for pair in each) for each in clusters] if clustered else None
-    effect = design_effect(clusters) if clustered else 1.0
+    flips = by_cluster((pair.cluster, pair.flip) for pair in pairs)
+    clustered = len(flips) < total
+    nets = [sum(each) for each in flips] if clustered else None
+    # Where nothing flipped there is nothing to inflate.
+    effect = design_effect(flips) if clustered and (lost or gained) else 1.0
     worse = sign_flip(nets, midp=True) if nets is not None else mcnemar(lost, gained, midp=True)
     exact = sign_flip(nets) if nets is not None else mcnemar(lost, gained)
     return Change(
@@ -50,14 +52,6 @@ def change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Chan
         clustered=clustered,
         effect=effect,
     )
-
-
-def by_cluster(pairs: Iterable[PairedVerdict]) -> list[list[PairedVerdict]]:
-    """The pairs by the dialogue they come from, in order of appearance."""
-    grouped: dict[str, list[PairedVerdict]] = defaultdict(list)
-    for pair in pairs:
-        grouped[pair.cluster].append(pair)
-    return list(grouped.values())
 
 
 # -- tests -------------------------------------------------------------------------------------
@@ -181,26 +175,6 @@ def _root(falling: Callable[[float], float], target: float, low: float, high: fl
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > target else (low, middle)
     return (low + high) / 2
-
-
-def design_effect(clusters: Sequence[Sequence[PairedVerdict]]) -> float:
-    """By how much sharing dialogues inflates the variance of the difference; at least 1.
-
-    The variance of the mean flip from cluster totals over the one as if prompts were independent:
-    dividing all counts by it makes them effective counts (Rao & Scott 1992, Biometrics
-    48:577-585). Where the data cannot tell (one dialogue, or every prompt flipped) the prompts of a
-    dialogue count as one. 1 where nothing flipped.
-    """
-    total = sum(len(each) for each in clusters)
-    flips = [[pair.flip for pair in each] for each in clusters]
-    mean = sum(map(sum, flips)) / total
-    plain = sum(abs(flip) for each in flips for flip in each) / total - mean**2
-    if not any(flip for each in flips for flip in each):
-        return 1.0
-    if plain <= 0 or len(clusters) < 2:
-        return sum(len(each) ** 2 for each in clusters) / total
-    between = sum((sum(each) - len(each) * mean) ** 2 for each in flips) / total
-    return max(1.0, between * len(clusters) / (len(clusters) - 1) / plain)
 
 
 # -- several tests -----------------------------------------------------------------------------

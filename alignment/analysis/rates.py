@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 
-from alignment.analysis.clusters import by_cluster, design_effect
+from alignment.analysis.clusters import effect_of
 from alignment.records import Interval, Rate
 
 CAS = "CAS"
@@ -52,15 +52,13 @@ def rate(
     """The share of true `verdicts` in %, with its Wilson interval.
 
     `clusters` names for each verdict the dialogue that it comes from: where some share one, the
-    interval is that of effective counts (see `design_effect`).
+    interval is that of effective counts (see `clusters.design_effect`).
 
     Raises ValueError without verdicts: a rate of nothing is neither 0 nor 100.
     """
     if not verdicts:
         raise ValueError(f"{name}: no verdicts; a rate of nothing is neither 0 nor 100")
-    effect = 1.0
-    if clusters is not None and len(set(clusters)) < len(verdicts):
-        effect = design_effect(by_cluster(zip(clusters, verdicts, strict=True)))
+    effect = 1.0 if clusters is None else effect_of(verdicts, clusters)
     return share(name, sum(verdicts), len(verdicts), confidence, effect)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import cos, pi, sin, sqrt, tan
 from statistics import fmean, quantiles, stdev
 
-from alignment.analysis.clusters import by_cluster, design_effect
+from alignment.analysis.clusters import effect_of
 from alignment.records import Interval, ScoreSummary
 
 _HALVINGS = 60
@@ -43,9 +43,7 @@ def mean_interval(
     groups = len(values) if clusters is None else len(set(clusters))
     if groups < 2:
         return None
-    effect = 1.0
-    if clusters is not None and groups < len(values):
-        effect = design_effect(by_cluster(zip(clusters, values, strict=True)))
+    effect = 1.0 if clusters is None else effect_of(values, clusters)
     mean = fmean(values)
     half = t_quantile(confidence, groups - 1) * stdev(values) * sqrt(effect / len(values))
     return Interval(mean - half, mean + half)

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from alignment import serving
-from alignment.analysis import comparing, judging, rollup
+from alignment.analysis import judging, rollup
+from alignment.analysis.claims import judge_claims, leaders
+from alignment.analysis.comparisons import compare_all
 from alignment.analysis.rates import CAS
 from alignment.config.profile import Profile
 from alignment.config.recipes import Endpoint, JudgeConfig, Variant
@@ -67,10 +69,10 @@ def findings(
 ) -> Findings:
     """The variants compared with each other, and what that says of the profile's claims."""
     axes = {name: axis.rate for name, axis in profile.axes.items()}
-    comparisons = comparing.compare_all(results.cases, axes, profile.confidence)
+    comparisons = compare_all(results.cases, axes, profile.confidence)
     names = [*axes.values(), CAS]
-    claims = profile.claims or comparing.leaders(comparisons, names)
-    judged = comparing.judge_claims(claims, comparisons, names, 1 - profile.confidence)
+    claims = profile.claims or leaders(comparisons, names)
+    judged = judge_claims(claims, comparisons, names, 1 - profile.confidence)
     return Findings(tuple(comparisons), tuple(judged), gate, manifests)
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alignment.analysis.clusters import design_effect
 from alignment.analysis.decision_rule import Evidence, Rule, decide
-from alignment.analysis.paired import change, design_effect, holm, mcnemar, sign_flip, tango
+from alignment.analysis.paired import change, holm, mcnemar, sign_flip, tango
 from alignment.analysis.shifts import combined_shift, mean_shift
 from alignment.records.decisions import OUTCOMES, PairedVerdict
 
@@ -268,7 +269,8 @@ def test_changes_are_within_their_scales(pairs, confidence):
 @given(st.lists(paired(), min_size=1, max_size=5))
 def test_the_design_effect_is_at_least_one_and_at_most_the_largest_dialogue(dialogues):
     few = len(dialogues) / max(1, len(dialogues) - 1)  # the variance is that of a sample
-    assert 1 <= design_effect(dialogues) <= few * max(map(len, dialogues)) + 1e-9
+    flips = [[pair.flip for pair in each] for each in dialogues]
+    assert 1 <= design_effect(flips) <= few * max(map(len, dialogues)) + 1e-9
 
 
 # -- Holm --------------------------------------------------------------------------------------

@@ -7,15 +7,8 @@ from statistics import NormalDist
 import pytest
 from scipy.stats import binom, binomtest
 
-from alignment.analysis.paired import (
-    by_cluster,
-    change,
-    design_effect,
-    holm,
-    mcnemar,
-    sign_flip,
-    tango,
-)
+from alignment.analysis.clusters import by_cluster, design_effect
+from alignment.analysis.paired import change, holm, mcnemar, sign_flip, tango
 from alignment.analysis.rates import share
 from alignment.analysis.shifts import _bca, combined_shift, mean_shift
 from alignment.records import Interval
@@ -179,33 +172,33 @@ def test_sign_flip_counts_every_sign_pattern(nets):
 
 def test_clusters_are_kept_in_order_of_appearance():
     a, b, c = verdicts([-1, 0], [1])
-    assert by_cluster([c, a, b]) == [[c], [a, b]]
+    assert by_cluster((each.cluster, each) for each in (c, a, b)) == [[c], [a, b]]
 
 
 @pytest.mark.parametrize("dialogues", [[[0]] * 9, [[0, 0]] * 4, [[0, 0, 0], [0]]])
 def test_nothing_is_inflated_where_nothing_flipped(dialogues):
-    assert design_effect(by_cluster(verdicts(*dialogues))) == 1.0
+    assert change("r", verdicts(*dialogues), 0.95).effect == 1.0
 
 
 @pytest.mark.parametrize(("size", "count"), [(2, 10), (5, 20), (3, 4)])
 def test_the_design_effect_of_copies_is_their_number(size, count):
     # Up to count / (count - 1): the variance between clusters is that of a sample.
     flips = [-1, 1, 0, 0][:count] + [0] * (count - 4)
-    found = design_effect(by_cluster(verdicts(*[[flip] * size for flip in flips])))
-    assert found == pytest.approx(size * count / (count - 1))
+    found = change("r", verdicts(*[[flip] * size for flip in flips]), 0.95)
+    assert found.effect == pytest.approx(size * count / (count - 1))
 
 
 def test_the_design_effect_grows_as_flips_come_together():
     apart = [[-1, 0, 0, 0]] * 4 + [[0] * 4] * 4
     nearer = [[-1, -1, 0, 0]] * 2 + [[0] * 4] * 6
     together = [[-1] * 4] + [[0] * 4] * 7
-    effects = [design_effect(by_cluster(verdicts(*each))) for each in (apart, nearer, together)]
+    effects = [change("r", verdicts(*each), 0.95).effect for each in (apart, nearer, together)]
     assert effects == sorted(effects)
     assert effects[0] == 1.0 < effects[1] < effects[2]
 
 
 def test_flips_that_cancel_within_dialogues_are_not_counted_twice():
-    assert design_effect(by_cluster(verdicts(*[[-1, 1]] * 6))) == 1.0
+    assert change("r", verdicts(*[[-1, 1]] * 6), 0.95).effect == 1.0
 
 
 def test_a_change_without_shared_dialogues_is_the_plain_one():
@@ -227,7 +220,7 @@ def test_a_change_without_shared_dialogues_is_the_plain_one():
 
 def test_a_change_of_shared_dialogues_is_of_the_cluster_form():
     pairs = verdicts([-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12)
-    effect = design_effect(by_cluster(pairs))
+    effect = design_effect([[-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12])
     found = change("HmR", pairs, 0.95)
     assert found.effect == effect > 1
     assert found.clustered
