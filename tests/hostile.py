@@ -201,7 +201,7 @@ def document():
 
     from alignment.analysis.rollup import summarise_variants
     from alignment.records import Interval
-    from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
+    from alignment.records.decisions import Change, Decision, Findings, Flip, GateResult
     from alignment.reporting.document import document as report
 
     sample = run_path(str(Path(__file__).parent / "unit" / "reporting_sample.py"))
@@ -220,6 +220,6 @@ def document():
     failed = replace(decision, flips=flips)
     summaries = summarise_variants(cases, sample["AXES"], reference="base", confidence=0.95)
     results = sample["results"](cases=tuple(cases), summaries=summaries)
-    found = report(results, Findings(gate=Gate("baseline", (failed,))))
+    found = report(results, Findings(gate=GateResult("baseline", (failed,))))
     found["run"] |= {"id": "0" * 16, "history": [], "started": "2025-01-01T00:00:00+00:00"}
     return found

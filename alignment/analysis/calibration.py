@@ -137,7 +137,7 @@ def _interval(
     in_order = sorted(pairs, key=lambda pair: pair.cluster)
     dialogues = by_cluster((pair.cluster, pair) for pair in in_order)
     draw = random.Random(seed)
-    found = sorted(
+    thresholds = sorted(
         choose(
             *_split([pair for each in draw.choices(dialogues, k=len(dialogues)) for pair in each])
         )
@@ -145,5 +145,6 @@ def _interval(
     )
     tail = (1 - confidence) / 2
     return Interval(
-        found[int(tail * resamples)], found[min(resamples - 1, int((1 - tail) * resamples))]
+        thresholds[int(tail * resamples)],
+        thresholds[min(resamples - 1, int((1 - tail) * resamples))],
     )

@@ -1,8 +1,7 @@
 """Paired verdicts: is the same set of prompts answered worse than before, and by how much.
 
-Standard library only, as `rates` says why. Where prompts share a dialogue (a cluster) their
-verdicts are not independent evidence, and the cluster form of each routine is used: it is the
-plain one when no dialogue is shared.
+Where prompts share a dialogue (a cluster) their verdicts are not independent evidence, and the
+cluster form of each routine is used: it is the plain one when no dialogue is shared.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
+from alignment.analysis.binomial import fair_coins, fair_tails
 from alignment.analysis.clusters import by_cluster, design_effect
 from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict
@@ -67,15 +67,8 @@ def mcnemar(lost: int, gained: int, *, midp: bool = False) -> tuple[float, float
     13:91). The two-sided value is twice the smaller one, at most 1. Without flips both are 1
     (exact), or 1/2 (mid-p).
     """
-    flips, fewer = lost + gained, min(lost, gained)
-    point = comb(flips, fewer) / 2**flips
-    up_to = term = point
-    for k in range(fewer, 0, -1):  # each term from the one above it: no big numbers to add up
-        term *= k / (flips - k + 1)
-        up_to += term
-    rest = 1 - up_to + point
-    more_lost, more_gained = (rest, up_to) if lost <= gained else (up_to, rest)
-    half = point / 2 if midp else 0.0
+    more_lost, more_gained, seen = fair_tails(lost, gained)
+    half = seen / 2 if midp else 0.0
     return more_lost - half, more_gained - half
 
 
@@ -94,28 +87,16 @@ def sign_flip(nets: Sequence[int], *, midp: bool = False) -> tuple[float, float]
     others = {0: 1.0}  # the total of all nets but those of the most frequent size -> its chance
     for size in sorted(sizes.keys() - {most}):
         spread: dict[int, float] = defaultdict(float)
-        for place, weight in enumerate(_coins(sizes[size])):
+        for place, weight in enumerate(fair_coins(sizes[size])):
             step = size * (2 * place - sizes[size])
             for value, chance in others.items():
                 spread[value + step] += weight * chance
         others = spread
-    point = _coins(sizes[most])
+    point = fair_coins(sizes[most])
     worse, equal = _at_most(seen, others, most, point)
     better, _ = _at_most(-seen, others, most, point)  # the totals lie evenly about 0
     half = equal / 2 if midp else 0.0
     return min(1.0, worse) - half, min(1.0, better) - half
-
-
-def _coins(tosses: int) -> list[float]:
-    """The chances of 0, 1, ... heads, from the middle outwards: no term is lost beside another."""
-    middle = tosses // 2
-    chances = [0.0] * (tosses + 1)
-    chances[middle] = term = comb(tosses, middle) / 2**tosses
-    for heads in range(middle, 0, -1):
-        chances[heads - 1] = term = term * heads / (tosses - heads + 1)
-    for heads in range(middle + 1, tosses + 1):
-        chances[heads] = chances[tosses - heads]
-    return chances
 
 
 def _at_most(

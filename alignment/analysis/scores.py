@@ -54,7 +54,7 @@ def t_quantile(confidence: float, degrees: int) -> float:
     """What |t| stays below with probability `confidence` (between 0 and 1); `degrees` at least 1.
 
     By bisection over the angle atan(t / sqrt(degrees)), in which Student's distribution is a finite
-    sum. On the standard library, as `rates` says why; the tests hold it against scipy.
+    sum. The tests hold it against scipy.
     """
     low, high = 0.0, pi / 2
     for _ in range(_HALVINGS):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
-from alignment.commands import gating, judges, models, reports, starting, storage
+from alignment.commands import gate, judge, models, reports, starting, storage
 from alignment.errors import AlignmentError, Elsewhere
 from alignment.reporting.text import inert, one_line
 
@@ -45,6 +45,6 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m alignment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (starting, gating, judges, models, reports, storage):
+    for module in (starting, gate, judge, models, reports, storage):
         module.declare(commands)
     return parser

@@ -6,16 +6,14 @@ from typing import Any
 
 from alignment.config.profile import Generation
 from alignment.config.recipes import Variant
-from alignment.gating.baseline import Manifest, digest_of
+from alignment.gating.baseline import Manifest
+from alignment.gating.comparability import digest_of
 from alignment.judges.llm import told_of
 from alignment.serving import said
 from alignment.store import content_key
 from alignment.study import opening
 from alignment.study.study import Study
 from alignment.training import models
-
-SIDES = ("the baseline", "this run")
-"""How the two sides of a comparison are called."""
 
 
 def manifest(study: Study, variant: str) -> Manifest:
@@ -42,10 +40,10 @@ def model_of(study: Study, variant: str) -> dict[str, Any]:
         return {"endpoint": recipe.endpoint.model, "served": said(study.store, identity)}
     if recipe.recorded:
         return {"recorded": True}
-    told = {"weights": models.make(study.context, variant).identity}
+    model = {"weights": models.make(study.context, variant).identity}
     if recipe.stages:
-        told["recipe"] = models.recipe_identity(study.context, variant)
-    return told
+        model["recipe"] = models.recipe_identity(study.context, variant)
+    return model
 
 
 def _decoding(study: Study, variant: str) -> dict[str, Any]:
@@ -54,19 +52,19 @@ def _decoding(study: Study, variant: str) -> dict[str, Any]:
     `begins_with` is the special token that opens every prompt, where one does.
     """
     generation = study.profile.generation_of(variant)
-    told: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens} | _thinking(generation)
+    settings: dict[str, Any] = {"max_new_tokens": generation.max_new_tokens} | _thinking(generation)
     if generation.stop_at_human:
-        told["stop_at_human"] = True
+        settings["stop_at_human"] = True
     if generation.temperature > 0:
-        told |= generation.model_dump(include={"samples", "temperature", "top_p"})
+        settings |= generation.model_dump(include={"samples", "temperature", "top_p"})
     token = opening.begins_with(study.context, variant)
-    return told if token is None else told | {"begins_with": token}
+    return settings if token is None else settings | {"begins_with": token}
 
 
 def _thinking(generation: Generation) -> dict[str, Any]:
     """What becomes of thinking in an answer, where that is not what it always is."""
-    told = generation.thinking
-    return {} if told == "unscored" else {"thinking": told}
+    thinking = generation.thinking
+    return {} if thinking == "unscored" else {"thinking": thinking}
 
 
 def _judge(study: Study) -> dict[str, Any]:
@@ -78,8 +76,8 @@ def _judge(study: Study) -> dict[str, Any]:
     if judge.recorded:
         return {"identity": "recorded scores"}
     if judge.endpoint is not None:
-        told = told_of(judge.endpoint, judge.revision)
-        return {"identity": f"endpoint {content_key(told)[:16]}", **told}
+        asked = told_of(judge.endpoint, judge.revision)
+        return {"identity": f"endpoint {content_key(asked)[:16]}", **asked}
     if judge.keywords:
         identity = opening.judge_identity(study.context, models.JUDGE)
         return {"identity": f"keywords {identity[:16]}", "keywords": sorted(judge.keywords)}
@@ -87,8 +85,10 @@ def _judge(study: Study) -> dict[str, Any]:
         identity = f"recipe {models.recipe_identity(study.context, models.JUDGE)[:16]}"
     else:
         identity = f"weights {models.make(study.context, models.JUDGE).identity[:16]}"
-    told = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
+    reading = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
     if judge.input == "pair":
-        told["cut"] = "prompt"  # what goes first where a pair is too long; once it was the longer
+        reading["cut"] = (
+            "prompt"  # what goes first where a pair is too long; once it was the longer
+        )
     several = judge.outputs or judge.activation
-    return told | (judge.model_dump(include={"outputs", "activation"}) if several else {})
+    return reading | (judge.model_dump(include={"outputs", "activation"}) if several else {})

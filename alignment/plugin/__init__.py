@@ -162,7 +162,7 @@ def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: 
 
 def _find_baselines(metafunc: pytest.Metafunc, session: Session) -> None:
     """Baselines lie beside the tests; the gate is reported whichever of these were selected."""
-    from alignment.gating.baseline import FOLDER  # noqa: PLC0415
+    from alignment.gating.baseline_files import FOLDER  # noqa: PLC0415
 
     folder = metafunc.definition.path.parent / FOLDER / session.profile.name
     if "alignment_report" in metafunc.fixturenames:

@@ -21,7 +21,7 @@ from alignment.records import (
     SelfDisagreement,
     VariantSummary,
 )
-from alignment.records.decisions import Findings, Gate
+from alignment.records.decisions import Findings, GateResult
 from alignment.study import opening
 from alignment.study.invariance import noise_floor
 from alignment.study.study import Study
@@ -64,7 +64,7 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
 def findings(
     results: Results,
     profile: Profile,
-    gate: Gate | None,
+    gate: GateResult | None,
     manifests: Mapping[str, Mapping[str, object]],
 ) -> Findings:
     """The variants compared with each other, and what that says of the profile's claims."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.gating.baseline import load
+from alignment.gating.baseline_files import load
 
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "httpx2"}
 SECRET = "sk-very-secret-123"  # noqa: S105 - made up

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from alignment.commands import main
 from alignment.errors import BaselineError
-from alignment.gating.baseline import Baseline, Manifest, Probe, Row, dumps, loads
+from alignment.gating.baseline import Baseline, BaselineCase, Manifest, ProbeScore
+from alignment.gating.baseline_files import dumps, loads
 from alignment.reporting.document import document
 
 SAMPLE = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "reporting_sample.py"))
@@ -85,8 +86,8 @@ BASELINE = json.loads(
                 format=None,
             ),
             model={"recorded": True},
-            probe=(Probe(prompt="p", response="r", score=1.0),),
-            cases={"a": {"p": Row(score=1.0, passed=True, anchor=True)}},
+            probe=(ProbeScore(prompt="p", response="r", score=1.0),),
+            cases={"a": {"p": BaselineCase(score=1.0, passed=True, anchor=True)}},
         )
     )
 )

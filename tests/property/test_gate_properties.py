@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignment.analysis.clusters import design_effect
-from alignment.analysis.decision_rule import Evidence, Rule, decide
+from alignment.analysis.decision_rule import Evidence, GateRule, decide
 from alignment.analysis.paired import change, holm, mcnemar, sign_flip, tango
 from alignment.analysis.shifts import combined_shift, mean_shift
 from alignment.records.decisions import OUTCOMES, PairedVerdict
@@ -45,7 +45,7 @@ def paired(draw, flips=FLIPS):
     ]
 
 
-RULES = {"harm": Rule("HmR", 10.0), "help": Rule("HpR", 30.0, 0.9)}
+RULES = {"harm": GateRule("HmR", 10.0), "help": GateRule("HpR", 30.0, 0.9)}
 KEYS = st.tuples(st.sampled_from(["base", "dpo", "both"]), st.sampled_from(sorted(RULES)))
 EVIDENCE = st.builds(
     Evidence,

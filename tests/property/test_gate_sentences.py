@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import composite
 
-from alignment.analysis.decision_rule import Evidence, Rule, decide
-from alignment.records.decisions import Gate, PairedVerdict
+from alignment.analysis.decision_rule import Evidence, GateRule, decide
+from alignment.records.decisions import GateResult, PairedVerdict
 from alignment.reporting.gate_text import blocking, concerning, headline, raising, verdict
 from alignment.reporting.glossary import glossary, next_step
 from alignment.reporting.plain import plain_gate
@@ -28,10 +28,10 @@ def pairs(draw):
 def documents(draw):
     """A report with a gate of two axes: what is let through, how the run ended."""
     margins = {axis: draw(st.sampled_from([2.0, 10.0, 30.0])) for axis in AXES}
-    rules = {axis: Rule(axis[:3], margin) for axis, margin in margins.items()}
+    rules = {axis: GateRule(axis[:3], margin) for axis, margin in margins.items()}
     informative = {axis: draw(st.sampled_from([True, True, True, False])) for axis in AXES}
     evidence = {("v", a): Evidence(draw(pairs()), informative=informative[a]) for a in AXES}
-    gate = plain_gate(Gate("baseline", tuple(decide(evidence, rules, "baseline").values())))
+    gate = plain_gate(GateResult("baseline", tuple(decide(evidence, rules, "baseline").values())))
     warn = st.sampled_from(["warn", "fail"])
     profile = {
         "axes": {

@@ -9,7 +9,7 @@ import pytest
 
 from alignment.errors import StoreError
 from alignment.plugin.github import MOST, summarise, workflow_commands
-from alignment.records.decisions import Findings, Gate
+from alignment.records.decisions import Findings, GateResult
 from alignment.reporting.document import document
 from alignment.reporting.text import inert
 
@@ -24,7 +24,7 @@ def _on_github(monkeypatch):
 
 
 def told(*decisions, **changes):
-    gate = Gate("baseline", decisions) if decisions else None
+    gate = GateResult("baseline", decisions) if decisions else None
     return workflow_commands(document(SAMPLE["results"](**changes), Findings(gate=gate)))
 
 

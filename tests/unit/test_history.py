@@ -28,7 +28,7 @@ MANIFEST = {
 
 def report(started="2025-01-01T10:00:00+00:00", *, name="sample", decisions=(), **manifests):
     """A complete report; `manifests` by variant."""
-    gate = GATE["Gate"]("baseline", decisions) if decisions else None
+    gate = GATE["GateResult"]("baseline", decisions) if decisions else None
     sample = SAMPLE["results"]()
     sample = replace(sample, profile=sample.profile | {"name": name})
     told = Findings(gate=gate, manifests=manifests or {"base": MANIFEST})
