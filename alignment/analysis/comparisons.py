@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 
-from alignment.analysis.paired import change, holm
+from alignment.analysis.paired import holm, rate_change
 from alignment.analysis.pairing import judged, pair
 from alignment.analysis.rates import CAS
 from alignment.analysis.shifts import combined_shift
@@ -57,5 +57,5 @@ def _changes(
             if id_ in new
         ]
         if pairs:
-            changes.append(change(rate, pairs, confidence))
+            changes.append(rate_change(rate, pairs, confidence))
     return changes

@@ -21,8 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alignment.analysis.degenerate import RUNAWAY
-from alignment.analysis.paired import change as paired_change
-from alignment.analysis.paired import holm, mcnemar, tango
+from alignment.analysis.paired import holm, mcnemar, rate_change, tango
 from alignment.records.decisions import (
     Change,
     Decision,
@@ -69,7 +68,7 @@ def decide(
     `rules` is by axis. The order of variants, axes and pairs changes nothing.
     """
     changes = {
-        key: paired_change(rules[key[1]].rate, each.pairs, rules[key[1]].confidence)
+        key: rate_change(rules[key[1]].rate, each.pairs, rules[key[1]].confidence)
         for key, each in evidence.items()
         if not each.invalid
     }
@@ -144,7 +143,7 @@ def spoiled(counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule) 
         replace(pair, before=pair.degenerate_before is None, after=pair.degenerate_after is None)
         for pair in pairs
     ]
-    return paired_change(rule.rate, answered, rule.confidence).p_worse <= 1 - rule.confidence
+    return rate_change(rule.rate, answered, rule.confidence).p_worse <= 1 - rule.confidence
 
 
 def outcome_of_collapse(counts: Degenerate, rule: GateRule) -> Outcome:

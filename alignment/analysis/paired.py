@@ -21,7 +21,7 @@ from alignment.records.decisions import Change, PairedVerdict
 _HALVINGS = 80
 
 
-def change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:
+def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:
     """How a rate changed on the same prompts, with its interval and both tests.
 
     Raises ValueError without pairs.

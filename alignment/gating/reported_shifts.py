@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from alignment.analysis.decision_rule import Evidence
-from alignment.analysis.paired import change
+from alignment.analysis.paired import rate_change
 from alignment.analysis.rates import CAS
 from alignment.analysis.shifts import combined_shift, mean_shift
 from alignment.gating.gated_run import GatedRun
@@ -23,7 +23,7 @@ def reported_shifts(run: GatedRun, evidence: Mapping[str, Evidence]) -> tuple[Sh
     if any(each.invalid for each in evidence.values()):
         return ()
     confidence = run.profile.confidence
-    changes = [change(axis, each.pairs, confidence) for axis, each in evidence.items()]
+    changes = [rate_change(axis, each.pairs, confidence) for axis, each in evidence.items()]
     means = [_mean(run, axis, each.pairs) for axis, each in evidence.items()]
     return (combined_shift(changes, CAS), *means)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from alignment.analysis.decision_rule import GateRule
-from alignment.analysis.paired import change
+from alignment.analysis.paired import rate_change
 from alignment.analysis.pairing import Judged, pair
 from alignment.gating.baseline import Baseline, BaselineCase
 from alignment.gating.gated_run import GatedRun
@@ -64,5 +64,5 @@ def _drift(
         for prompt in prompts
         if prompt.id in anew
     ]
-    by_judge = change(rule.rate, pairs, rule.confidence)
+    by_judge = rate_change(rule.rate, pairs, rule.confidence)
     return Shift(rule.rate, by_judge.difference, by_judge.interval)

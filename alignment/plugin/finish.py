@@ -101,7 +101,7 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
     The exit code says what the report says.
     """
     from alignment.plugin import github  # noqa: PLC0415
-    from alignment.reporting.gate_text import blocking  # noqa: PLC0415
+    from alignment.reporting.merge_advice import blocking  # noqa: PLC0415
 
     config, document = session.config, ending.document
     if document is not None:
@@ -140,7 +140,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     document = None if ending is None else ending.document
     if ending is None or document is None:
         return
-    from alignment.reporting.gate_text import blocking, verdict  # noqa: PLC0415 - as everywhere here
+    from alignment.reporting.merge_advice import advise, blocking  # noqa: PLC0415 - as everywhere
 
     session = ending.session
     if session.exitstatus == document["run"]["exit_status"]:
@@ -149,7 +149,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     try:
         _publish(session, document)
-        said = verdict(document).headline
+        said = advise(document).headline
     except AlignmentError as error:
         said = _line(error)
     sys.stderr.write(f"{said}\n")

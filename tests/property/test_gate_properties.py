@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alignment.analysis.clusters import design_effect
 from alignment.analysis.decision_rule import Evidence, GateRule, decide
-from alignment.analysis.paired import change, holm, mcnemar, sign_flip, tango
+from alignment.analysis.paired import holm, mcnemar, rate_change, sign_flip, tango
 from alignment.analysis.shifts import combined_shift, mean_shift
 from alignment.records.decisions import OUTCOMES, PairedVerdict
 
@@ -166,7 +166,7 @@ def test_identical_runs_pass_where_most_responses_are_answers(family):
 
 @given(paired(), CONFIDENCE)
 def test_swapping_before_and_after_mirrors_a_change(pairs, confidence):
-    found, mirrored = (change("r", each, confidence) for each in (pairs, swapped(pairs)))
+    found, mirrored = (rate_change("r", each, confidence) for each in (pairs, swapped(pairs)))
     assert mirrored.difference == -found.difference
     assert (mirrored.before, mirrored.after) == (found.after, found.before)
     assert (mirrored.lost, mirrored.gained) == (found.gained, found.lost)
@@ -179,7 +179,7 @@ def test_swapping_before_and_after_mirrors_a_change(pairs, confidence):
 @given(st.lists(paired(), min_size=1, max_size=4))
 def test_swapping_before_and_after_mirrors_the_change_of_cas(axes):
     found, mirrored = (
-        combined_shift([change("r", pairs, 0.95) for pairs in each], "CAS")
+        combined_shift([rate_change("r", pairs, 0.95) for pairs in each], "CAS")
         for each in (axes, [swapped(pairs) for pairs in axes])
     )
     assert mirrored.difference == pytest.approx(-found.difference)
@@ -257,7 +257,7 @@ def test_probabilities_of_nets_are_probabilities(nets):
 
 @given(paired(), CONFIDENCE)
 def test_changes_are_within_their_scales(pairs, confidence):
-    found = change("r", pairs, confidence)
+    found = rate_change("r", pairs, confidence)
     assert 0 <= found.p_worse <= 1
     assert 0 <= found.p_exact <= 1
     assert found.difference == pytest.approx(found.after - found.before)

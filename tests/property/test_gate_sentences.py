@@ -6,8 +6,9 @@ from hypothesis.strategies import composite
 
 from alignment.analysis.decision_rule import Evidence, GateRule, decide
 from alignment.records.decisions import GateResult, PairedVerdict
-from alignment.reporting.gate_text import blocking, concerning, headline, raising, verdict
+from alignment.reporting.gate_text import concerning, headline, raising
 from alignment.reporting.glossary import glossary, next_step
+from alignment.reporting.merge_advice import advise, blocking
 from alignment.reporting.plain import plain_gate
 
 AXES = ("harmlessness", "helpfulness")
@@ -65,7 +66,7 @@ def test_a_loss_is_ruled_out_where_the_interval_says_so_and_nowhere_else(documen
 @settings(max_examples=300)
 def test_the_verdict_says_what_the_decisions_say(document):
     decisions = document["gate"]["decisions"]
-    outcomes, said = {each["outcome"] for each in decisions}, verdict(document).headline
+    outcomes, said = {each["outcome"] for each in decisions}, advise(document).headline
     forbids = said.startswith("Do not merge")
     assert forbids == (blocking(document) or document["run"]["exit_status"] != 0)
     assert said.startswith("May be merged") == (outcomes == {"pass"} and not forbids)

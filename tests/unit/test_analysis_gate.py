@@ -12,7 +12,7 @@ from alignment.analysis.decision_rule import (
     needed,
     outcome_of,
 )
-from alignment.analysis.paired import change, mcnemar, tango
+from alignment.analysis.paired import mcnemar, rate_change, tango
 from alignment.records import Interval
 from alignment.records.decisions import OUTCOMES, Decision, Flip, PairedVerdict
 
@@ -55,8 +55,8 @@ def test_a_decision_says_what_was_compared():
         against="anchor",
         own="fail",
         margin=5.0,
-        change=change("HmR", pairs, 0.95),
-        adjusted=change("HmR", pairs, 0.95).p_worse,
+        change=rate_change("HmR", pairs, 0.95),
+        adjusted=rate_change("HmR", pairs, 0.95).p_worse,
         flips=flips_of(pairs),
     )
 
@@ -126,7 +126,9 @@ def test_more_confidence_asks_for_more():
 )
 def test_verdicts_at_the_limits(low, difference, adjusted, expected):
     at = replace(
-        change("HmR", singles(4, 1, 30), 0.95), difference=difference, interval=Interval(low, 5.0)
+        rate_change("HmR", singles(4, 1, 30), 0.95),
+        difference=difference,
+        interval=Interval(low, 5.0),
     )
     assert outcome_of(at, adjusted, RULE) == expected
 
@@ -190,7 +192,7 @@ def test_invalid_evidence_is_invalid_even_with_prompts():
 def test_an_uninformative_judge_never_lets_pass(counts):
     found = alone(singles(*counts), informative=False)
     assert found.outcome == "uninformative"
-    assert found.change == change("HmR", singles(*counts), 0.95)
+    assert found.change == rate_change("HmR", singles(*counts), 0.95)
     assert found.needed is None
     assert len(found.flips) == counts[0] + counts[1]
 
@@ -231,7 +233,7 @@ def test_the_worse_of_a_decision_and_its_anchor_counts(own, other):
 @pytest.mark.parametrize("margin", [10.0, 15.0])
 def test_the_number_needed_to_pass_decides_and_one_less_does_not(lost, gained, total, margin):
     rule = GateRule("HmR", margin)
-    now = change("HmR", singles(lost, gained, total), 0.95)
+    now = rate_change("HmR", singles(lost, gained, total), 0.95)
     found = needed(now, rule, 1)
 
     def low(number):
@@ -247,7 +249,7 @@ def test_the_number_needed_to_pass_decides_and_one_less_does_not(lost, gained, t
 )
 @pytest.mark.parametrize("size", [1, 8])
 def test_the_number_needed_to_fail_decides_and_half_of_it_does_not(lost, gained, total, size):
-    now = change("HmR", singles(lost, gained, 2 * total), 0.95)
+    now = rate_change("HmR", singles(lost, gained, 2 * total), 0.95)
     rule = GateRule("HmR", -now.difference)
     found = needed(now, rule, size)
 

@@ -24,9 +24,9 @@ from alignment.reporting.gate_text import (
     headline,
     raising,
     summary,
-    verdict,
 )
 from alignment.reporting.markdown import LIMIT, markdown
+from alignment.reporting.merge_advice import advise
 from alignment.reporting.plain import plain_decision, plain_gate
 from alignment.reporting.terminal import summary as terminal
 
@@ -195,7 +195,7 @@ def judged(*decisions, against="baseline", **run):
     gates = {"inconclusive": "warn", "uninformative": "fail"}
     for axis in told["profile"]["axes"].values():
         axis["gate"] = gates
-    return verdict(told)
+    return advise(told)
 
 
 def test_a_verdict_says_in_one_sentence_that_a_regression_must_not_be_merged():
@@ -248,7 +248,7 @@ def test_what_the_profile_lets_through_does_not_hide_what_it_does_not():
     told["gate"]["decisions"][1]["outcome"] = "inconclusive"
     told["profile"]["axes"]["harmlessness"]["gate"] = {"uninformative": "warn"}
     told["profile"]["axes"]["helpfulness"]["gate"] = {"inconclusive": "fail"}
-    assert verdict(told).headline.startswith("Do not merge yet: the judge")
+    assert advise(told).headline.startswith("Do not merge yet: the judge")
 
 
 def test_without_a_gate_the_verdict_says_so():
@@ -257,7 +257,7 @@ def test_without_a_gate_the_verdict_says_so():
         ({"complete": False}, "incomplete"),
         ({"limit": 5}, "quick look"),
     ):
-        found = verdict(document(SAMPLE["results"](**changes)))
+        found = advise(document(SAMPLE["results"](**changes)))
         assert found.outcome is None
         assert found.headline.startswith("Not decided: ")
         assert why in found.headline
