@@ -12,7 +12,7 @@ from alignment.files.sets import Replacement, recover, replacing
 from alignment.gating.baseline import Baseline, BaselineCase, storable
 from alignment.gating.baseline_files import dumps, path_of
 from alignment.gating.coverage import lacking
-from alignment.gating.manifests import manifest, model_of
+from alignment.gating.manifests import manifest
 from alignment.gating.probe_set import probe_set
 from alignment.gating.stored_baseline import StoredBaseline
 from alignment.gating.study_gate import StudyGate
@@ -45,7 +45,7 @@ def accepted(gate: StudyGate, variant: str, reason: str | None) -> Baseline:
         variant=variant,
         reason=kept.reason if kept else reason,
         manifest=manifest(study, variant),
-        model=model_of(study, variant),
+        model=study.policy(variant).baseline_model(),
         probe=probe_set(study),
         cases={axis: _cases(study, cases, axis, kept) for axis in study.profile.axes},
     )

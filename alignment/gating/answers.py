@@ -8,7 +8,6 @@ from typing import Any
 
 from alignment.gating.baseline import Baseline, storable
 from alignment.gating.gated_run import GatedRun
-from alignment.gating.manifests import model_of
 from alignment.records import Case
 from alignment.records.decisions import Decision
 
@@ -42,7 +41,7 @@ def unchanged(run: GatedRun, variant: str) -> bool:
         return False
     if not same_answers(baseline, cases):
         return False
-    model = model_of(run.study, variant)
+    model = run.study.policy(variant).baseline_model()
     return not (_known(model) and model == baseline.model)
 
 

@@ -232,7 +232,7 @@ class Session:
             return None
         whole = results.complete and self.options.limit is None
         # Where no gated test ran, the gate is told if that takes no judge.
-        ready = self.gated or self.profile.judge.recorded or bool(results.nulls)
+        ready = self.gated or not self.study.judge().asks or bool(results.nulls)
         held = whole and ready and self.baselines is not None
         gate = self.study_gate.result if held else None
         names = self.profile.variants if whole else ()
