@@ -9,7 +9,7 @@ from pathlib import Path
 from alignment.analysis.decision_rule import Key, decide
 from alignment.errors import AlignmentError
 from alignment.gating.anchor import anchor_moved, decisions_since_anchor
-from alignment.gating.answers import unchanged, with_answers
+from alignment.gating.compared_answers import unchanged, with_answers
 from alignment.gating.evidence import gathered
 from alignment.gating.gated_run import GatedRun
 from alignment.gating.plan import plan
