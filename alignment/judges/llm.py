@@ -111,23 +111,6 @@ class LLMJudge:
             self._note(each for answers in found.values() for each in answers)
             yield {i: _score(answers) for i, answers in found.items()}
 
-    def compare(self, prompt: str, a: str, b: str) -> dict[str, str] | None:
-        """Which of two responses is better: dimension -> `a`, `b` or `tie`; None: no answer.
-
-        Asked in both orders. A preference that goes with the order and not with the text is a tie.
-        """
-        asked = [self._compared(prompt, a, b, 0), self._compared(prompt, b, a, 1)]
-        self._note(asked)
-        first, second = (each.values for each in asked)
-        if first is None or second is None:
-            return None
-        other = {"first": "second", "second": "first", "tie": "tie"}
-        names = {"first": "a", "second": "b", "tie": "tie"}
-        return {
-            name: names[told] if other[told] == second[name] else "tie"
-            for name, told in first.items()
-        }
-
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
@@ -144,12 +127,6 @@ class LLMJudge:
         schema = rubrics.schema(endpoint.rubric, {"type": "integer"})
         read = lambda text: rubrics.scores(text, list(endpoint.rubric), endpoint.scale)  # noqa: E731
         return [self._ask(question, schema, read, n) for n in range(endpoint.repeats)]
-
-    def _compared(self, prompt: str, first: str, second: str, number: int) -> _Asked:
-        rubric = self._endpoint.rubric
-        question = rubrics.comparing(rubric, prompt, first, second)
-        schema = rubrics.schema(rubric, {"type": "string", "enum": list(rubrics.PREFERENCES)})
-        return self._ask(question, schema, lambda t: rubrics.preferences(t, list(rubric)), number)
 
     def _ask(
         self,

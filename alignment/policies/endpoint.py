@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.config.endpoints import Endpoint
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.policies.kind import PolicyKind
 from alignment.policies.protocol import Policy
 from alignment.prompts.templates import opened

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from alignment.checkpoints import Checkpoint
 from alignment.checkpoints.loading import load_causal, load_tokenizer
 from alignment.checkpoints.tokens import begins_with, begun_thinking, check_known, prompt_ids
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.policies.decoding import Decoding, Generated
 from alignment.policies.quantized import quantization_config
