@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +61,21 @@ def identity_of(checkpoint: Checkpoint, settings: JudgeSettings) -> str:
 
 
 class RewardModelJudge:
-    """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
+    """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`.
 
-    def __init__(self, checkpoint: Checkpoint, settings: JudgeSettings) -> None:
+    `steady` raises once a file of the checkpoint has changed: no score is given then.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        settings: JudgeSettings,
+        *,
+        steady: Callable[[], None] = lambda: None,
+    ) -> None:
         from alignment.policies.probe import reach  # noqa: PLC0415 - loads torch
 
+        self._steady = steady
         self.device = settings.device
         ready(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
@@ -84,6 +94,7 @@ class RewardModelJudge:
     ) -> Iterator[dict[int, Score]]:
         """Score (prompt, answer) texts in batches of `judge.batch_tokens` padded tokens."""
         for found in self._batched(pairs, needed):
+            self._steady()
             yield {i: Score(self._named(row)) for i, row in found.items()}
 
     def outputs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:

@@ -66,7 +66,10 @@ def identity_of(checkpoint: Checkpoint, settings: PolicySettings) -> str:
 
 
 class HuggingFacePolicy:
-    """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`."""
+    """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`.
+
+    `steady` raises once a file of the checkpoint has changed: no answer is given then.
+    """
 
     def __init__(
         self,
@@ -74,7 +77,9 @@ class HuggingFacePolicy:
         settings: PolicySettings,
         *,
         note: Callable[[str], None] | None = None,
+        steady: Callable[[], None] = lambda: None,
     ) -> None:
+        self._steady = steady
         from alignment.policies.engine import Generator  # noqa: PLC0415 - loads torch
 
         self.device = settings.device
@@ -119,6 +124,7 @@ class HuggingFacePolicy:
                 seeds=[seed_of(self._seed, text, sample) for text, sample in asked],
                 stop=self._speaks_on if self._settings.stop_at_human else None,
             )
+        self._steady()
         yield {i: self._response(answer) for i, answer in enumerate(answers)}
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:

@@ -65,7 +65,7 @@ class Study:
     @cached_property
     def reader(self) -> Reader:
         """What is known without computing anything."""
-        return Reader(self.profile, self.policy, self.judge())
+        return Reader(self.profile, self.store, self.policy, self.judge())
 
     # -- who answers and who scores ----------------------------------------------------------------
 
