@@ -16,11 +16,11 @@ from alignment.records.thinking import NoAnswer, answer_of
 from alignment.serving import (
     Message,
     RefusedError,
-    Register,
     Reply,
+    ServedIdentities,
     Server,
     check_client,
-    described,
+    describe_served,
     key_of,
 )
 from alignment.store import Store, content_key
@@ -67,7 +67,9 @@ class Kind(JudgeKind):
     def description(self, *, failed: bool) -> dict[str, Any]:
         """The name it was asked by, and what the servers said of their answers."""
         del failed
-        return described(self._endpoint, self.config.revision, self.context.store, self.identity())
+        return describe_served(
+            self._endpoint, self.config.revision, self.context.store, self.identity()
+        )
 
     def manifest(self) -> dict[str, Any]:
         """Its name and what it is asked; where it is served may change."""
@@ -98,7 +100,7 @@ class LLMJudge:
     def __init__(self, endpoint: JudgeEndpoint, revision: str | None, store: Store) -> None:
         self.identity = identity_of(endpoint, revision)
         self._endpoint = endpoint
-        self._register = Register(store, self.identity, endpoint)
+        self._served = ServedIdentities(store, self.identity, endpoint)
         self._server = Server(endpoint)
         self._structured = True
         """Until the server refuses `response_format`."""
@@ -118,7 +120,7 @@ class LLMJudge:
     def _note(self, asked: Any) -> None:
         for each in asked:
             for reply in each.replies:
-                self._register.note(reply)
+                self._served.note(reply)
 
     def _judged(self, prompt: str, response: str) -> list[_Asked]:
         """Every repeat's answer."""

@@ -13,11 +13,11 @@ from alignment.checkpoints.tokens import chat_ids, check_known, cut, encoded, te
 from alignment.config.judges import JudgeConfig
 from alignment.errors import JudgeError, ModelError
 from alignment.judges.batching import batches, budget
-from alignment.prompts.templates import dialogue, judged
+from alignment.prompts.templates import dialogue, normalize_for_judge
 from alignment.prompts.transcripts import messages
 from alignment.records import Score
 from alignment.runtime.finite import NotFiniteError, check_finite, explanation
-from alignment.runtime.hardware import kind_of, ready, versions
+from alignment.runtime.hardware import configure_torch, kind_of, versions
 from alignment.store import content_key
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class RewardModelJudge:
 
         self._steady = steady
         self.device = settings.device
-        ready(self.device, settings.threads)
+        configure_torch(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
         self._settings = settings.judge
         self._dtype, self._name = settings.dtype, checkpoint.outermost
@@ -165,7 +165,7 @@ class RewardModelJudge:
             turns = [*messages(prompt), {"role": "assistant", "content": answer}]
             ids = chat_ids(self._tokenizer, turns, answer=False)
         else:
-            ids = text_ids(self._tokenizer, dialogue(prompt, judged(answer)))
+            ids = text_ids(self._tokenizer, dialogue(prompt, normalize_for_judge(answer)))
             end = self._tokenizer.eos_token_id
             # TRL's RewardTrainer ends every training text with the end token; so do we.
             if end is not None and (not ids or ids[-1] != end):

@@ -18,7 +18,7 @@ from alignment.policies.decoding import Decoding, Generated
 from alignment.policies.quantized import quantization_config
 from alignment.records import HUMAN, Response
 from alignment.runtime.finite import NotFiniteError, check_logits, explanation
-from alignment.runtime.hardware import kind_of, ready, versions
+from alignment.runtime.hardware import configure_torch, kind_of, versions
 from alignment.store import content_key
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class HuggingFacePolicy:
         from alignment.policies.engine import Generator  # noqa: PLC0415 - loads torch
 
         self.device = settings.device
-        ready(self.device, settings.threads)
+        configure_torch(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
         self._loaded, self._name = settings, checkpoint.outermost
         self._settings, self._seed = settings.generation, settings.seed
