@@ -170,5 +170,6 @@ def test_the_gate_decides_on_what_is_known_where_its_tests_are_skipped(beside, w
     beside.write("test_suite.py", SKIPPED)
     result = beside.run(*workers, *WITHIN)
     assert result.ret == 0
-    assert {each["outcome"] for each in beside.report()["gate"]["decisions"]} == {"pass"}
+    outcomes = {each["outcome"] for each in beside.report()["gate"]["decisions"]}
+    assert outcomes == {"inconclusive"}, "so few prompts decide nothing, which is tolerated"
     assert "not decided" not in result.stdout.str()
