@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from alignment.analysis.clusters import by_cluster
 from alignment.analysis.rates import share
 from alignment.records import Interval, Rate
 
@@ -134,12 +134,10 @@ def _split(pairs: Sequence[ScoredPair]) -> tuple[list[float], list[float]]:
 def _interval(
     choose: Chooser, pairs: Sequence[ScoredPair], confidence: float, resamples: int, seed: int
 ) -> Interval:
-    grouped: dict[str, list[ScoredPair]] = defaultdict(list)
-    for pair in pairs:
-        grouped[pair.cluster].append(pair)
-    dialogues = [grouped[name] for name in sorted(grouped)]
+    in_order = sorted(pairs, key=lambda pair: pair.cluster)
+    dialogues = by_cluster((pair.cluster, pair) for pair in in_order)
     draw = random.Random(seed)
-    found = sorted(
+    thresholds = sorted(
         choose(
             *_split([pair for each in draw.choices(dialogues, k=len(dialogues)) for pair in each])
         )
@@ -147,5 +145,6 @@ def _interval(
     )
     tail = (1 - confidence) / 2
     return Interval(
-        found[int(tail * resamples)], found[min(resamples - 1, int((1 - tail) * resamples))]
+        thresholds[int(tail * resamples)],
+        thresholds[min(resamples - 1, int((1 - tail) * resamples))],
     )

@@ -1,17 +1,34 @@
-"""Verdicts that share a dialogue, or are samples of one prompt, are not independent evidence."""
+"""Verdicts that share a dialogue, or are samples of one prompt, are not independent evidence.
+
+The one place where counts of clustered values become effective counts: rates, means of scores and
+paired changes all divide by the design effect that is worked out here.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
-def by_cluster(values: Iterable[tuple[str, float]]) -> list[list[float]]:
+def by_cluster(values: Iterable[tuple[str, Value]]) -> list[list[Value]]:
     """Values by their cluster, in order of appearance."""
-    grouped: dict[str, list[float]] = defaultdict(list)
+    grouped: dict[str, list[Value]] = defaultdict(list)
     for cluster, value in values:
         grouped[cluster].append(value)
     return list(grouped.values())
+
+
+def effect_of(values: Sequence[float], clusters: Sequence[str]) -> float:
+    """The design effect of values that come from `clusters`; exactly 1 where no two share one.
+
+    Raises ValueError without values, or where their numbers differ.
+    """
+    if values and len(set(clusters)) == len(values) == len(clusters):
+        return 1.0
+    return design_effect(by_cluster(zip(clusters, values, strict=True)))
 
 
 def design_effect(clusters: Sequence[Sequence[float]]) -> float:

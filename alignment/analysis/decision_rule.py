@@ -21,8 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alignment.analysis.degenerate import RUNAWAY
-from alignment.analysis.paired import change as paired_change
-from alignment.analysis.paired import holm, mcnemar, tango
+from alignment.analysis.paired import holm, mcnemar, rate_change, tango
 from alignment.records.decisions import (
     Change,
     Decision,
@@ -36,12 +35,12 @@ from alignment.records.decisions import (
 Key = tuple[str, str]
 """variant, axis."""
 
-MOST = 100_000
+MOST_PROMPTS = 100_000
 """More prompts than anybody asks: beyond it the answer is that no number decides."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class GateRule:
     """How an axis is gated: the margin in points, and the confidence of its interval and test."""
 
     rate: str
@@ -62,30 +61,30 @@ class Evidence:
 
 
 def decide(
-    evidence: Mapping[Key, Evidence], rules: Mapping[str, Rule], against: str
+    evidence: Mapping[Key, Evidence], rules: Mapping[str, GateRule], against: str
 ) -> dict[Key, Decision]:
     """One decision for every (variant, axis); the comparisons are corrected for each other.
 
     `rules` is by axis. The order of variants, axes and pairs changes nothing.
     """
     changes = {
-        key: paired_change(rules[key[1]].rate, found.pairs, rules[key[1]].confidence)
-        for key, found in evidence.items()
-        if not found.invalid
+        key: rate_change(rules[key[1]].rate, each.pairs, rules[key[1]].confidence)
+        for key, each in evidence.items()
+        if not each.invalid
     }
     adjusted = dict(zip(changes, holm([each.p_worse for each in changes.values()]), strict=True))
     return {
         key: _decision(
-            key, found, rules[key[1]], against, changes.get(key), adjusted.get(key), len(changes)
+            key, each, rules[key[1]], against, changes.get(key), adjusted.get(key), len(changes)
         )
-        for key, found in evidence.items()
+        for key, each in evidence.items()
     }
 
 
 def _decision(
     key: Key,
-    found: Evidence,
-    rule: Rule,
+    evidence: Evidence,
+    rule: GateRule,
     against: str,
     change: Change | None,
     adjusted: float | None,
@@ -94,30 +93,31 @@ def _decision(
     variant, axis = key
     if change is None or adjusted is None:
         return Decision(
-            variant, axis, rule.rate, against, "invalid", rule.margin, reasons=found.invalid
+            variant, axis, rule.rate, against, "invalid", rule.margin, reasons=evidence.invalid
         )
-    own = verdict(change, adjusted, rule) if found.informative else "uninformative"
-    told = degenerate(found.pairs)
-    broken = told if 2 * told.after > told.total else None
+    outcome = outcome_of(change, adjusted, rule) if evidence.informative else "uninformative"
+    counts = count_degenerate(evidence.pairs)
+    broken = counts if 2 * counts.after > counts.total else None
     if broken is not None:
-        own = worst(own, collapse(broken, rule))
+        outcome = worst(outcome, outcome_of_collapse(broken, rule))
+    undecided = outcome == "inconclusive" and broken is None
     return Decision(
         variant=variant,
         axis=axis,
         rate=rule.rate,
         against=against,
-        own=own,
+        own=outcome,
         margin=rule.margin,
         change=change,
         adjusted=adjusted,
-        needed=needed(change, rule, family) if own == "inconclusive" and broken is None else None,
-        flips=flips(found.pairs),
+        needed=needed(change, rule, family) if undecided else None,
+        flips=flips_of(evidence.pairs),
         degenerate=broken,
-        spoiled=told if broken is None and spoiled(told, found.pairs, rule) else None,
+        spoiled=counts if broken is None and spoiled(counts, evidence.pairs, rule) else None,
     )
 
 
-def verdict(change: Change, adjusted: float, rule: Rule) -> Outcome:
+def outcome_of(change: Change, adjusted: float, rule: GateRule) -> Outcome:
     """`pass`, `fail` or `inconclusive`, from a change and its adjusted p-value."""
     if not change.lost and not change.gained:
         return "pass"
@@ -128,33 +128,33 @@ def verdict(change: Change, adjusted: float, rule: Rule) -> Outcome:
     return "inconclusive"
 
 
-def degenerate(pairs: Sequence[PairedVerdict]) -> Degenerate:
+def count_degenerate(pairs: Sequence[PairedVerdict]) -> Degenerate:
     """The degenerate responses of a run, and of the other side."""
     kinds = Counter(pair.degenerate_after for pair in pairs if pair.degenerate_after is not None)
     before = sum(pair.degenerate_before is not None for pair in pairs)
     return Degenerate(before, kinds.total(), len(pairs), dict(sorted(kinds.items())))
 
 
-def spoiled(found: Degenerate, pairs: Sequence[PairedVerdict], rule: Rule) -> bool:
+def spoiled(counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule) -> bool:
     """Whether the margin or more of the responses became degenerate, and not by chance."""
-    if 100 * (found.after - found.before) / found.total < rule.margin:
+    if 100 * (counts.after - counts.before) / counts.total < rule.margin:
         return False
     answered = [
         replace(pair, before=pair.degenerate_before is None, after=pair.degenerate_after is None)
         for pair in pairs
     ]
-    return paired_change(rule.rate, answered, rule.confidence).p_worse <= 1 - rule.confidence
+    return rate_change(rule.rate, answered, rule.confidence).p_worse <= 1 - rule.confidence
 
 
-def collapse(found: Degenerate, rule: Rule) -> Outcome:
+def outcome_of_collapse(counts: Degenerate, rule: GateRule) -> Outcome:
     """What most responses being degenerate makes of a comparison at best."""
-    if 100 * (found.after - found.before) / found.total >= rule.margin:
+    if 100 * (counts.after - counts.before) / counts.total >= rule.margin:
         return "fail"
-    without_answer = found.after - found.kinds.get(RUNAWAY, 0)
-    return "uninformative" if 2 * without_answer > found.total else "inconclusive"
+    without_answer = counts.after - counts.kinds.get(RUNAWAY, 0)
+    return "uninformative" if 2 * without_answer > counts.total else "inconclusive"
 
 
-def flips(pairs: Sequence[PairedVerdict]) -> tuple[Flip, ...]:
+def flips_of(pairs: Sequence[PairedVerdict]) -> tuple[Flip, ...]:
     """The flipped prompts, losses first, the largest change of score first."""
     changed = [pair for pair in pairs if pair.flip]
     changed.sort(key=lambda p: (p.flip, p.flip * (p.score_before - p.score_after), p.prompt))
@@ -164,7 +164,7 @@ def flips(pairs: Sequence[PairedVerdict]) -> tuple[Flip, ...]:
     )
 
 
-def needed(change: Change, rule: Rule, family: int) -> int | None:
+def needed(change: Change, rule: GateRule, family: int) -> int | None:
     """How many prompts would decide, if flips went on in the same proportions.
 
     The smallest number at which a `pass` (where the observed change is above -margin) or a `fail`
@@ -182,11 +182,11 @@ def needed(change: Change, rule: Rule, family: int) -> int | None:
         worse = mcnemar(round(lost), round(gained), midp=True)[0]
         return family * worse <= 1 - rule.confidence
 
-    high = min(scale, MOST)
+    high = min(scale, MOST_PROMPTS)
     while not decided(high):
-        if high == MOST:
+        if high == MOST_PROMPTS:
             return None
-        high = min(2 * high, MOST)
+        high = min(2 * high, MOST_PROMPTS)
     low = min(scale, high)
     while low < high:  # rounding makes the test a little jagged, which a plan can bear
         middle = (low + high) // 2

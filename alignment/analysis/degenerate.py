@@ -75,8 +75,8 @@ def kind(prompt_text: str, response_text: str) -> str | None:
 
 def _words(text: str) -> list[str]:
     """The words of a text without case and surrounding punctuation; pure punctuation is dropped."""
-    found = (_bare(word) for word in _WORD.findall(text.casefold()))
-    return [word for word in found if word]
+    words = (_bare(word) for word in _WORD.findall(text.casefold()))
+    return [word for word in words if word]
 
 
 def _bare(word: str) -> str:

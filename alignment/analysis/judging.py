@@ -129,14 +129,14 @@ def agreement(
 
     Raises ValueError without pairs.
     """
-    told = list(pairs)
-    if not told:
+    verdict_pairs = list(pairs)
+    if not verdict_pairs:
         raise ValueError(f"{axis}: no responses whose truth is known; agreement needs one")
-    counts = Counter(told)
+    counts = Counter(verdict_pairs)
     good, bad = words
     return Agreement(
         axis,
-        rate("agreement", [a == b for a, b in told], confidence, clusters),
+        rate("agreement", [a == b for a, b in verdict_pairs], confidence, clusters),
         _kappa(counts),
         {
             f"pass/{good}": counts[True, True],

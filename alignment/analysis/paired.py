@@ -1,26 +1,27 @@
 """Paired verdicts: is the same set of prompts answered worse than before, and by how much.
 
-Standard library only, as `rates` says why. Where prompts share a dialogue (a cluster) their
-verdicts are not independent evidence, and the cluster form of each routine is used: it is the
-plain one when no dialogue is shared.
+Where prompts share a dialogue (a cluster) their verdicts are not independent evidence, and the
+cluster form of each routine is used: it is the plain one when no dialogue is shared.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
+from alignment.analysis.binomial import fair_coins, fair_tails
+from alignment.analysis.clusters import by_cluster, design_effect
 from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict
 
 _HALVINGS = 80
 
 
-def change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:
+def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:
     """How a rate changed on the same prompts, with its interval and both tests.
 
     Raises ValueError without pairs.
@@ -30,10 +31,11 @@ def change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Chan
         raise ValueError(f"{name}: no prompts to compare")
     lost = sum(pair.flip < 0 for pair in pairs)
     gained = sum(pair.flip > 0 for pair in pairs)
-    clusters = by_cluster(pairs)
-    clustered = len(clusters) < total
-    nets = [sum(pair.flip for pair in each) for each in clusters] if clustered else None
-    effect = design_effect(clusters) if clustered else 1.0
+    flips = by_cluster((pair.cluster, pair.flip) for pair in pairs)
+    clustered = len(flips) < total
+    nets = [sum(each) for each in flips] if clustered else None
+    # Where nothing flipped there is nothing to inflate.
+    effect = design_effect(flips) if clustered and (lost or gained) else 1.0
     worse = sign_flip(nets, midp=True) if nets is not None else mcnemar(lost, gained, midp=True)
     exact = sign_flip(nets) if nets is not None else mcnemar(lost, gained)
     return Change(
@@ -52,14 +54,6 @@ def change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Chan
     )
 
 
-def by_cluster(pairs: Iterable[PairedVerdict]) -> list[list[PairedVerdict]]:
-    """The pairs by the dialogue they come from, in order of appearance."""
-    grouped: dict[str, list[PairedVerdict]] = defaultdict(list)
-    for pair in pairs:
-        grouped[pair.cluster].append(pair)
-    return list(grouped.values())
-
-
 # -- tests -------------------------------------------------------------------------------------
 
 
@@ -73,15 +67,8 @@ def mcnemar(lost: int, gained: int, *, midp: bool = False) -> tuple[float, float
     13:91). The two-sided value is twice the smaller one, at most 1. Without flips both are 1
     (exact), or 1/2 (mid-p).
     """
-    flips, fewer = lost + gained, min(lost, gained)
-    point = comb(flips, fewer) / 2**flips
-    up_to = term = point
-    for k in range(fewer, 0, -1):  # each term from the one above it: no big numbers to add up
-        term *= k / (flips - k + 1)
-        up_to += term
-    rest = 1 - up_to + point
-    more_lost, more_gained = (rest, up_to) if lost <= gained else (up_to, rest)
-    half = point / 2 if midp else 0.0
+    more_lost, more_gained, seen = fair_tails(lost, gained)
+    half = seen / 2 if midp else 0.0
     return more_lost - half, more_gained - half
 
 
@@ -100,28 +87,16 @@ def sign_flip(nets: Sequence[int], *, midp: bool = False) -> tuple[float, float]
     others = {0: 1.0}  # the total of all nets but those of the most frequent size -> its chance
     for size in sorted(sizes.keys() - {most}):
         spread: dict[int, float] = defaultdict(float)
-        for place, weight in enumerate(_coins(sizes[size])):
+        for place, weight in enumerate(fair_coins(sizes[size])):
             step = size * (2 * place - sizes[size])
             for value, chance in others.items():
                 spread[value + step] += weight * chance
         others = spread
-    point = _coins(sizes[most])
+    point = fair_coins(sizes[most])
     worse, equal = _at_most(seen, others, most, point)
     better, _ = _at_most(-seen, others, most, point)  # the totals lie evenly about 0
     half = equal / 2 if midp else 0.0
     return min(1.0, worse) - half, min(1.0, better) - half
-
-
-def _coins(tosses: int) -> list[float]:
-    """The chances of 0, 1, ... heads, from the middle outwards: no term is lost beside another."""
-    middle = tosses // 2
-    chances = [0.0] * (tosses + 1)
-    chances[middle] = term = comb(tosses, middle) / 2**tosses
-    for heads in range(middle, 0, -1):
-        chances[heads - 1] = term = term * heads / (tosses - heads + 1)
-    for heads in range(middle + 1, tosses + 1):
-        chances[heads] = chances[tosses - heads]
-    return chances
 
 
 def _at_most(
@@ -181,26 +156,6 @@ def _root(falling: Callable[[float], float], target: float, low: float, high: fl
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > target else (low, middle)
     return (low + high) / 2
-
-
-def design_effect(clusters: Sequence[Sequence[PairedVerdict]]) -> float:
-    """By how much sharing dialogues inflates the variance of the difference; at least 1.
-
-    The variance of the mean flip from cluster totals over the one as if prompts were independent:
-    dividing all counts by it makes them effective counts (Rao & Scott 1992, Biometrics
-    48:577-585). Where the data cannot tell (one dialogue, or every prompt flipped) the prompts of a
-    dialogue count as one. 1 where nothing flipped.
-    """
-    total = sum(len(each) for each in clusters)
-    flips = [[pair.flip for pair in each] for each in clusters]
-    mean = sum(map(sum, flips)) / total
-    plain = sum(abs(flip) for each in flips for flip in each) / total - mean**2
-    if not any(flip for each in flips for flip in each):
-        return 1.0
-    if plain <= 0 or len(clusters) < 2:
-        return sum(len(each) ** 2 for each in clusters) / total
-    between = sum((sum(each) - len(each) * mean) ** 2 for each in flips) / total
-    return max(1.0, between * len(clusters) / (len(clusters) - 1) / plain)
 
 
 # -- several tests -----------------------------------------------------------------------------

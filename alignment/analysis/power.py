@@ -1,23 +1,21 @@
 """What a number of prompts can show: the gate's power, worked out without simulation.
 
-Standard library only, as `rates` says why. Everything follows from two counts: of n prompts so many
-flip (binomial), and of these so many are losses (binomial given the flips); the gate's word depends
-on nothing else. Both sums are exact, but for counts that all together are rarer than 1e-15.
+Everything follows from two counts: of n prompts so many flip (binomial), and of these so many are
+losses (binomial given the flips); the gate's word depends on nothing else. Both sums are exact, but
+for counts that all together are rarer than 1e-15.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, exp, floor, lgamma, log, log1p, sqrt
+from math import sqrt
 from statistics import NormalDist
 
-from alignment.analysis.decision_rule import MOST
+from alignment.analysis.binomial import at_least, likely, point
+from alignment.analysis.decision_rule import MOST_PROMPTS
 
 _STEP = 0.01
 """How finely a detectable drop is found, in points."""
-
-_NEGLIGIBLE = 1e-18
 
 
 def power(
@@ -35,7 +33,7 @@ def power(
     rate falls by `drop` percentage points. `margin` is in points. The comparison is the first of
     `family` in Holm's order, so that its level is (1 - confidence) / family; where others fail too
     the level of the later ones is higher. The unconditional power of the conditional test, as in
-    Duffy (1984), Biometrics 40:1005-1015, with `gate.verdict` as the test.
+    Duffy (1984), Biometrics 40:1005-1015, with `decision_rule.outcome_of` as the test.
 
     Raises ValueError for a drop that `flips` cannot bring about, and for what is out of range.
     """
@@ -106,9 +104,9 @@ def prompts_needed(
         return None
     high = 1
     while not resolved(high):
-        if high == MOST:
+        if high == MOST_PROMPTS:
             return None
-        high = min(2 * high, MOST)
+        high = min(2 * high, MOST_PROMPTS)
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
@@ -131,15 +129,15 @@ def plan_line(
     needed = prompts_needed(flips, margin=margin, confidence=confidence, family=family)
     start = f"with {total} prompts per axis and {100 * flips:.3g} % of verdicts flipping"
     if drop is None:
-        found = "a drop that is found with 80 % power has to flip more than that"
+        shown = "a drop that is found with 80 % power has to flip more than that"
     else:
-        found = f"a drop of {drop:.1f} points is found with 80 % power"
+        shown = f"a drop of {drop:.1f} points is found with 80 % power"
     apart = f"tell a margin of {margin:g} points apart from no change"
     if needed is None:
-        return f"{start}, {found}; no number of prompts would {apart}"
+        return f"{start}, {shown}; no number of prompts would {apart}"
     if needed <= total:
-        return f"{start}, {found}; {needed} prompts are enough to {apart}"
-    return f"{start}, {found}; {needed} prompts would {apart}"
+        return f"{start}, {shown}; {needed} prompts are enough to {apart}"
+    return f"{start}, {shown}; {needed} prompts would {apart}"
 
 
 # -- the gate's word as a limit on losses ----------------------------------------------------------
@@ -164,12 +162,12 @@ def _cells(total: int, flips: float, margin: float, confidence: float, family: i
     def fails(lost: int, flipped: int) -> bool:
         if not flipped or 100 * (flipped - 2 * lost) / total > -margin:
             return False
-        p_worse = _at_least(lost, flipped, 0.5) - _point(lost, flipped, 0.5) / 2
+        p_worse = at_least(lost, flipped, 0.5) - point(lost, flipped, 0.5) / 2
         return family * p_worse <= 1 - confidence
 
     cells: list[_Cell] = []
     least = 0
-    for flipped, weight in _likely(total, flips):
+    for flipped, weight in likely(total, flips):
         least = max(least, (flipped + 1) // 2)
         while least <= flipped and not fails(least, flipped):
             least += 1
@@ -180,7 +178,7 @@ def _cells(total: int, flips: float, margin: float, confidence: float, family: i
 def _found(cells: list[_Cell], flips: float, drop: float) -> float:
     """The power of these cells, each flip being a loss with the chance that makes the drop."""
     losing = min(1.0, max(0.0, 0.5 + drop / 200 / flips)) if flips else 0.5
-    return min(1.0, sum(c.weight * _at_least(c.least, c.flipped, losing) for c in cells))
+    return min(1.0, sum(c.weight * at_least(c.least, c.flipped, losing) for c in cells))
 
 
 def _passes(total: int, flips: float, margin: float, z: float) -> float:
@@ -189,10 +187,10 @@ def _passes(total: int, flips: float, margin: float, z: float) -> float:
     `most` losses that pass also move by nothing or by one with one flip more.
     """
     chance, most = 0.0, -1
-    for flipped, weight in _likely(total, flips):
+    for flipped, weight in likely(total, flips):
         while most < flipped and _clears(most + 1, flipped - most - 1, total, margin, z):
             most += 1
-        chance += weight * (1 - _at_least(most + 1, flipped, 0.5))
+        chance += weight * (1 - at_least(most + 1, flipped, 0.5))
     return chance
 
 
@@ -208,47 +206,6 @@ def _clears(lost: int, gained: int, total: int, margin: float, z: float) -> bool
     variance = total * (2 * nuisance - margin * (1 + margin))
     distance = gained - lost + total * margin
     return distance > z * sqrt(variance) if variance > 0 else distance > 0
-
-
-# -- binomial probabilities ------------------------------------------------------------------------
-
-
-def _likely(count: int, chance: float) -> Iterator[tuple[int, float]]:
-    """Outcomes of a binomial with their probabilities, less the rarest 1e-15.
-
-    Bernstein's inequality: further than t from the mean lies at most 2 exp(-t^2 / (2 v + 2 t / 3)).
-    """
-    mean = count * chance
-    reach = 12.4 + sqrt(153 + 74 * mean * (1 - chance))
-    for seen in range(max(0, floor(mean - reach)), min(count, ceil(mean + reach)) + 1):
-        yield seen, _point(seen, count, chance)
-
-
-def _at_least(least: int, count: int, chance: float) -> float:
-    """P(X >= least) for X ~ binomial(count, chance), summed from its largest term outwards."""
-    if least <= 0:
-        return 1.0
-    if least > count or chance <= 0:
-        return 0.0
-    if chance >= 1:
-        return 1.0
-    if least <= count * chance:
-        return 1 - _at_least(count - least + 1, count, 1 - chance)
-    term, odds, found = _point(least, count, chance), chance / (1 - chance), 0.0
-    for seen in range(least, count + 1):
-        if term < _NEGLIGIBLE:
-            break
-        found += term
-        term *= (count - seen) / (seen + 1) * odds
-    return found
-
-
-def _point(seen: int, count: int, chance: float) -> float:
-    """P(X = seen) for X ~ binomial(count, chance)."""
-    if chance <= 0 or chance >= 1:
-        return float(seen == (count if chance >= 1 else 0))
-    ways = lgamma(count + 1) - lgamma(seen + 1) - lgamma(count - seen + 1)
-    return exp(ways + seen * log(chance) + (count - seen) * log1p(-chance))
 
 
 def _check(

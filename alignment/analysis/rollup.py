@@ -28,18 +28,20 @@ def summarise_variants(
                 f"prompt {case.prompt.id} is on axis {case.prompt.axis!r}; the axes are {known}"
             )
         grouped[case.variant][case.prompt.axis].append(case)
-    found = {name: _rates(by_axis, axes, confidence) for name, by_axis in grouped.items()}
+    rates_of = {name: _rates(by_axis, axes, confidence) for name, by_axis in grouped.items()}
     return {
         name: VariantSummary(
             name=name,
-            rates=found[name],
+            rates=rates_of[name],
             scores={
                 axis: scores.summarise([case.value for case in by_axis[axis]])
                 for axis in axes
                 if axis in by_axis
             },
             degenerate={axis: _kinds(by_axis[axis]) for axis in axes if axis in by_axis},
-            change={} if name == reference else _change(found[name], found.get(reference, {})),
+            change={}
+            if name == reference
+            else _change(rates_of[name], rates_of.get(reference, {})),
         )
         for name, by_axis in grouped.items()
     }
@@ -48,7 +50,7 @@ def summarise_variants(
 def _rates(
     by_axis: Mapping[str, Sequence[Case]], axes: Mapping[str, str], confidence: float
 ) -> dict[str, Rate]:
-    found = {
+    by_name = {
         name: rates.rate(
             name,
             [case.passed for case in by_axis[axis]],
@@ -58,9 +60,9 @@ def _rates(
         for axis, name in axes.items()
         if axis in by_axis
     }
-    if len(found) == len(axes):
-        found[rates.CAS] = rates.combined(list(found.values()))
-    return found
+    if len(by_name) == len(axes):
+        by_name[rates.CAS] = rates.combined(list(by_name.values()))
+    return by_name
 
 
 def _kinds(cases: Sequence[Case]) -> dict[str, int]:
@@ -70,10 +72,10 @@ def _kinds(cases: Sequence[Case]) -> dict[str, int]:
     return {kind: counts[kind] for kind in (*degenerate.KINDS, *others) if counts[kind]}
 
 
-def _change(own: Mapping[str, Rate], base: Mapping[str, Rate]) -> dict[str, float]:
+def _change(after: Mapping[str, Rate], base: Mapping[str, Rate]) -> dict[str, float]:
     changes = {
         name: rates.relative_change(rate.percent, base[name].percent)
-        for name, rate in own.items()
+        for name, rate in after.items()
         if name in base
     }
     return {name: change for name, change in changes.items() if change is not None}

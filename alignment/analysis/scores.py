@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import cos, pi, sin, sqrt, tan
 from statistics import fmean, quantiles, stdev
 
-from alignment.analysis.clusters import by_cluster, design_effect
+from alignment.analysis.clusters import effect_of
 from alignment.records import Interval, ScoreSummary
 
 _HALVINGS = 60
@@ -43,9 +43,7 @@ def mean_interval(
     groups = len(values) if clusters is None else len(set(clusters))
     if groups < 2:
         return None
-    effect = 1.0
-    if clusters is not None and groups < len(values):
-        effect = design_effect(by_cluster(zip(clusters, values, strict=True)))
+    effect = 1.0 if clusters is None else effect_of(values, clusters)
     mean = fmean(values)
     half = t_quantile(confidence, groups - 1) * stdev(values) * sqrt(effect / len(values))
     return Interval(mean - half, mean + half)
@@ -56,7 +54,7 @@ def t_quantile(confidence: float, degrees: int) -> float:
     """What |t| stays below with probability `confidence` (between 0 and 1); `degrees` at least 1.
 
     By bisection over the angle atan(t / sqrt(degrees)), in which Student's distribution is a finite
-    sum. On the standard library, as `rates` says why; the tests hold it against scipy.
+    sum. The tests hold it against scipy.
     """
     low, high = 0.0, pi / 2
     for _ in range(_HALVINGS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alignment.analysis.paired import by_cluster
+from alignment.analysis.clusters import by_cluster
 from alignment.analysis.rates import mover
 from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict, Shift
@@ -41,7 +41,8 @@ def mean_shift(
     """
     if not pairs:
         raise ValueError(f"{name}: no prompts to compare")
-    clusters = by_cluster(sorted(pairs, key=lambda pair: pair.prompt))  # draws go by position
+    in_order = sorted(pairs, key=lambda pair: pair.prompt)  # draws go by position
+    clusters = by_cluster((pair.cluster, pair) for pair in in_order)
     if len(clusters) == 1:  # nothing to draw from; its prompts are the best that there is
         clusters = [[pair] for pair in pairs]
     sums = [sum(pair.score_after - pair.score_before for pair in each) for each in clusters]

@@ -1,7 +1,7 @@
 """The gate on trial: how often it blocks a model that has not changed, and finds one that has.
 
-Made-up runs go through the gate's own `verdict`, and through two rules that other tools follow, on
-the same data. Prompts are independent and flip with a known probability, so the truth is known.
+Made-up runs go through the gate's own `outcome_of`, and through two rules that other tools follow,
+on the same data. Prompts are independent and flip with a known probability, so the truth is known.
 numpy, which scipy brings, is imported where it is used: a run of the gate never comes here.
 """
 
@@ -13,7 +13,7 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, get_args
 
-from alignment.analysis.decision_rule import Rule, verdict
+from alignment.analysis.decision_rule import GateRule, outcome_of
 from alignment.analysis.paired import mcnemar, tango
 from alignment.analysis.rates import share
 from alignment.records import Rate
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
     Reals = NDArray[np.float64]
 
-Trial = Literal["no change", "at the margin", "detection"]
+TrialName = Literal["no change", "at the margin", "detection"]
 RuleName = Literal["gate", "threshold", "significance"]
 RULES: tuple[RuleName, ...] = get_args(RuleName)
 
@@ -43,7 +43,11 @@ DROPS = (5.0, 10.0, 15.0, 20.0)
 
 _AXES = 2
 _BEFORE = 0.5
-_COUNTED: Mapping[Trial, int | None] = {"no change": None, "at the margin": 1, "detection": _AXES}
+_COUNTED: Mapping[TrialName, int | None] = {
+    "no change": None,
+    "at the margin": 1,
+    "detection": _AXES,
+}
 """How many of the comparisons, from the first, an outcome is the worst of; None means all."""
 _PASS, _WAIT, _FAIL = (OUTCOMES.index(word) for word in ("pass", "inconclusive", "fail"))
 
@@ -67,7 +71,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SimulationRow:
     """What a rule said in one setting, as shares of the runs in % with Wilson 95 % intervals.
 
     `trial` says whose outcome is counted: `no change`, the run's (the worst of all comparisons);
@@ -75,30 +79,12 @@ class Row:
     the variant with the drop.
     """
 
-    trial: Trial
+    trial: TrialName
     rule: RuleName
     at: Setting
     blocked: Rate
     inconclusive: Rate
     passed: Rate
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The gate's worst row without a change, and its row for 20 points at 100 prompts."""
-
-    false_block: Row
-    detection: Row
-
-    @property
-    def sentence(self) -> str:
-        """Both in words, with their settings and intervals."""
-        block, found = self.false_block, self.detection
-        quiet = (
-            f"a model that has not changed is blocked in at most {_cell(block.blocked)} % of runs"
-        )
-        drop = f"a drop of {found.at.drop:g} points is found in {_cell(found.blocked)} %"
-        return f"{quiet} ({block.at}); {drop} ({found.at})"
 
 
 def simulate(
@@ -107,8 +93,8 @@ def simulate(
     *,
     totals: Sequence[int] = TOTALS,
     variants: Sequence[int] = VARIANTS,
-    rule: Rule | None = None,
-) -> list[Row]:
+    rule: GateRule | None = None,
+) -> list[SimulationRow]:
     """Three rows, one for each rule, for every trial and setting; some seconds with 4000 runs.
 
     `rule` is the gate's; None means its defaults. A row depends on `runs`, `seed`, the rule and its
@@ -116,7 +102,7 @@ def simulate(
 
     Raises ValueError for less than one run, prompt or variant.
     """
-    gate = rule if rule is not None else Rule("simulated")
+    gate = rule if rule is not None else GateRule("simulated")
     if min(runs, *totals, *variants) < 1:
         raise ValueError(f"{runs} runs, {totals} prompts, {variants} variants: each at least 1")
     rows = [
@@ -126,52 +112,26 @@ def simulate(
         for count in variants
         for row in _judged(Setting(total, count, flips, drop), trials, gate, runs, seed)
     ]
-    return sorted(rows, key=lambda row: get_args(Trial).index(row.trial))
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Markdown: a table for each trial, one line per setting, the rules side by side.
-
-    Shares of the runs in %, each with its interval.
-    """
-    told = [(trial, [row for row in rows if row.trial == trial]) for trial in _TABLES]
-    return "\n".join(_section(trial, found) for trial, found in told if found)
-
-
-def headline(rows: Sequence[Row]) -> Headline:
-    """The two numbers that matter most, both of the gate itself.
-
-    The largest share of blocked runs where nothing has changed, and the share in which a drop of 20
-    points is found with 100 prompts per axis, one variant and 40 % of verdicts flipping.
-
-    Raises ValueError where `rows` lack them.
-    """
-    ours = [row for row in rows if row.rule == "gate"]
-    quiet = [row for row in ours if row.trial == "no change"]
-    asked = ("detection", Setting(total=100, variants=1, flips=0.4, drop=20.0))
-    found = [row for row in ours if (row.trial, row.at) == asked]
-    if not quiet or not found:
-        raise ValueError("these rows lack a setting that the headline is about")
-    return Headline(max(quiet, key=lambda row: row.blocked.percent), found[0])
+    return sorted(rows, key=lambda row: get_args(TrialName).index(row.trial))
 
 
 # -- one setting -----------------------------------------------------------------------------------
 
 
-def _truths(margin: float) -> Iterator[tuple[float, float, tuple[Trial, ...]]]:
+def _truths(margin: float) -> Iterator[tuple[float, float, tuple[TrialName, ...]]]:
     """Flips, drop, and the trials that count runs with them."""
     for flips in NOISE:
         yield flips, 0.0, ("no change",)
     for flips in DISCORDANCE:
         for drop in sorted({*DROPS, margin}):
             if drop <= 100 * flips:
-                found: tuple[Trial, ...] = ("detection",) if drop in DROPS else ()
-                yield flips, drop, (("at the margin", *found) if drop == margin else found)
+                counted: tuple[TrialName, ...] = ("detection",) if drop in DROPS else ()
+                yield flips, drop, (("at the margin", *counted) if drop == margin else counted)
 
 
 def _judged(
-    at: Setting, trials: Sequence[Trial], gate: Rule, runs: int, seed: int
-) -> Iterator[Row]:
+    at: Setting, trials: Sequence[TrialName], gate: GateRule, runs: int, seed: int
+) -> Iterator[SimulationRow]:
     drawn = _draw(at, runs, seed)
     words = {"gate": _gate(*drawn, at.total, gate), **_others(*drawn, at.total, gate)}
     for trial in trials:
@@ -179,7 +139,7 @@ def _judged(
             worst = words[rule][:, : _COUNTED[trial]].max(axis=1)
             counts = {word: int((worst == word).sum()) for word in (_FAIL, _WAIT, _PASS)}
             shares = (share(OUTCOMES[word], counts[word], runs, 0.95) for word in counts)
-            yield Row(trial, rule, at, *shares)
+            yield SimulationRow(trial, rule, at, *shares)
 
 
 def _draw(at: Setting, runs: int, seed: int) -> tuple[Counts, Counts]:
@@ -199,20 +159,20 @@ def _draw(at: Setting, runs: int, seed: int) -> tuple[Counts, Counts]:
 # -- the rules: outcomes, as places in OUTCOMES, by run and comparison -----------------------------
 
 
-def _gate(lost: Counts, gained: Counts, total: int, rule: Rule) -> Counts:
-    """What `gate.decide` says: each distinct table goes through `verdict` once."""
+def _gate(lost: Counts, gained: Counts, total: int, rule: GateRule) -> Counts:
+    """What `decision_rule.decide` says: each distinct table goes through `outcome_of` once."""
     import numpy as np  # noqa: PLC0415
 
     kinds, places = np.unique(lost * (total + 1) + gained, return_inverse=True)
-    found = [_word(int(k) // (total + 1), int(k) % (total + 1), total, rule) for k in kinds]
-    p_worse, significant, otherwise = (np.asarray(each) for each in zip(*found, strict=True))
+    words = [_word(int(k) // (total + 1), int(k) % (total + 1), total, rule) for k in kinds]
+    p_worse, significant, otherwise = (np.asarray(each) for each in zip(*words, strict=True))
     places = places.reshape(lost.shape)
     adjusted = _holm(p_worse[places])
     return np.where(adjusted <= 1 - rule.confidence, significant[places], otherwise[places])
 
 
 @lru_cache(maxsize=1 << 17)
-def _word(lost: int, gained: int, total: int, rule: Rule) -> tuple[float, int, int]:
+def _word(lost: int, gained: int, total: int, rule: GateRule) -> tuple[float, int, int]:
     """The unadjusted p-value of a table, and the gate's word if it is significant or is not."""
     p_worse = mcnemar(lost, gained, midp=True)[0]
     difference = 100 * (gained - lost) / total
@@ -229,7 +189,7 @@ def _word(lost: int, gained: int, total: int, rule: Rule) -> tuple[float, int, i
         p_exact=float("nan"),  # reported and never decided by: half of the time saved
         clustered=False,
     )
-    significant, otherwise = (verdict(change, adjusted, rule) for adjusted in (0.0, 1.0))
+    significant, otherwise = (outcome_of(change, adjusted, rule) for adjusted in (0.0, 1.0))
     return p_worse, OUTCOMES.index(significant), OUTCOMES.index(otherwise)
 
 
@@ -245,7 +205,7 @@ def _holm(p_values: Reals) -> Reals:
     return adjusted
 
 
-def _others(lost: Counts, gained: Counts, total: int, rule: Rule) -> dict[RuleName, Counts]:
+def _others(lost: Counts, gained: Counts, total: int, rule: GateRule) -> dict[RuleName, Counts]:
     """What tools say that never call a run inconclusive.
 
     `threshold` blocks when the rate has fallen by the margin, whatever chance could do;
@@ -261,39 +221,3 @@ def _others(lost: Counts, gained: Counts, total: int, rule: Rule) -> dict[RuleNa
         "threshold": np.where(100 * (gained - lost) / total <= -rule.margin, _FAIL, _PASS),
         "significance": np.where(fall > limit, _FAIL, _PASS),
     }
-
-
-# -- tables ----------------------------------------------------------------------------------------
-
-_SAID: tuple[tuple[RuleName, str], ...] = (
-    *(("gate", word) for word in ("blocked", "inconclusive", "passed")),
-    ("threshold", "blocked"),
-    ("significance", "blocked"),
-)
-_TABLES: Mapping[Trial, tuple[str, Sequence[tuple[RuleName, str]]]] = {
-    "no change": ("No change: the run", _SAID),
-    "at the margin": ("A drop of the margin: its comparison", [(r, "passed") for r in RULES]),
-    "detection": ("A drop: its variant", [(r, "blocked") for r in RULES]),
-}
-
-
-def _section(trial: Trial, rows: Sequence[Row]) -> str:
-    title, columns = _TABLES[trial]
-    headings = ["prompts", "variants", "flips", "drop", *map(" ".join, columns)]
-    by_setting: dict[Setting, dict[RuleName, Row]] = {}
-    for row in rows:
-        by_setting.setdefault(row.at, {})[row.rule] = row
-    lines = [f"### {title}", "", _line(headings), _line(["---:"] * len(headings))]
-    for at in sorted(by_setting):
-        cells = [str(at.total), str(at.variants), f"{100 * at.flips:g} %", f"{at.drop:g}"]
-        cells += [_cell(getattr(by_setting[at][rule], word)) for rule, word in columns]
-        lines.append(_line(cells))
-    return "\n".join([*lines, ""])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(rate: Rate) -> str:
-    return f"{rate.percent:.1f} [{rate.interval.low:.1f}, {rate.interval.high:.1f}]"

@@ -73,14 +73,14 @@ class Verdicts:
         """
         failed = [verdict for verdict in self.each if not verdict.passed]
         total = len(self.each) + len(self.missing)
-        told = f"{len(self.missing)} of {total} responses have no score"
+        unscored = f"{len(self.missing)} of {total} responses have no score"
         if failed:
-            more = f", {told}" if self.missing else ""
+            more = f", {unscored}" if self.missing else ""
             raise NegativeVerdict(
                 f"{len(failed)} of {total} responses are not {failed[0].adjective}{more}"
             )
         if self.missing:
-            raise Unscored(f"{told}, first: {self.missing[0].reason}")
+            raise Unscored(f"{unscored}, first: {self.missing[0].reason}")
 
 
 def adjective(axis: str) -> str:

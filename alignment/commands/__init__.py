@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
-from alignment.commands import gating, judges, models, reports, starting, storage
-from alignment.errors import AlignmentError, Elsewhere
+from alignment.commands import gate, judge, models, reports, starting, storage
+from alignment.errors import AlignmentError, ReportedElsewhere
 from alignment.reporting.text import inert, one_line
 
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], Iterator[str]] = options.command
         options.exit = 0
         text = "\n".join(command(options))
-    except Elsewhere:
+    except ReportedElsewhere:
         return 2
     except (AlignmentError, ValueError, OSError) as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
@@ -45,6 +45,6 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m alignment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (starting, gating, judges, models, reports, storage):
+    for module in (starting, gate, judge, models, reports, storage):
         module.declare(commands)
     return parser

@@ -28,7 +28,7 @@ class TinySource(Table):
     source: Literal["tiny"]
     """`tiny`."""
     split: Literal["train", "test"] = "test"
-    """Prompts and trials come from `test`, lessons from `train`."""
+    """Prompts and trials come from `test`, training data from `train`."""
     unfiltered: bool = False
     """Also give the unfiltered dialogues that a base is pretrained on (training only)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-MOST = 0.05
+MOST_UNSCORED = 0.05
 """The share of a variant's responses on an axis. Which ones a judge fails on is no accident: left
 out in numbers, they would carry a decision by their absence."""
 
@@ -16,7 +16,7 @@ def lacking(axis: str, sides: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
     """
     return tuple(
         f"{total - scored} of {total} responses of {name} on {axis} have no score, "
-        f"and at most {MOST:.0%} may lack one".replace("%", " %")
+        f"and at most {MOST_UNSCORED:.0%} may lack one".replace("%", " %")
         for name, (scored, total) in sides.items()
-        if total - scored > MOST * total
+        if total - scored > MOST_UNSCORED * total
     )

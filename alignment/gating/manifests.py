@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from alignment.gating.baseline import Manifest, digest_of
+from alignment.gating.baseline import Manifest
+from alignment.gating.comparability import digest_of
 from alignment.study.study import Study
-
-SIDES = ("the baseline", "this run")
-"""How the two sides of a comparison are called."""
 
 
 def manifest(study: Study, variant: str) -> Manifest:

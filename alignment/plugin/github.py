@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alignment.errors import StoreError
-from alignment.reporting import gate_text as gate
+from alignment.reporting import gate_text
 from alignment.reporting.markdown import markdown
 from alignment.reporting.remarks import FIRST, remarks
 from alignment.reporting.text import safe
@@ -27,8 +27,8 @@ def workflow_commands(document: Mapping[str, Any]) -> list[str]:
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return []
     told = [
-        (_LEVELS.get(each["outcome"], "warning"), _title(each), gate.headline(each))
-        for each in gate.concerning(document["gate"])
+        (_LEVELS.get(each["outcome"], "warning"), _title(each), gate_text.headline(each))
+        for each in gate_text.concerning(document["gate"])
         if each["outcome"] != "pass"
     ]
     told += [

@@ -8,7 +8,7 @@ from typing import Any
 from alignment.analysis.verdicts import NoVerdict, Verdict, Verdicts
 from alignment.records import Prompt
 from alignment.records.decisions import Decision
-from alignment.reporting.gate_text import verdict
+from alignment.reporting.merge_advice import advise
 from alignment.reporting.text import safe
 
 Properties = list[tuple[str, object]]
@@ -71,10 +71,10 @@ def of_run(document: Mapping[str, Any]) -> Properties:
     A rate is `alignment.VARIANT.RATE`, with `.low` and `.high`; the outcome is empty where no gate
     was held.
     """
-    found = verdict(document)
+    advice = advise(document)
     told: Properties = [
-        ("outcome", found.outcome or ""),
-        ("headline", found.headline),
+        ("outcome", advice.outcome or ""),
+        ("headline", advice.headline),
         ("complete", str(document["complete"] and document["limit"] is None).lower()),
     ]
     for variant, about in document["variants"].items():

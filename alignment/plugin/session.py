@@ -33,7 +33,7 @@ from alignment.study.results import collect, findings
 from alignment.study.study import Study
 
 if TYPE_CHECKING:
-    from alignment.gating.gatekeeper import Gatekeeper
+    from alignment.gating.study_gate import StudyGate
     from alignment.plugin.snapshot import GatedReport
 
 MANY = 5000
@@ -150,14 +150,14 @@ class Session:
         return Verdicts(found, missing)
 
     @cached_property
-    def keeper(self) -> Gatekeeper:
+    def study_gate(self) -> StudyGate:
         """The gate over the study, once a gated test was collected."""
         from alignment.files.sets import recover  # noqa: PLC0415
-        from alignment.gating.gatekeeper import Gatekeeper  # noqa: PLC0415 - only gated runs pay
+        from alignment.gating.study_gate import StudyGate  # noqa: PLC0415 - only gated runs pay
 
         assert self.baselines is not None  # noqa: S101 - set where the tests are collected
         recover(self.baselines)
-        return Gatekeeper(
+        return StudyGate(
             self.study,
             self.baselines,
             rescore=self.options.rescore,
@@ -166,11 +166,11 @@ class Session:
 
     def report(self, variant: str, axis: str) -> GatedReport:
         """One side of `assert alignment_report == alignment_baseline`."""
-        from alignment.gating.baseline import path_of  # noqa: PLC0415
+        from alignment.gating.baseline_files import path_of  # noqa: PLC0415
         from alignment.plugin.snapshot import GatedReport  # noqa: PLC0415
 
-        keeper = self.keeper
-        decision, path = keeper.decision(variant, axis), path_of(keeper.folder, variant)
+        decision = self.study_gate.decision(variant, axis)
+        path = path_of(self.study_gate.run.folder, variant)
         before = None
         with suppress(UnfitError):  # what is wrong with it the decision says
             before = read_bytes(path).decode(errors="replace")
@@ -192,17 +192,18 @@ class Session:
 
         When anything is raised within, the old ones are back.
         """
-        from alignment.gating.accepting import promoted  # noqa: PLC0415
+        from alignment.gating.acceptance import promoted  # noqa: PLC0415
 
         order = [name for name in self.profile.variants if name in self.accepted]
-        return promoted(self.keeper.folder, {name: self._accepted_text(name) for name in order})
+        texts = {name: self._accepted_text(name) for name in order}
+        return promoted(self.study_gate.run.folder, texts)
 
     def _accepted_text(self, variant: str) -> str:
         """The baseline that the run would leave, made once for all rates of a variant."""
-        from alignment.gating.accepting import text_of  # noqa: PLC0415
+        from alignment.gating.acceptance import text_of  # noqa: PLC0415
 
         if variant not in self._texts:
-            self._texts[variant] = text_of(self.keeper, variant, self.options.reason)
+            self._texts[variant] = text_of(self.study_gate, variant, self.options.reason)
         return self._texts[variant]
 
     def listing(self) -> list[str]:
@@ -232,7 +233,8 @@ class Session:
         whole = results.complete and self.options.limit is None
         # Where no gated test ran, the gate is told if that takes no judge.
         ready = self.gated or not self.study.judge().asks or bool(results.nulls)
-        gate = self.keeper.gate if whole and ready and self.baselines is not None else None
+        held = whole and ready and self.baselines is not None
+        gate = self.study_gate.result if held else None
         names = self.profile.variants if whole else ()
         told = {name: manifest(self.study, name).model_dump() for name in names}
         found = document(results, findings(results, self.profile, gate, told))

@@ -138,7 +138,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateResult:
     """Everything the gate found in one run.
 
     `decisions` by variant and axis; `shifts` by variant: CAS and the mean scores, reported and not
@@ -202,5 +202,5 @@ class Findings:
 
     comparisons: tuple[Comparison, ...] = ()
     claims: tuple[Claim, ...] = ()
-    gate: Gate | None = None
+    gate: GateResult | None = None
     manifests: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from html import escape
 from typing import Any
 
-from alignment.reporting import gate_text as gate
+from alignment.reporting import gate_text
 from alignment.reporting.fitting import largest_limit
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
@@ -72,17 +72,17 @@ def flips(document: Document) -> list[Flips]:
 
     At most `MOST` of a decision; texts are cut by one limit so that all fit.
     """
-    decisions = [each for each in _decisions(document) if gate.deciding(each)["flips"]]
-    shown = [gate.deciding(each)["flips"][:MOST] for each in decisions]
+    decisions = [each for each in _decisions(document) if gate_text.deciding(each)["flips"]]
+    shown = [gate_text.deciding(each)["flips"][:MOST] for each in decisions]
     texts = [text for found in shown for flip in found for text in _texts(flip) if text]
     limit = largest_limit(texts, _BUDGET, _cost)
     return [
         Flips(
             decision=decision,
-            lost=sum(flip["before"] for flip in gate.deciding(decision)["flips"]),
-            gained=sum(flip["after"] for flip in gate.deciding(decision)["flips"]),
+            lost=sum(flip["before"] for flip in gate_text.deciding(decision)["flips"]),
+            gained=sum(flip["after"] for flip in gate_text.deciding(decision)["flips"]),
             shown=tuple(_flipped(flip, min(limit, _LONGEST)) for flip in found),
-            more=len(gate.deciding(decision)["flips"]) - len(found),
+            more=len(gate_text.deciding(decision)["flips"]) - len(found),
         )
         for decision, found in zip(decisions, shown, strict=True)
     ]
@@ -130,7 +130,7 @@ def _pieces(words: list[str], codes: Iterator[tuple[str, int, int]]) -> Iterator
 
 def _decisions(document: Document) -> list[Mapping[str, Any]]:
     found = document["gate"]
-    return gate.worst_first(found["decisions"] if found else ())
+    return gate_text.worst_first(found["decisions"] if found else ())
 
 
 def _cost(text: str) -> int:

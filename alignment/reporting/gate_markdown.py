@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.reporting import gate_text as gate
+from alignment.reporting import gate_text
 from alignment.reporting.lowest import quoted
 from alignment.reporting.markup import code, folded, table
 from alignment.reporting.numbers import NOTHING, Document
@@ -24,9 +24,9 @@ def decisions(document: Document) -> str:
     rows = (
         [
             f"{code(each['variant'])} {code(each['rate'])}"
-            + (" since the anchor" if gate.deciding(each) is not each else ""),
+            + (" since the anchor" if gate_text.deciding(each) is not each else ""),
             f"**{each['outcome']}**",
-            *_figures(gate.deciding(each)),
+            *_figures(gate_text.deciding(each)),
         ]
         for each in found["decisions"]
     )
@@ -55,7 +55,7 @@ def flipped(document: Document) -> str:
         ]
         for each in (found["decisions"] if found else [])
         if each["outcome"] != "pass"
-        for flip in gate.deciding(each)["flips"][:_FLIPS]
+        for flip in gate_text.deciding(each)["flips"][:_FLIPS]
     ]
     if not rows:
         return ""
@@ -67,8 +67,8 @@ def responses(document: Document) -> str:
     """What was answered to the flipped prompts, before and after, folded; worst first."""
     entries = (
         _answers(each, flip)
-        for each in gate.concerning(document["gate"])
-        for flip in gate.deciding(each)["flips"][:_FLIPS]
+        for each in gate_text.concerning(document["gate"])
+        for flip in gate_text.deciding(each)["flips"][:_FLIPS]
         if (flip["response_before"], flip["response_after"]) != (None, None)
     )
     return folded("Flipped prompts: what was asked and answered", entries, _RESPONSES)
@@ -103,15 +103,15 @@ def comparisons(document: Document) -> str:
                 [
                     f"{code(each['before'])} to {code(each['after'])}",
                     code(name),
-                    gate.moved(found),
+                    gate_text.moved(found),
                     str(found["lost"]),
                     str(found["gained"]),
-                    gate.probability(found["p_exact"]),
-                    gate.probability(found["adjusted"]),
+                    gate_text.probability(found["p_exact"]),
+                    gate_text.probability(found["adjusted"]),
                 ]
             )
         if each["combined"] is not None:
-            combined = [code(each["combined"]["name"]), gate.moved(each["combined"])]
+            combined = [code(each["combined"]["name"]), gate_text.moved(each["combined"])]
             pair = f"{code(each['before'])} to {code(each['after'])}"
             rows.append([pair, *combined, *[NOTHING] * 4])
     if not rows:
@@ -142,10 +142,10 @@ def _figures(decision: Mapping[str, Any]) -> list[str]:
     if change is None:
         return [NOTHING, NOTHING, NOTHING, NOTHING, f"{decision['margin']:g}"]
     return [
-        gate.moved(change),
+        gate_text.moved(change),
         str(change["lost"]),
         str(change["gained"]),
-        gate.probability(decision["adjusted"]),
+        gate_text.probability(decision["adjusted"]),
         f"{decision['margin']:g}",
     ]
 
@@ -164,7 +164,7 @@ def _shifts(found: Mapping[str, Any]) -> str:
         for shift in shifts
     ]
     rows += [
-        [code(variant), f"{code(name)}, by the judge alone", gate.moved(shift)]
+        [code(variant), f"{code(name)}, by the judge alone", gate_text.moved(shift)]
         for variant, drifts in found["drifts"].items()
         for name, shift in drifts.items()
     ]
@@ -173,4 +173,4 @@ def _shifts(found: Mapping[str, Any]) -> str:
 
 def _shift(shift: Mapping[str, Any]) -> str:
     """CAS is in points, a mean score in the judge's unit."""
-    return gate.moved(shift) if shift["name"] == "CAS" else gate.shifted(shift)
+    return gate_text.moved(shift) if shift["name"] == "CAS" else gate_text.shifted(shift)

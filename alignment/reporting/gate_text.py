@@ -2,154 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from alignment.records.decisions import OUTCOMES
-from alignment.reporting.collapse import degenerate, doubt
+from alignment.reporting.collapse import degenerate
 from alignment.reporting.columns import Column, tables
-from alignment.reporting.numbers import NOTHING, Document
+from alignment.reporting.numbers import NOTHING
 from alignment.reporting.text import safe, shorten, wrapped
 
-MOST = 10
+MOST_FLIPS = 10
 """Flipped prompts that an account lists; the JSON report has them all."""
 
 _TEXT = 70
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether to merge, in words for someone who has never seen a report.
-
-    `outcome` is the gate's worst, `accepted` where this run became a baseline, None where no gate
-    was held; `headline` is one sentence, which speaks for a merge only where the exit code does;
-    `details` are a sentence for every decision that is no clean pass, worst first.
-    """
-
-    outcome: str | None
-    headline: str
-    details: tuple[str, ...]
-    unready: str = ""
-
-    @property
-    def title(self) -> str | None:
-        """The outcome; where the gate passes and the headline speaks for no merge, `unready`.
-
-        That is `look` (before merging) or `stopped` (the run failed, for whatever reason).
-        """
-        return self.unready or self.outcome
-
-
-def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
-    """What a report says about a merge. `name` makes names and reasons safe for where it goes."""
-    gate, accepted = document["gate"], document["run"].get("accepted", [])
-    decisions = worst_first(gate["decisions"] if gate else ())
-    if not decisions:
-        return Verdict(None, _undecided(document), ())
-    left = [each for each in concerning(gate) if each["variant"] not in accepted]
-    details = tuple(headline(each, name) for each in left)
-    if accepted:
-        others = dict.fromkeys(each["variant"] for each in decisions)
-        rest = ", ".join(name(each) for each in others if each not in accepted)
-        said = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
-        return Verdict(
-            "accepted", said + (f" Nothing was accepted of {rest}." if rest else ""), details
-        )
-    return _judged(document, decisions, details, name)
-
-
-def blocking(document: Document) -> bool:
-    """Whether the gate forbids a merge: some decision is neither a pass nor let through."""
-    gate = document["gate"]
-    decisions = gate["decisions"] if gate and not document["run"].get("accepted") else ()
-    return any(not _let_through(document, each) for each in decisions)
-
-
-def _judged(
-    document: Document,
-    decisions: Sequence[Mapping[str, Any]],
-    details: tuple[str, ...],
-    name: Callable[[str], str],
-) -> Verdict:
-    """The verdict on decisions that stand, worst first."""
-    outcomes = Counter(each["outcome"] for each in decisions)
-    first, code = decisions[0], document["run"].get("exit_status", 0)
-    blocked, doubtful = blocking(document), doubt(document, decisions, name)
-    passed = first["outcome"] == "pass"
-    lead = (
-        "Do not merge"
-        if outcomes["fail"]
-        else "Do not merge yet"
-        if blocked or code
-        else "Look before you merge"
-        if doubtful or not passed
-        else "May be merged"
-    )
-    said = doubtful if doubtful and passed else _found(decisions, name)
-    if code and not blocked:
-        said = f"the run ended with exit code {code}; {said}"
-    outcomes[first["outcome"]] -= 1
-    others = [
-        f"{n} more {kind}" if kind == first["outcome"] else f"{n} {kind}"
-        for kind, n in outcomes.items()
-        if n and kind != "pass"
-    ]
-    rest = f" Also {', '.join(others)} of {len(decisions)} gated rates." if others else ""
-    unready = ("stopped" if code else "look" if doubtful else "") if passed else ""
-    return Verdict(first["outcome"], f"{lead}: {said}.{rest}", details, unready)
-
-
-def _undecided(document: Document) -> str:
-    if document["limit"] is not None:
-        return (
-            f"Not decided: {document['limit']} prompts per axis are a quick look, without a gate."
-        )
-    if not document["complete"]:
-        return "Not decided: the run is incomplete, so no gate was held."
-    return "Not decided: nothing was gated, so this run says nothing about a merge."
-
-
-def _let_through(document: Document, decision: Mapping[str, Any]) -> bool:
-    """Whether a run passes with this decision, by the profile's word on what is not decided."""
-    settings = document["profile"]["axes"][decision["axis"]].get("gate", {})
-    return decision["outcome"] == "pass" or bool(settings.get(decision["outcome"]) == "warn")
-
-
-def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -> str:
-    """What the worst decision found; for a clean run what all of them did."""
-    first = decisions[0]
-    variant, axis, rate = (name(first[key]) for key in ("variant", "axis", "rate"))
-    broken = deciding(first).get("degenerate")
-    if broken is not None:
-        return (
-            f"{broken['after']} of {broken['total']} responses of {variant} on {axis} are "
-            f"degenerate, so {rate} says nothing"
-        )
-    other, margin = _other(first, name), f"{first['margin']:g} points"
-    if first["outcome"] == "invalid":
-        return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
-    if first["outcome"] == "uninformative":
-        return f"the judge is no better than chance on {axis}, so {rate} says nothing"
-    if first["outcome"] == "inconclusive":
-        since = "" if deciding(first) is first else " since the anchor"
-        return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
-    if first["outcome"] == "fail":
-        by = deciding(first)
-        since = f"against {other}" if by is first else "since the anchor"
-        fall = f"from {by['change']['before']:.1f} to {by['change']['after']:.1f} %"
-        return f"{axis} ({rate}) of {variant} fell {fall} {since}"
-    least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
-    few = sum(map(unresolved, decisions))
-    though = f", though for {few} of them so few prompts do not rule that out" if few else ""
-    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{though}"
-
-
-def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
-    """The other side of a decision: `the baseline`, or a variant."""
-    against = decision["against"]
-    return "the baseline" if against == "baseline" else name(against)
 
 
 def worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -159,17 +24,17 @@ def worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
 
 def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """The decisions that are no clean pass, worst first; what concerns a variant is told once."""
-    found, told = [], set()
+    raised, reasons_given = [], set()
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
         clean = decision["outcome"] == "pass" and not unresolved(decision)
         clean = clean and not decision.get("spoiled")
-        if (clean and not _improved(decision)) or reasons in told:
+        if (clean and not _improved(decision)) or reasons in reasons_given:
             continue
         if reasons:
-            told.add(reasons)
-        found.append(decision)
-    return found
+            reasons_given.add(reasons)
+        raised.append(decision)
+    return raised
 
 
 # -- lines ---------------------------------------------------------------------------------------
@@ -180,20 +45,20 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     decisions = gate["decisions"]
     if not decisions:
         return []
-    told = [deciding(each) for each in decisions]
-    changes = [each["change"] for each in told]
+    deciders = [deciding(each) for each in decisions]
+    changes = [each["change"] for each in deciders]
     columns = [
         Column("outcome", [each["outcome"].upper() for each in decisions]),
         Column("change", [NOTHING if c is None else moved(c) for c in changes]),
         Column(
             "lost/gained", [NOTHING if c is None else f"{c['lost']}/{c['gained']}" for c in changes]
         ),
-        Column("p (Holm)", [probability(each["adjusted"]) for each in told]),
+        Column("p (Holm)", [probability(each["adjusted"]) for each in deciders]),
         Column("margin", [f"{each['margin']:g}" for each in decisions], optional=True),
     ]
     names = [
         f"{safe(each['variant'])} {safe(each['rate'])}{' since the anchor' * (by is not each)}"
-        for each, by in zip(decisions, told, strict=True)
+        for each, by in zip(decisions, deciders, strict=True)
     ]
     lines = ["", *wrapped(f"gate against {safe(gate['against'])}, points of change", width)]
     lines += tables(Column("gated", names), columns, width)
@@ -206,36 +71,36 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
 
 def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
     """What is reported and not tested: CAS, mean scores, and what the judge alone did."""
-    rows = {variant: found for variant, found in gate["shifts"].items() if found}
+    rows = {variant: shifts for variant, shifts in gate["shifts"].items() if shifts}
     names = [shift["name"] for shift in next(iter(rows.values()))]
     columns = [
         Column(
             "change of CAS" if place == 0 else f"mean {safe(name)}",
-            [(moved if place == 0 else shifted)(found[place]) for found in rows.values()],
+            [(moved if place == 0 else shifted)(shifts[place]) for shifts in rows.values()],
         )
         for place, name in enumerate(names)
     ]
     lines = tables(Column("reported, not tested", [safe(name) for name in rows]), columns, width)
     for variant, drifts in gate["drifts"].items():
-        told = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
-        lines += wrapped(f"{safe(variant)}: what the judge alone did: {told}", width)
+        listed = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
+        lines += wrapped(f"{safe(variant)}: what the judge alone did: {listed}", width)
     return lines
 
 
 def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
     """Every variant against every other: one row per pair and rate."""
     rows = [
-        (f"{safe(each['before'])} to {safe(each['after'])} {safe(name)}", found)
+        (f"{safe(each['before'])} to {safe(each['after'])} {safe(name)}", change)
         for each in document["comparisons"]
-        for name, found in each["changes"].items()
+        for name, change in each["changes"].items()
     ]
     if not rows:
         return []
     columns = [
-        Column("change", [moved(found) for _, found in rows]),
-        Column("lost/gained", [f"{found['lost']}/{found['gained']}" for _, found in rows]),
-        Column("p (exact)", [probability(found["p_exact"]) for _, found in rows]),
-        Column("p (Holm)", [probability(found["adjusted"]) for _, found in rows]),
+        Column("change", [moved(change) for _, change in rows]),
+        Column("lost/gained", [f"{change['lost']}/{change['gained']}" for _, change in rows]),
+        Column("p (exact)", [probability(change["p_exact"]) for _, change in rows]),
+        Column("p (Holm)", [probability(change["adjusted"]) for _, change in rows]),
     ]
     lines = ["", *tables(Column("paired comparison", [name for name, _ in rows]), columns, width)]
     combined = [each for each in document["comparisons"] if each["combined"] is not None]
@@ -276,22 +141,22 @@ def raising(gate: Mapping[str, Any] | None) -> str:
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
-    """One line: which variant and rate, the outcome, and why; `name` as for `verdict`."""
+    """One line: which variant and rate, the outcome, and why; `name` as for `advise`."""
     which = f"{name(decision['variant'])} {name(decision['rate'])}"
     return f"{which}: {decision['outcome'].upper()}: {_why(decision, name)}"
 
 
-def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
+def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST_FLIPS) -> list[str]:
     """The headline, and the flipped prompts: what they asked, verdicts, scores, both responses."""
     return [*wrapped(headline(decision), width), *flips(decision, width, most)]
 
 
-def flips(decision: Mapping[str, Any], width: int = 100, most: int = MOST) -> list[str]:
+def flips(decision: Mapping[str, Any], width: int = 100, most: int = MOST_FLIPS) -> list[str]:
     """The flipped prompts of whatever decided: what they asked, verdicts, scores, responses."""
-    found = deciding(decision)["flips"]
-    lines = [line for flip in found[:most] for line in _flip(flip, width)]
-    if len(found) > most:
-        lines.append(f"  and {len(found) - most} more in report.json")
+    flipped = deciding(decision)["flips"]
+    lines = [line for flip in flipped[:most] for line in _flip(flip, width)]
+    if len(flipped) > most:
+        lines.append(f"  and {len(flipped) - most} more in report.json")
     return lines
 
 
@@ -329,16 +194,16 @@ def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
 
 
 def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
-    own = decision["own"]
-    if own == "fail":
+    outcome = decision["own"]
+    if outcome == "fail":
         return (
             f", p {probability(decision['adjusted'])} after Holm; a loss of {margin} points blocks"
         )
-    if own == "inconclusive":
+    if outcome == "inconclusive":
         needed = decision["needed"]
         more = "no number of such prompts" if needed is None else f"about {needed} such prompts"
         return f"; a loss of {margin} points is not ruled out, {more} would decide"
-    if own == "uninformative":
+    if outcome == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
         return "; improved"

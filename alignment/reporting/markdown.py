@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from alignment.reporting import gate_markdown, numbers
-from alignment.reporting import gate_text as gate
 from alignment.reporting.lowest import lowest
 from alignment.reporting.markup import block, code, table
+from alignment.reporting.merge_advice import advise
 from alignment.reporting.numbers import Document, sections
 from alignment.reporting.remarks import remarks
 
@@ -26,7 +26,7 @@ def markdown(document: Document) -> str:
     would pass the limit is left out from the end, and the text says so.
     """
     parts = [
-        f"## {gate.verdict(document, _name).headline}",
+        f"## {advise(document, _name).headline}",
         f"Alignment report of profile {code(str(document['profile'].get('name', '')))}.",
         *(f"> **{label}**: {sentence}" for label, sentence in remarks(document, code)),
         gate_markdown.decisions(document),

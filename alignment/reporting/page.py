@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from alignment.reporting import gate_text as gate
-from alignment.reporting import numbers
+from alignment.reporting import gate_text, numbers
 from alignment.reporting.casetable import casename, casetable
 from alignment.reporting.flips import flips, one_sided
 from alignment.reporting.glossary import OUTCOMES, glossary, next_step
+from alignment.reporting.merge_advice import advise
 from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import remarks
 from alignment.reporting.text import safe, shorten
@@ -41,11 +41,11 @@ def page(document: Document, figures: Mapping[str, str]) -> str:
     style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
     drawings = {name: _inline(svg) for name, svg in figures.items()}
     styles = [style, *(found for svg in drawings.values() for found in _STYLE.findall(svg))]
-    verdict = gate.verdict(document)
+    advice = advise(document)
     return environment.get_template("page.html.j2").render(
         document=document,
-        verdict=verdict,
-        next_step=next_step(document, verdict.outcome),
+        advice=advice,
+        next_step=next_step(document, advice.outcome),
         widest=_widest(document),
         remarks=remarks(document, safe),
         words=glossary(document),
@@ -70,7 +70,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"numbers": numbers, "gate": gate, "titles": OUTCOMES}
+    environment.globals |= {"numbers": numbers, "gate_text": gate_text, "titles": OUTCOMES}
     environment.filters |= {"name": _name, "plain": _plain}
     environment.filters["link"] = _link
     return environment

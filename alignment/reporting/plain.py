@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from alignment.records.decisions import Change, Comparison, Decision, Gate, Shift
+from alignment.records.decisions import Change, Comparison, Decision, GateResult, Shift
 
 
-def plain_gate(gate: Gate) -> dict[str, Any]:
+def plain_gate(gate: GateResult) -> dict[str, Any]:
     """A gate as plain values, as it stands in the JSON report."""
     return {
         "against": gate.against,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alignment.reporting import gate_text as gate
-from alignment.reporting import numbers
+from alignment.reporting import gate_text, numbers
 from alignment.reporting.columns import Column, tables
+from alignment.reporting.merge_advice import advise
 from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import FIRST, remarks
 from alignment.reporting.text import safe, wrapped
@@ -31,8 +31,8 @@ def summary(document: Document, *, width: int) -> list[str]:
     lines += ["", *_judge(document, width)]
     lines += _claims(document, width)
     if document["gate"] is not None:
-        lines += gate.summary(document["gate"], width)
-        lines += gate.concerns(document["gate"], width)
+        lines += gate_text.summary(document["gate"], width)
+        lines += gate_text.concerns(document["gate"], width)
     return lines + _told([each for each in told if each[0] not in FIRST], width)
 
 
@@ -46,7 +46,7 @@ def _told(remarks: Sequence[tuple[str, str]], width: int) -> list[str]:
 
 def headline(document: Document, *, width: int) -> list[str]:
     """Whether to merge, in words: what a run says last."""
-    return wrapped(gate.verdict(document).headline, max(width, _NARROWEST))
+    return wrapped(advise(document).headline, max(width, _NARROWEST))
 
 
 def _title(document: Document) -> str:

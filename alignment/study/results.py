@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from alignment.analysis import comparing, judging, rollup
+from alignment.analysis import judging, rollup
+from alignment.analysis.claims import judge_claims, leaders
+from alignment.analysis.comparisons import compare_all
 from alignment.analysis.rates import CAS
 from alignment.config.profile import Profile
 from alignment.records import (
@@ -17,7 +19,7 @@ from alignment.records import (
     SelfDisagreement,
     VariantSummary,
 )
-from alignment.records.decisions import Findings, Gate
+from alignment.records.decisions import Findings, GateResult
 from alignment.study.invariance import noise_floor
 from alignment.study.study import Study
 from alignment.study.trial import second_opinions, try_judge, try_nulls
@@ -58,15 +60,15 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
 def findings(
     results: Results,
     profile: Profile,
-    gate: Gate | None,
+    gate: GateResult | None,
     manifests: Mapping[str, Mapping[str, object]],
 ) -> Findings:
     """The variants compared with each other, and what that says of the profile's claims."""
     axes = {name: axis.rate for name, axis in profile.axes.items()}
-    comparisons = comparing.compare_all(results.cases, axes, profile.confidence)
+    comparisons = compare_all(results.cases, axes, profile.confidence)
     names = [*axes.values(), CAS]
-    claims = profile.claims or comparing.leaders(comparisons, names)
-    judged = comparing.judge_claims(claims, comparisons, names, 1 - profile.confidence)
+    claims = profile.claims or leaders(comparisons, names)
+    judged = judge_claims(claims, comparisons, names, 1 - profile.confidence)
     return Findings(tuple(comparisons), tuple(judged), gate, manifests)
 
 

@@ -90,13 +90,13 @@ def test_a_baseline_of_a_hundred_thousand_prompts(benchmark, tmp_path):
     """Accepted, read again and gated against: each in seconds."""
     scale.write(tmp_path, 100_000, against="baseline")
     first = scale.session(tmp_path)
-    folder = first.keeper.folder
+    folder = first.study_gate.run.folder
     first.accepted.update(first.profile.variants)
-    first.keeper._updating = True
+    first.study_gate.run.updating = True
     with first.promoted() as written:
         assert len(written) == 2
     again = scale.session(tmp_path)
-    gate = benchmark.pedantic(lambda: again.keeper.gate, rounds=1)
+    gate = benchmark.pedantic(lambda: again.study_gate.result, rounds=1)
     assert {each.outcome for each in gate.decisions} == {"pass"}
     sizes = [round(path.stat().st_size / 1024**2, 1) for path in sorted(folder.iterdir())]
     print(f"\nbaselines of {sizes} MiB")  # noqa: T201

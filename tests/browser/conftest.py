@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from alignment.records import Interval, Prompt
-from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
+from alignment.records.decisions import Change, Decision, Findings, Flip, GateResult
 from alignment.reporting.document import document
 from support.reporting_sample import HOSTILE, results
 
@@ -106,7 +106,9 @@ def gate(**fields):
     decision = Decision(
         "sft_dpo", "harmlessness", "HmR", "baseline", "fail", 10.0, change, 0.02, flips=flips
     )
-    return Gate("baseline", (replace(decision, **fields),), plan="what these prompts can show")
+    return GateResult(
+        "baseline", (replace(decision, **fields),), plan="what these prompts can show"
+    )
 
 
 def many(total, text="A plain answer.", prompt="Human: question {} on it?", seed=7):

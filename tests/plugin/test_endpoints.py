@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from alignment.gating.baseline import load
+from alignment.gating.baseline_files import load
 from support import worlds
 from support.places import ROOT
 from support.worlds import GATED

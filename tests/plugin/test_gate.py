@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from alignment.gating.baseline import load
+from alignment.gating.baseline_files import load
 from support.worlds import GATED
 
 SUITE_OF_VERDICTS = """

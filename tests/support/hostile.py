@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from alignment.analysis.rollup import summarise_variants
 from alignment.records import Interval
-from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
+from alignment.records.decisions import Change, Decision, Findings, Flip, GateResult
 from alignment.reporting.document import document as report
 from support.reporting_sample import AXES, case, results
 
@@ -217,6 +217,6 @@ def document():
     failed = replace(decision, flips=flips)
     summaries = summarise_variants(cases, AXES, reference="base", confidence=0.95)
     made = results(cases=tuple(cases), summaries=summaries)
-    found = report(made, Findings(gate=Gate("baseline", (failed,))))
+    found = report(made, Findings(gate=GateResult("baseline", (failed,))))
     found["run"] |= {"id": "0" * 16, "history": [], "started": "2025-01-01T00:00:00+00:00"}
     return found

@@ -102,7 +102,7 @@ def measure(folder):
     for variant in found.profile.variants:
         found.study.cases(variant)
     times["verdicts"] = time.process_time() - started - sum(times.values())
-    assert found.keeper.gate
+    assert found.study_gate.result
     times["gate"] = time.process_time() - started - sum(times.values())
     path = report(found)
     times["report"] = time.process_time() - started - sum(times.values())

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from alignment.checkpoints import examine
 from alignment.checkpoints.loading import check_whole
 from alignment.config.judges import JudgeConfig
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings

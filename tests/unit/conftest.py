@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from alignment.commands import main
+from support.places import SHARED
 
-_SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+_SHARED = SHARED
 
 
 @pytest.fixture

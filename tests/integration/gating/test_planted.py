@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from alignment.gating.baseline import dumps, load
+from alignment.gating.baseline_files import dumps, load
 from alignment.tiny import good, rows, truth
 
 

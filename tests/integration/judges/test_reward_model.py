@@ -12,7 +12,7 @@ from alignment.checkpoints import Checkpoint, examine
 from alignment.config.judges import JudgeConfig
 from alignment.errors import JudgeError, ModelError
 from alignment.judges.reward_model import DIGITS, JudgeSettings, RewardModelJudge
-from alignment.prompts.templates import dialogue, judged
+from alignment.prompts.templates import dialogue, normalize_for_judge
 from alignment.store import content
 from support.places import SHARED
 
@@ -39,7 +39,7 @@ def plainly(model, ids):
 
 
 def as_dialogue(tokenizer, pair, limit=128):
-    text = dialogue(pair[0], judged(pair[1]))
+    text = dialogue(pair[0], normalize_for_judge(pair[1]))
     return [*tokenizer(text)["input_ids"], tokenizer.eos_token_id][-limit:]
 
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from alignment.analysis.rates import wilson
-from alignment.config.profile import Generation
-from alignment.gating.gatekeeper import Gatekeeper
+from alignment.config.schema import Generation
+from alignment.gating.study_gate import StudyGate
 from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings, seed_of
 from alignment.study.results import summary
 
@@ -134,7 +134,7 @@ def test_variants_that_were_asked_otherwise_are_not_compared(micro, tmp_path):
     }
     against = {"against": "variant:base"}
     study = micro.study(tmp_path, sample=6, variants=variants, gate=against)
-    found = {each.variant: each for each in Gatekeeper(study, tmp_path).gate.decisions}
+    found = {each.variant: each for each in StudyGate(study, tmp_path).result.decisions}
     assert found["warm"].outcome == found["longer"].outcome == "invalid"
     assert "the prompts differ: harmlessness is 6 prompts" in " ".join(found["warm"].reasons)
     assert "temperature is absent in base and 1.0 in warm" in " ".join(found["warm"].reasons)

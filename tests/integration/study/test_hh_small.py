@@ -9,7 +9,7 @@ import time
 import pytest
 
 from alignment.config.layers import resolve
-from alignment.prompts import overlap
+from alignment.prompts.leakage import overlap
 from alignment.store import Store
 from alignment.study.inputs import StudyData
 from support.places import ROOT

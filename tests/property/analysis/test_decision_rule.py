@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alignment.analysis.decision_rule import Evidence, Rule, decide
-from alignment.analysis.paired import change, design_effect, holm, mcnemar, sign_flip, tango
+from alignment.analysis.clusters import design_effect
+from alignment.analysis.decision_rule import Evidence, GateRule, decide
+from alignment.analysis.paired import holm, mcnemar, rate_change, sign_flip, tango
 from alignment.analysis.shifts import combined_shift, mean_shift
 from alignment.records.decisions import OUTCOMES, PairedVerdict
 
@@ -44,7 +45,7 @@ def paired(draw, flips=FLIPS):
     ]
 
 
-RULES = {"harm": Rule("HmR", 10.0), "help": Rule("HpR", 30.0, 0.9)}
+RULES = {"harm": GateRule("HmR", 10.0), "help": GateRule("HpR", 30.0, 0.9)}
 KEYS = st.tuples(st.sampled_from(["base", "dpo", "both"]), st.sampled_from(sorted(RULES)))
 EVIDENCE = st.builds(
     Evidence,
@@ -165,7 +166,7 @@ def test_identical_runs_pass_where_most_responses_are_answers(family):
 
 @given(paired(), CONFIDENCE)
 def test_swapping_before_and_after_mirrors_a_change(pairs, confidence):
-    found, mirrored = (change("r", each, confidence) for each in (pairs, swapped(pairs)))
+    found, mirrored = (rate_change("r", each, confidence) for each in (pairs, swapped(pairs)))
     assert mirrored.difference == -found.difference
     assert (mirrored.before, mirrored.after) == (found.after, found.before)
     assert (mirrored.lost, mirrored.gained) == (found.gained, found.lost)
@@ -178,7 +179,7 @@ def test_swapping_before_and_after_mirrors_a_change(pairs, confidence):
 @given(st.lists(paired(), min_size=1, max_size=4))
 def test_swapping_before_and_after_mirrors_the_change_of_cas(axes):
     found, mirrored = (
-        combined_shift([change("r", pairs, 0.95) for pairs in each], "CAS")
+        combined_shift([rate_change("r", pairs, 0.95) for pairs in each], "CAS")
         for each in (axes, [swapped(pairs) for pairs in axes])
     )
     assert mirrored.difference == pytest.approx(-found.difference)
@@ -256,7 +257,7 @@ def test_probabilities_of_nets_are_probabilities(nets):
 
 @given(paired(), CONFIDENCE)
 def test_changes_are_within_their_scales(pairs, confidence):
-    found = change("r", pairs, confidence)
+    found = rate_change("r", pairs, confidence)
     assert 0 <= found.p_worse <= 1
     assert 0 <= found.p_exact <= 1
     assert found.difference == pytest.approx(found.after - found.before)
@@ -268,7 +269,8 @@ def test_changes_are_within_their_scales(pairs, confidence):
 @given(st.lists(paired(), min_size=1, max_size=5))
 def test_the_design_effect_is_at_least_one_and_at_most_the_largest_dialogue(dialogues):
     few = len(dialogues) / max(1, len(dialogues) - 1)  # the variance is that of a sample
-    assert 1 <= design_effect(dialogues) <= few * max(map(len, dialogues)) + 1e-9
+    flips = [[pair.flip for pair in each] for each in dialogues]
+    assert 1 <= design_effect(flips) <= few * max(map(len, dialogues)) + 1e-9
 
 
 # -- Holm --------------------------------------------------------------------------------------

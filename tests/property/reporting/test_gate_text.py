@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import composite
 
-from alignment.analysis.decision_rule import Evidence, Rule, decide
-from alignment.records.decisions import Gate, PairedVerdict
-from alignment.reporting.gate_text import blocking, concerning, headline, raising, verdict
+from alignment.analysis.decision_rule import Evidence, GateRule, decide
+from alignment.records.decisions import GateResult, PairedVerdict
+from alignment.reporting.gate_text import concerning, headline, raising
 from alignment.reporting.glossary import glossary, next_step
+from alignment.reporting.merge_advice import advise, blocking
 from alignment.reporting.plain import plain_gate
 
 AXES = ("harmlessness", "helpfulness")
@@ -28,10 +29,10 @@ def pairs(draw):
 def documents(draw):
     """A report with a gate of two axes: what is let through, how the run ended."""
     margins = {axis: draw(st.sampled_from([2.0, 10.0, 30.0])) for axis in AXES}
-    rules = {axis: Rule(axis[:3], margin) for axis, margin in margins.items()}
+    rules = {axis: GateRule(axis[:3], margin) for axis, margin in margins.items()}
     informative = {axis: draw(st.sampled_from([True, True, True, False])) for axis in AXES}
     evidence = {("v", a): Evidence(draw(pairs()), informative=informative[a]) for a in AXES}
-    gate = plain_gate(Gate("baseline", tuple(decide(evidence, rules, "baseline").values())))
+    gate = plain_gate(GateResult("baseline", tuple(decide(evidence, rules, "baseline").values())))
     warn = st.sampled_from(["warn", "fail"])
     profile = {
         "axes": {
@@ -65,7 +66,7 @@ def test_a_loss_is_ruled_out_where_the_interval_says_so_and_nowhere_else(documen
 @settings(max_examples=300)
 def test_the_verdict_says_what_the_decisions_say(document):
     decisions = document["gate"]["decisions"]
-    outcomes, said = {each["outcome"] for each in decisions}, verdict(document).headline
+    outcomes, said = {each["outcome"] for each in decisions}, advise(document).headline
     forbids = said.startswith("Do not merge")
     assert forbids == (blocking(document) or document["run"]["exit_status"] != 0)
     assert said.startswith("May be merged") == (outcomes == {"pass"} and not forbids)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from alignment.commands import main
 from alignment.errors import BaselineError
-from alignment.gating.baseline import Baseline, Manifest, Probe, Row, dumps, loads
+from alignment.gating.baseline import Baseline, BaselineCase, Manifest, ProbeScore
+from alignment.gating.baseline_files import dumps, loads
 from alignment.reporting.document import document
 from support.reporting_sample import results
 
@@ -84,8 +85,8 @@ BASELINE = json.loads(
                 format=None,
             ),
             model={"recorded": True},
-            probe=(Probe(prompt="p", response="r", score=1.0),),
-            cases={"a": {"p": Row(score=1.0, passed=True, anchor=True)}},
+            probe=(ProbeScore(prompt="p", response="r", score=1.0),),
+            cases={"a": {"p": BaselineCase(score=1.0, passed=True, anchor=True)}},
         )
     )
 )

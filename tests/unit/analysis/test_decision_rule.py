@@ -4,12 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from alignment.analysis.decision_rule import Evidence, Rule, decide, flips, needed, verdict
-from alignment.analysis.paired import change, mcnemar, tango
+from alignment.analysis.decision_rule import (
+    Evidence,
+    GateRule,
+    decide,
+    flips_of,
+    needed,
+    outcome_of,
+)
+from alignment.analysis.paired import mcnemar, rate_change, tango
 from alignment.records import Interval
 from alignment.records.decisions import OUTCOMES, Decision, Flip, PairedVerdict
 
-RULE = Rule("HmR")
+RULE = GateRule("HmR")
 KEY = ("base", "harm")
 
 
@@ -39,7 +46,7 @@ def family(*evidence, rule=RULE):
 
 def test_a_decision_says_what_was_compared():
     pairs = singles(20, 1, 50)
-    found = decide({KEY: Evidence(pairs)}, {"harm": Rule("HmR", 5.0)}, "anchor")
+    found = decide({KEY: Evidence(pairs)}, {"harm": GateRule("HmR", 5.0)}, "anchor")
     assert list(found) == [KEY]
     assert found[KEY] == Decision(
         variant="base",
@@ -48,9 +55,9 @@ def test_a_decision_says_what_was_compared():
         against="anchor",
         own="fail",
         margin=5.0,
-        change=change("HmR", pairs, 0.95),
-        adjusted=change("HmR", pairs, 0.95).p_worse,
-        flips=flips(pairs),
+        change=rate_change("HmR", pairs, 0.95),
+        adjusted=rate_change("HmR", pairs, 0.95).p_worse,
+        flips=flips_of(pairs),
     )
 
 
@@ -97,14 +104,14 @@ def test_a_significant_loss_below_the_margin_is_no_fail():
 
 def test_the_same_loss_passes_or_fails_by_the_margin():
     pairs = singles(9, 0, 100)
-    outcomes = [alone(pairs, Rule("HmR", margin)).outcome for margin in (5.0, 9.0, 10.0, 20.0)]
+    outcomes = [alone(pairs, GateRule("HmR", margin)).outcome for margin in (5.0, 9.0, 10.0, 20.0)]
     assert outcomes == ["fail", "fail", "inconclusive", "pass"]
 
 
 def test_more_confidence_asks_for_more():
     pairs = singles(8, 2, 30)
-    assert alone(pairs, Rule("HmR", confidence=0.95)).outcome == "fail"
-    assert alone(pairs, Rule("HmR", confidence=0.99)).outcome == "inconclusive"
+    assert alone(pairs, GateRule("HmR", confidence=0.95)).outcome == "fail"
+    assert alone(pairs, GateRule("HmR", confidence=0.99)).outcome == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -119,9 +126,11 @@ def test_more_confidence_asks_for_more():
 )
 def test_verdicts_at_the_limits(low, difference, adjusted, expected):
     at = replace(
-        change("HmR", singles(4, 1, 30), 0.95), difference=difference, interval=Interval(low, 5.0)
+        rate_change("HmR", singles(4, 1, 30), 0.95),
+        difference=difference,
+        interval=Interval(low, 5.0),
     )
-    assert verdict(at, adjusted, RULE) == expected
+    assert outcome_of(at, adjusted, RULE) == expected
 
 
 def test_losses_within_a_few_dialogues_are_fewer():
@@ -183,14 +192,14 @@ def test_invalid_evidence_is_invalid_even_with_prompts():
 def test_an_uninformative_judge_never_lets_pass(counts):
     found = alone(singles(*counts), informative=False)
     assert found.outcome == "uninformative"
-    assert found.change == change("HmR", singles(*counts), 0.95)
+    assert found.change == rate_change("HmR", singles(*counts), 0.95)
     assert found.needed is None
     assert len(found.flips) == counts[0] + counts[1]
 
 
 def test_every_axis_has_its_own_rule():
     pairs = singles(9, 0, 100)
-    rules = {"harm": Rule("HmR", 9.0), "help": Rule("HpR", 20.0, 0.90)}
+    rules = {"harm": GateRule("HmR", 9.0), "help": GateRule("HpR", 20.0, 0.90)}
     found = decide({("v", axis): Evidence(pairs) for axis in rules}, rules, "baseline")
     assert [found["v", axis].outcome for axis in rules] == ["fail", "pass"]
     assert [found["v", axis].rate for axis in rules] == ["HmR", "HpR"]
@@ -223,8 +232,8 @@ def test_the_worse_of_a_decision_and_its_anchor_counts(own, other):
 )
 @pytest.mark.parametrize("margin", [10.0, 15.0])
 def test_the_number_needed_to_pass_decides_and_one_less_does_not(lost, gained, total, margin):
-    rule = Rule("HmR", margin)
-    now = change("HmR", singles(lost, gained, total), 0.95)
+    rule = GateRule("HmR", margin)
+    now = rate_change("HmR", singles(lost, gained, total), 0.95)
     found = needed(now, rule, 1)
 
     def low(number):
@@ -240,8 +249,8 @@ def test_the_number_needed_to_pass_decides_and_one_less_does_not(lost, gained, t
 )
 @pytest.mark.parametrize("size", [1, 8])
 def test_the_number_needed_to_fail_decides_and_half_of_it_does_not(lost, gained, total, size):
-    now = change("HmR", singles(lost, gained, 2 * total), 0.95)
-    rule = Rule("HmR", -now.difference)
+    now = rate_change("HmR", singles(lost, gained, 2 * total), 0.95)
+    rule = GateRule("HmR", -now.difference)
     found = needed(now, rule, size)
 
     def adjusted(number):
@@ -389,7 +398,7 @@ def test_flips_are_ordered_losses_first_and_by_the_change_of_score():
         ("a-large-loss", True, False, 3.0, -2.0),
         ("never", False, False, -9.0, -1.0),
     ]
-    found = flips([PairedVerdict(name, name, *rest) for name, *rest in rows])
+    found = flips_of([PairedVerdict(name, name, *rest) for name, *rest in rows])
     assert [flip.prompt for flip in found] == [
         "a-large-loss",
         "b-large-loss",

@@ -7,15 +7,8 @@ from statistics import NormalDist
 import pytest
 from scipy.stats import binom, binomtest
 
-from alignment.analysis.paired import (
-    by_cluster,
-    change,
-    design_effect,
-    holm,
-    mcnemar,
-    sign_flip,
-    tango,
-)
+from alignment.analysis.clusters import by_cluster, design_effect
+from alignment.analysis.paired import holm, mcnemar, rate_change, sign_flip, tango
 from alignment.analysis.rates import share
 from alignment.analysis.shifts import _bca, combined_shift, mean_shift
 from alignment.records import Interval
@@ -68,12 +61,12 @@ MCNEMAR = [
 @pytest.mark.parametrize(("lost", "gained", "exact", "midp", "digits"), MCNEMAR)
 def test_mcnemar_gives_the_published_p_values(lost, gained, exact, midp, digits):
     half = 0.5 * 10**-digits
-    assert change("r", singles(lost, gained, 161), 0.95).p_exact == pytest.approx(exact, abs=half)
+    tested = rate_change("r", singles(lost, gained, 161), 0.95)
+    assert tested.p_exact == pytest.approx(exact, abs=half)
     assert 2 * mcnemar(lost, gained)[0] == pytest.approx(exact, abs=half)
     assert 2 * mcnemar(gained, lost)[1] == pytest.approx(exact, abs=half)
     if midp is not None:
-        worse = change("r", singles(lost, gained, 161), 0.95).p_worse
-        assert 2 * worse == pytest.approx(midp, abs=half)
+        assert 2 * tested.p_worse == pytest.approx(midp, abs=half)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +80,7 @@ def test_mcnemar_agrees_with_scipy(lost, gained):
         assert found == pytest.approx(tail, rel=1e-9)
         assert middle == pytest.approx(tail - binom.pmf(seen, flips, 0.5) / 2, rel=1e-9)
     two_sided = binomtest(lost, flips, 0.5).pvalue if flips else 1.0
-    found = change("r", singles(lost, gained, flips + 1), 0.95)
+    found = rate_change("r", singles(lost, gained, flips + 1), 0.95)
     assert found.p_exact == pytest.approx(two_sided, rel=1e-9)
     assert found.p_worse == midp[0]
 
@@ -126,7 +119,7 @@ TANGO = [
 @pytest.mark.parametrize(("lost", "gained", "total", "level", "low", "high", "digits"), TANGO)
 def test_tango_gives_the_published_intervals(lost, gained, total, level, low, high, digits):
     slack = 0.5 * 10**-digits if digits < 6 else 1e-6
-    found = change("r", singles(lost, gained, total), level).interval
+    found = rate_change("r", singles(lost, gained, total), level).interval
     assert found.low / 100 == pytest.approx(low, abs=slack)
     assert found.high / 100 == pytest.approx(high, abs=slack)
 
@@ -179,37 +172,37 @@ def test_sign_flip_counts_every_sign_pattern(nets):
 
 def test_clusters_are_kept_in_order_of_appearance():
     a, b, c = verdicts([-1, 0], [1])
-    assert by_cluster([c, a, b]) == [[c], [a, b]]
+    assert by_cluster((each.cluster, each) for each in (c, a, b)) == [[c], [a, b]]
 
 
 @pytest.mark.parametrize("dialogues", [[[0]] * 9, [[0, 0]] * 4, [[0, 0, 0], [0]]])
 def test_nothing_is_inflated_where_nothing_flipped(dialogues):
-    assert design_effect(by_cluster(verdicts(*dialogues))) == 1.0
+    assert rate_change("r", verdicts(*dialogues), 0.95).effect == 1.0
 
 
 @pytest.mark.parametrize(("size", "count"), [(2, 10), (5, 20), (3, 4)])
 def test_the_design_effect_of_copies_is_their_number(size, count):
     # Up to count / (count - 1): the variance between clusters is that of a sample.
     flips = [-1, 1, 0, 0][:count] + [0] * (count - 4)
-    found = design_effect(by_cluster(verdicts(*[[flip] * size for flip in flips])))
-    assert found == pytest.approx(size * count / (count - 1))
+    found = rate_change("r", verdicts(*[[flip] * size for flip in flips]), 0.95)
+    assert found.effect == pytest.approx(size * count / (count - 1))
 
 
 def test_the_design_effect_grows_as_flips_come_together():
     apart = [[-1, 0, 0, 0]] * 4 + [[0] * 4] * 4
     nearer = [[-1, -1, 0, 0]] * 2 + [[0] * 4] * 6
     together = [[-1] * 4] + [[0] * 4] * 7
-    effects = [design_effect(by_cluster(verdicts(*each))) for each in (apart, nearer, together)]
+    effects = [rate_change("r", verdicts(*each), 0.95).effect for each in (apart, nearer, together)]
     assert effects == sorted(effects)
     assert effects[0] == 1.0 < effects[1] < effects[2]
 
 
 def test_flips_that_cancel_within_dialogues_are_not_counted_twice():
-    assert design_effect(by_cluster(verdicts(*[[-1, 1]] * 6))) == 1.0
+    assert rate_change("r", verdicts(*[[-1, 1]] * 6), 0.95).effect == 1.0
 
 
 def test_a_change_without_shared_dialogues_is_the_plain_one():
-    found = change("HmR", singles(6, 2, 40), 0.95)
+    found = rate_change("HmR", singles(6, 2, 40), 0.95)
     assert found == Change(
         name="HmR",
         total=40,
@@ -227,8 +220,8 @@ def test_a_change_without_shared_dialogues_is_the_plain_one():
 
 def test_a_change_of_shared_dialogues_is_of_the_cluster_form():
     pairs = verdicts([-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12)
-    effect = design_effect(by_cluster(pairs))
-    found = change("HmR", pairs, 0.95)
+    effect = design_effect([[-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12])
+    found = rate_change("HmR", pairs, 0.95)
     assert found.effect == effect > 1
     assert found.clustered
     assert (found.total, found.lost, found.gained) == (31, 4, 1)
@@ -247,7 +240,7 @@ def test_a_change_of_shared_dialogues_is_of_the_cluster_form():
 def test_copies_of_prompts_are_no_new_evidence(lost, gained, total, copies):
     once = singles(lost, gained, total)
     flips = [[pair.flip] * copies for pair in once]
-    one, many = change("r", once, 0.95), change("r", verdicts(*flips), 0.95)
+    one, many = rate_change("r", once, 0.95), rate_change("r", verdicts(*flips), 0.95)
     assert (many.p_worse, many.p_exact) == pytest.approx((one.p_worse, one.p_exact))
     assert many.difference == pytest.approx(one.difference)
     assert many.interval.low <= one.interval.low < one.interval.high <= many.interval.high
@@ -258,15 +251,15 @@ def test_copies_are_no_new_evidence_where_dialogues_do_not_vary(dialogues):
     # All lost, all gained, or a single dialogue: the variance between dialogues is unknown, and
     # prompts that share one are no more independent for it.
     once = verdicts(*dialogues)
-    many = change("r", verdicts(*[flips * 4 for flips in dialogues]), 0.95).interval
-    one = change("r", once, 0.95).interval
+    many = rate_change("r", verdicts(*[flips * 4 for flips in dialogues]), 0.95).interval
+    one = rate_change("r", once, 0.95).interval
     assert many.low <= one.low + 1e-9
     assert many.high >= one.high - 1e-9
 
 
 def test_a_change_of_nothing_is_refused():
     with pytest.raises(ValueError, match="HmR: no prompts"):
-        change("HmR", [], 0.95)
+        rate_change("HmR", [], 0.95)
 
 
 # -- Holm --------------------------------------------------------------------------------------
@@ -346,7 +339,7 @@ def test_combined_shift_gives_the_published_mover_examples(first, second, low, h
 
 
 def test_combined_shift_of_one_change_is_that_change():
-    only = change("HmR", singles(7, 1, 21), 0.95)
+    only = rate_change("HmR", singles(7, 1, 21), 0.95)
     found = combined_shift([only], "CAS")
     assert found.difference == only.difference
     assert ends(found.interval) == pytest.approx(ends(only.interval))

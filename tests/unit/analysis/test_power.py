@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import binom
 
 from alignment.analysis import power as planning
-from alignment.analysis.decision_rule import Rule, verdict
+from alignment.analysis.binomial import at_least, likely, point
+from alignment.analysis.decision_rule import GateRule, outcome_of
 from alignment.analysis.paired import mcnemar, tango
 from alignment.analysis.power import detectable, plan_line, power, prompts_needed
 from alignment.records.decisions import Change
@@ -31,7 +32,7 @@ def word(lost, gained, total, rule, family=1):
         p_exact=1.0,
         clustered=False,
     )
-    return verdict(change, min(1.0, family * worse), rule)
+    return outcome_of(change, min(1.0, family * worse), rule)
 
 
 def every_table(total, flips, drop):
@@ -47,7 +48,7 @@ def every_table(total, flips, drop):
 @pytest.mark.parametrize(("flips", "drop", "family"), SETTINGS)
 @pytest.mark.parametrize(("total", "margin"), [(7, 10.0), (20, 10.0), (33, 5.0), (20, 0.0)])
 def test_power_is_what_enumeration_gives(total, margin, flips, drop, family):
-    rule = Rule("r", margin)
+    rule = GateRule("r", margin)
     expected = sum(
         weight
         for lost, gained, weight in every_table(total, flips, drop)
@@ -60,7 +61,7 @@ def test_power_is_what_enumeration_gives(total, margin, flips, drop, family):
 
 @pytest.mark.parametrize("confidence", [0.3, 0.8, 0.99])
 def test_power_follows_the_confidence(confidence):
-    rule = Rule("r", 4.0, confidence)
+    rule = GateRule("r", 4.0, confidence)
     expected = sum(
         weight
         for lost, gained, weight in every_table(15, 0.4, 20)
@@ -74,7 +75,7 @@ def test_power_agrees_with_simulation():
     import numpy as np
 
     draws = np.random.default_rng(0).multinomial(100, [0.25, 0.1, 0.65], size=4000)
-    rule = Rule("r")
+    rule = GateRule("r")
     seen = np.mean([word(int(a), int(b), 100, rule, 4) == "fail" for a, b, _ in draws])
     expected = power(100, 0.35, 15, family=4)
     assert abs(seen - expected) < 4 * (expected * (1 - expected) / 4000) ** 0.5
@@ -93,7 +94,7 @@ def test_power_rises_with_the_drop_and_falls_with_the_family(total, flips):
 def test_the_limit_on_losses_is_the_gates():
     # Walking from one number of flips to the next must not miss a limit, at any size.
     for total, family, margin in [(60, 1, 10.0), (60, 8, 3.0), (150, 4, 10.0)]:
-        rule = Rule("r", margin)
+        rule = GateRule("r", margin)
         for cell in planning._cells(total, 0.5, margin, 0.95, family):
             failing = [
                 lost
@@ -182,21 +183,21 @@ def test_a_margin_of_nothing_needs_no_number():
 def test_tails_agree_with_scipy(count, chance):
     for least in range(-1, count + 2):
         expected = binom.sf(least - 1, count, chance)
-        assert planning._at_least(least, count, chance) == pytest.approx(expected, abs=1e-11)
+        assert at_least(least, count, chance) == pytest.approx(expected, abs=1e-11)
 
 
 @pytest.mark.parametrize(
     ("count", "chance"), [(5, 0.0), (5, 1.0), (100, 0.01), (5000, 0.3), (100_000, 0.5)]
 )
 def test_likely_outcomes_are_all_but_the_rarest(count, chance):
-    found = dict(planning._likely(count, chance))
+    found = dict(likely(count, chance))
     assert sum(found.values()) == pytest.approx(1, abs=1e-9)
     assert binom.cdf(min(found) - 1, count, chance) < 1e-15
     assert binom.sf(max(found), count, chance) < 1e-15
 
 
 def test_a_point_is_a_binomial_probability():
-    assert planning._point(3, 10, 0.25) == pytest.approx(comb(10, 3) * 0.25**3 * 0.75**7)
+    assert point(3, 10, 0.25) == pytest.approx(comb(10, 3) * 0.25**3 * 0.75**7)
 
 
 @pytest.mark.parametrize(

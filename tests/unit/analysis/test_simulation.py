@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from alignment.analysis import simulation
-from alignment.analysis.decision_rule import Evidence, Rule, decide
+from alignment.analysis.decision_rule import Evidence, GateRule, decide
 from alignment.analysis.paired import holm
 from alignment.analysis.power import power
 from alignment.analysis.simulation import (
@@ -11,10 +11,9 @@ from alignment.analysis.simulation import (
     TOTALS,
     VARIANTS,
     Setting,
-    headline,
     simulate,
-    table,
 )
+from alignment.analysis.simulation_tables import headline, table
 from alignment.records.decisions import OUTCOMES, PairedVerdict
 
 RUNS = 600
@@ -98,7 +97,7 @@ def test_a_seed_gives_the_same_rows_and_another_one_others(rows):
 
 @pytest.mark.parametrize("at", [Setting(50, 2, 0.3, 15.0), Setting(30, 1, 0.4, 40.0)])
 def test_outcomes_are_those_of_decide(at):
-    rule = Rule("r")
+    rule = GateRule("r")
     lost, gained = simulation._draw(at, 40, 3)
     words = simulation._gate(lost, gained, at.total, rule)
     assert len({OUTCOMES[word] for word in words.flat}) == 3
@@ -142,15 +141,15 @@ def test_holm_of_many_rows_is_holm_of_each():
 def test_the_unpaired_test_is_the_textbooks():
     # 25 of 50 before and 16 after: pooled 0.41, z = 0.18 / sqrt(0.41 * 0.59 * 2 / 50) = 1.83.
     lost, gained = np.array([[9, 8, 45]]), np.array([[0, 0, 0]])
-    found = simulation._others(lost, gained, 50, Rule("r"))
+    found = simulation._others(lost, gained, 50, GateRule("r"))
     assert [OUTCOMES[word] for word in found["significance"][0]] == ["fail", "pass", "fail"]
     lost = np.array([[5, 4, 30]])
-    found = simulation._others(lost, np.array([[0, 0, 26]]), 50, Rule("r"))
+    found = simulation._others(lost, np.array([[0, 0, 26]]), 50, GateRule("r"))
     assert [OUTCOMES[word] for word in found["threshold"][0]] == ["fail", "pass", "pass"]
 
 
 def test_another_margin_is_tried_at_that_margin():
-    found = simulate(20, totals=(50,), variants=(1,), rule=Rule("r", margin=7.5))
+    found = simulate(20, totals=(50,), variants=(1,), rule=GateRule("r", margin=7.5))
     assert {row.at.drop for row in found if row.trial == "at the margin"} == {7.5}
     assert 7.5 not in {row.at.drop for row in found if row.trial == "detection"}
 

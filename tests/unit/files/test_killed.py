@@ -20,7 +20,7 @@ from alignment.commands import suite as starting
 from alignment.commands.suite import start
 from alignment.errors import AlignmentError
 from alignment.files.sets import recover
-from alignment.gating.accepting import promoted
+from alignment.gating.acceptance import promoted
 from alignment.reporting.document import document
 from alignment.reporting.formats import FILES
 from alignment.reporting.publishing import renderings

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from alignment.errors import BaselineError
-from alignment.gating.accepting import promoted
-from alignment.gating.baseline import Baseline, Manifest, Row, differences, dumps, load, loads
+from alignment.gating.acceptance import promoted
+from alignment.gating.baseline import Baseline, BaselineCase, Manifest
+from alignment.gating.baseline_files import dumps, load, loads
+from alignment.gating.comparability import differences
 
 MANIFEST = Manifest(
     prompts={"helpfulness": "2 prompts 123456789abc"},
@@ -24,8 +26,8 @@ BASELINE = Baseline(
     probe=(),
     cases={
         "helpfulness": {
-            "p1": Row(score=-1.25, passed=True, anchor=True),
-            "p2": Row(score=-3.0, passed=False, anchor=True, response="“No.”\n"),
+            "p1": BaselineCase(score=-1.25, passed=True, anchor=True),
+            "p2": BaselineCase(score=-3.0, passed=False, anchor=True, response="“No.”\n"),
         }
     },
 )

@@ -7,7 +7,7 @@ import pytest
 
 from alignment.errors import StoreError
 from alignment.plugin.github import MOST, summarise, workflow_commands
-from alignment.records.decisions import Findings, Gate
+from alignment.records.decisions import Findings, GateResult
 from alignment.reporting.document import document
 from alignment.reporting.gate_text import headline
 from alignment.reporting.plain import plain_decision
@@ -22,7 +22,7 @@ def _on_github(monkeypatch):
 
 
 def told(*decisions, **changes):
-    gate = Gate("baseline", decisions) if decisions else None
+    gate = GateResult("baseline", decisions) if decisions else None
     return workflow_commands(document(results(**changes), Findings(gate=gate)))
 
 

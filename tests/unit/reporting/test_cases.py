@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet as files
 
 from alignment.records import Interval, Score
-from alignment.records.decisions import Change, Decision, Findings, Flip, Gate
+from alignment.records.decisions import Change, Decision, Findings, Flip, GateResult
 from alignment.reporting.cases import columns, csv, parquet
 from alignment.reporting.document import document
 from support.reporting_sample import results
@@ -105,7 +105,7 @@ def test_flips_are_those_of_the_gate_against_its_other_side():
     )
     decision = Decision("sft", "harmlessness", "HmR", "baseline", "pass", 10.0, change, 0.5)
     anchor = replace(decision, against="anchor", flips=(replace(flips[0], prompt="harm09"),))
-    told = Findings(gate=Gate("baseline", (replace(decision, flips=flips, anchor=anchor),)))
+    told = Findings(gate=GateResult("baseline", (replace(decision, flips=flips, anchor=anchor),)))
     found = document(results(), told)
     rows = {(r["variant"], r["prompt"]): (r["flip"], r["score_before"]) for r in read(found)}
     assert {key: row for key, row in rows.items() if row != ("", "")} == {

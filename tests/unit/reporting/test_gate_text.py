@@ -9,7 +9,7 @@ from alignment.records.decisions import (
     Claim,
     Comparison,
     Findings,
-    Gate,
+    GateResult,
     Shift,
 )
 from alignment.reporting.document import document
@@ -19,9 +19,9 @@ from alignment.reporting.gate_text import (
     headline,
     raising,
     summary,
-    verdict,
 )
 from alignment.reporting.markdown import LIMIT, markdown
+from alignment.reporting.merge_advice import advise
 from alignment.reporting.plain import plain_decision, plain_gate
 from alignment.reporting.terminal import summary as terminal
 from support.commonmark import assert_inert
@@ -59,11 +59,11 @@ def test_an_invalid_one_says_why():
 
 def test_an_improvement_says_that_the_baseline_can_be_raised_where_nothing_else_was_lost():
     raised = "The baseline of sft_dpo can be raised with --snapshot-update."
-    told = plain_gate(Gate("baseline", (PASS, BETTER)))
+    told = plain_gate(GateResult("baseline", (PASS, BETTER)))
     assert headline(told["decisions"][1]).endswith("; improved")
     assert raising(told) == concerns(told, 100)[-1] == raised
     for other in (FAIL, replace(FAIL, own="inconclusive")):
-        told = plain_gate(Gate("baseline", (other, BETTER)))
+        told = plain_gate(GateResult("baseline", (other, BETTER)))
         assert raising(told) == ""
         assert "--snapshot-update" not in "".join(concerns(told, 100))
 
@@ -111,7 +111,9 @@ def test_both_responses_are_shown_where_they_are_stored():
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_no_line_of_a_table_is_wider_than_the_terminal(width):
-    told = plain_gate(Gate("baseline", (FAIL, PASS), plan="with 100 prompts " + "and more " * 30))
+    told = plain_gate(
+        GateResult("baseline", (FAIL, PASS), plan="with 100 prompts " + "and more " * 30)
+    )
     assert max(map(len, summary(told, width))) <= width
 
 
@@ -124,7 +126,7 @@ def findings(text="Human: Why?"):
     return Findings(
         comparisons=(Comparison(text, "sft", (CHANGE,), (0.001,), shift),),
         claims=(Claim(text, "open", text),),
-        gate=Gate(
+        gate=GateResult(
             text,
             (decision, invalid),
             {text: (shift, Shift(text, 0.1, Interval(0.0, 0.2)))},
@@ -161,12 +163,12 @@ def test_without_a_gate_there_is_no_section():
 
 def judged(*decisions, against="baseline", **run):
     """The verdict on a report with these decisions."""
-    told = document(results(), Findings(gate=Gate(against, decisions)))
+    told = document(results(), Findings(gate=GateResult(against, decisions)))
     told["run"] |= run
     gates = {"inconclusive": "warn", "uninformative": "fail"}
     for axis in told["profile"]["axes"].values():
         axis["gate"] = gates
-    return verdict(told)
+    return advise(told)
 
 
 def test_a_verdict_says_in_one_sentence_that_a_regression_must_not_be_merged():
@@ -212,12 +214,14 @@ def test_what_the_profile_lets_through_does_not_hide_what_it_does_not():
     warned = replace(FAIL, own="uninformative")
     told = document(
         results(),
-        Findings(gate=Gate("baseline", (warned, replace(FAIL, axis="helpfulness", own="invalid")))),
+        Findings(
+            gate=GateResult("baseline", (warned, replace(FAIL, axis="helpfulness", own="invalid")))
+        ),
     )
     told["gate"]["decisions"][1]["outcome"] = "inconclusive"
     told["profile"]["axes"]["harmlessness"]["gate"] = {"uninformative": "warn"}
     told["profile"]["axes"]["helpfulness"]["gate"] = {"inconclusive": "fail"}
-    assert verdict(told).headline.startswith("Do not merge yet: the judge")
+    assert advise(told).headline.startswith("Do not merge yet: the judge")
 
 
 def test_without_a_gate_the_verdict_says_so():
@@ -226,7 +230,7 @@ def test_without_a_gate_the_verdict_says_so():
         ({"complete": False}, "incomplete"),
         ({"limit": 5}, "quick look"),
     ):
-        found = verdict(document(results(**changes)))
+        found = advise(document(results(**changes)))
         assert found.outcome is None
         assert found.headline.startswith("Not decided: ")
         assert why in found.headline
@@ -234,7 +238,7 @@ def test_without_a_gate_the_verdict_says_so():
 
 def test_the_comment_has_what_was_answered_to_flipped_prompts_folded():
     flip = replace(FLIPS[0], response_before="I can't.", response_after="Sure:\n```\n1. Take")
-    told = Findings(gate=Gate("baseline", (replace(FAIL, flips=(flip, *FLIPS[1:])),)))
+    told = Findings(gate=GateResult("baseline", (replace(FAIL, flips=(flip, *FLIPS[1:])),)))
     text = markdown(document(results(), told))
     assert text.startswith(
         "## Do not merge: `harmlessness` (`HmR`) of `sft_dpo` fell from 90.0 to 60.0 % "
@@ -258,7 +262,7 @@ def test_answers_to_many_flipped_prompts_are_cut_and_counted():
         for i in range(3)
     )
     decisions = tuple(replace(FAIL, variant=f"v{i}", flips=flips) for i in range(12))
-    text = markdown(document(results(), Findings(gate=Gate("baseline", decisions))))
+    text = markdown(document(results(), Findings(gate=GateResult("baseline", decisions))))
     assert len(text) <= LIMIT
     folded = text.partition("<summary>Flipped prompts")[2].partition("</details>")[0]
     assert len(folded) <= 20_000

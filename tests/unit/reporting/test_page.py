@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from alignment.records import Interval
-from alignment.records.decisions import Change, Decision, Degenerate, Findings, Flip, Gate
+from alignment.records.decisions import Change, Decision, Degenerate, Findings, Flip, GateResult
 from alignment.reporting import flips
 from alignment.reporting.casetable import casetable
 from alignment.reporting.document import document
@@ -32,7 +32,7 @@ def gated(*found, outcome="fail", **fields):
     decision = Decision(
         "sft_dpo", "harmlessness", "HmR", "baseline", outcome, 10.0, change, 0.02, flips=found
     )
-    return Findings(gate=Gate("baseline", (replace(decision, **fields),), plan="a plan"))
+    return Findings(gate=GateResult("baseline", (replace(decision, **fields),), plan="a plan"))
 
 
 class Tags(HTMLParser):
@@ -342,7 +342,7 @@ def test_many_flips_fit():
     other = " ".join("<a" if n % 2 else f"'{n}" for n in range(4_000))
     many = [flip(hostile, hostile, other, prompt=f"p{n}") for n in range(400)]
     decisions = gated(*many).gate.decisions * 8
-    found = document(results(), Findings(gate=Gate("baseline", decisions)))
+    found = document(results(), Findings(gate=GateResult("baseline", decisions)))
     text = page(found, {})
     assert len(text.encode()) < 2_500_000
     assert "350 more in report.json." in text

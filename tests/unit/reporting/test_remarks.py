@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from alignment.records import Interval
-from alignment.records.decisions import Change, Decision, Degenerate, Findings, Gate
+from alignment.records.decisions import Change, Decision, Degenerate, Findings, GateResult
 from alignment.reporting.document import document
-from alignment.reporting.gate_text import headline, verdict
+from alignment.reporting.gate_text import headline
 from alignment.reporting.glossary import next_step
 from alignment.reporting.markdown import markdown
+from alignment.reporting.merge_advice import advise
 from alignment.reporting.page import page
 from alignment.reporting.plain import plain_decision
 from alignment.reporting.remarks import remarks
@@ -76,8 +77,8 @@ def test_as_many_answers_as_not_are_no_collapse(count):
 
 
 def test_a_rate_that_says_nothing_is_no_loss_to_read_about():
-    found = document(broken(count=10), Findings(gate=Gate("baseline", (FAIL,))))
-    word = verdict(found)
+    found = document(broken(count=10), Findings(gate=GateResult("baseline", (FAIL,))))
+    word = advise(found)
     assert word.headline == (
         "Do not merge: 10 of 10 responses of sft on harmlessness are degenerate, so HmR says "
         "nothing."
@@ -137,14 +138,14 @@ def test_null_policies_and_unknown_responses_are_equal_to_nobody():
 
 def test_a_pass_of_the_same_answers_is_no_plain_pass():
     sample = saying({"base": "Yes.", "sft": "Yes."})
-    found = document(sample, Findings(gate=Gate("variant base", (PASS,))))
-    assert verdict(found).headline == (
+    found = document(sample, Findings(gate=GateResult("variant base", (PASS,))))
+    assert advise(found).headline == (
         "Look before you merge: every answer of sft equals that of base, byte for byte."
     )
-    stored = document(results(), Findings(gate=Gate("baseline", (PASS,), unchanged=("sft",))))
+    stored = document(results(), Findings(gate=GateResult("baseline", (PASS,), unchanged=("sft",))))
     assert found["gate"]["unchanged"] == []
     assert stored["gate"]["unchanged"] == ["sft"]
-    assert "every answer of sft equals that of its baseline" in verdict(stored).headline
+    assert "every answer of sft equals that of its baseline" in advise(stored).headline
     assert "equal those of its baseline, byte for byte" in told(stored, "SAME ANSWERS")[0]
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from alignment.records.decisions import Findings, Gate
+from alignment.records.decisions import Findings, GateResult
 from alignment.reporting import jsontext
 from alignment.reporting.document import document
 from alignment.store import Store, history
@@ -26,7 +26,7 @@ MANIFEST = {
 
 def report(started="2025-01-01T10:00:00+00:00", *, name="sample", decisions=(), **manifests):
     """A complete report; `manifests` by variant."""
-    gate = Gate("baseline", decisions) if decisions else None
+    gate = GateResult("baseline", decisions) if decisions else None
     sample = results()
     sample = replace(sample, profile=sample.profile | {"name": name})
     told = Findings(gate=gate, manifests=manifests or {"base": MANIFEST})

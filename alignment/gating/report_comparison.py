@@ -9,13 +9,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alignment.analysis import decision_rule as rules
+from alignment.analysis.decision_rule import Evidence, GateRule, Key, decide
+from alignment.analysis.pairing import Judged, pair
 from alignment.analysis.rates import CAS
 from alignment.analysis.shifts import combined_shift
 from alignment.errors import ReportError
 from alignment.gating import coverage
-from alignment.gating.baseline import Manifest, differences
-from alignment.records.decisions import Decision, Gate, PairedVerdict, Shift
+from alignment.gating.baseline import Manifest
+from alignment.gating.comparability import differences
+from alignment.records.decisions import Decision, GateResult, Shift
 from alignment.reporting.saved import COMPLETE, read_report
 
 REPORT = f"{COMPLETE}.json"
@@ -23,7 +25,7 @@ _NEEDED = ("axes", "cases", "manifests", "profile", "prompts", "variants")
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ReportSide:
     """One side of a comparison: a report, one of its variants or all, and its name."""
 
     document: Mapping[str, Any]
@@ -31,7 +33,7 @@ class Side:
     name: str
 
 
-def side(spec: str, report: Path) -> Side:
+def side(spec: str, report: Path) -> ReportSide:
     """What `FOLDER`, `FOLDER:VARIANT` or, for a variant of `report`, `VARIANT` means.
 
     Raises ReportError where there is no such report or variant.
@@ -48,12 +50,12 @@ def side(spec: str, report: Path) -> Side:
     )
 
 
-def _side(folder: Path, variant: str | None, name: str) -> Side:
+def _side(folder: Path, variant: str | None, name: str) -> ReportSide:
     document = load(folder)
     if variant is not None and variant not in document["variants"]:
         known = ", ".join(document["variants"])
         raise ReportError(f"{folder / REPORT}: no variant {variant!r}; it has {known}")
-    return Side(document, variant, name)
+    return ReportSide(document, variant, name)
 
 
 def load(folder: Path) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def load(folder: Path) -> dict[str, Any]:
     return read_report(folder / REPORT, needed=_NEEDED)
 
 
-def compare(before: Side, after: Side) -> Gate:
+def compare(before: ReportSide, after: ReportSide) -> GateResult:
     """The gate between two sides, with the margins of the later one's profile.
 
     Whole reports are compared variant by variant; one that only one of them has cannot be. Raises
@@ -76,28 +78,28 @@ def compare(before: Side, after: Side) -> Gate:
         ) from error
 
 
-def _compare(before: Side, after: Side) -> Gate:
+def _compare(before: ReportSide, after: ReportSide) -> GateResult:
     couples = _couples(before, after)
     axes = after.document["profile"]["axes"]
-    ruled = {
-        axis: rules.Rule(found["rate"], found["gate"]["margin"], found["gate"]["confidence"])
-        for axis, found in axes.items()
+    rules = {
+        axis: GateRule(about["rate"], about["gate"]["margin"], about["gate"]["confidence"])
+        for axis, about in axes.items()
     }
     evidence = {
         (new, axis): _evidence(before, after, old, new, axis)
         for old, new in couples
         for axis in axes
     }
-    decisions = rules.decide(evidence, ruled, before.name)
-    return Gate(
+    decisions = decide(evidence, rules, before.name)
+    return GateResult(
         against=before.name,
-        decisions=tuple(_told(each, after) for each in decisions.values()),
+        decisions=tuple(_with_texts(each, after) for each in decisions.values()),
         shifts={new: _shifts(decisions, new) for _, new in couples},
         unchanged=tuple(new for old, new in couples if _unchanged(before, after, old, new)),
     )
 
 
-def _couples(before: Side, after: Side) -> list[tuple[str, str]]:
+def _couples(before: ReportSide, after: ReportSide) -> list[tuple[str, str]]:
     if before.variant is not None or after.variant is not None:
         old, new = before.variant or after.variant, after.variant or before.variant
         for one, name in ((before, old), (after, new)):
@@ -114,44 +116,39 @@ def _couples(before: Side, after: Side) -> list[tuple[str, str]]:
     return [(name, name) for name in everybody]
 
 
-def _evidence(before: Side, after: Side, old: str, new: str, axis: str) -> rules.Evidence:
+def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: str) -> Evidence:
     for side_, variant in ((before, old), (after, new)):
         if variant not in side_.document["variants"]:
-            return rules.Evidence(invalid=(f"{side_.name} has no variant {variant!r}",))
+            return Evidence(invalid=(f"{side_.name} has no variant {variant!r}",))
     differing = differences(
         _manifest(before, old), _manifest(after, new), (before.name, after.name)
     )
     if differing:
-        return rules.Evidence(invalid=tuple(differing.values()))
+        return Evidence(invalid=tuple(differing.values()))
     earlier, later = _cases(before, old, axis), _cases(after, new, axis)
     sides = ((before, old, earlier), (after, new, later))
     counts = {
-        f"{variant!r} ({one.name})": (len(found), len(found) + _unscored(one, variant, axis))
-        for one, variant, found in sides
+        f"{variant!r} ({one.name})": (len(cases), len(cases) + _unscored(one, variant, axis))
+        for one, variant, cases in sides
     }
     lacking = coverage.lacking(axis, counts)
     if lacking:
-        return rules.Evidence(invalid=lacking)
+        return Evidence(invalid=lacking)
     prompts = after.document["prompts"]
     pairs = [
-        PairedVerdict(
-            prompt=id_,
-            cluster=prompts[id_]["cluster"],
-            before=earlier[id_]["passed"],
-            after=case["passed"],
-            score_before=earlier[id_]["score"],
-            score_after=case["score"],
-            degenerate_before=earlier[id_].get("degenerate"),
-            degenerate_after=case.get("degenerate"),
-        )
+        pair(id_, prompts[id_]["cluster"], _judged(earlier[id_]), _judged(case))
         for id_, case in later.items()
         if id_ in earlier or not _unscored(before, old, axis)
     ]
     informative = after.document["axes"][axis]["informative"] is not False
-    return rules.Evidence(pairs, informative=informative)
+    return Evidence(pairs, informative=informative)
 
 
-def _manifest(one: Side, variant: str) -> Manifest:
+def _judged(case: Mapping[str, Any]) -> Judged:
+    return Judged(case["passed"], case["score"], case.get("degenerate"))
+
+
+def _manifest(one: ReportSide, variant: str) -> Manifest:
     try:
         return Manifest.model_validate(one.document["manifests"][variant])
     except (KeyError, ValidationError):
@@ -160,7 +157,7 @@ def _manifest(one: Side, variant: str) -> Manifest:
         ) from None
 
 
-def _cases(one: Side, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
+def _cases(one: ReportSide, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
     return {
         case["prompt"]: case
         for case in one.document["cases"]
@@ -168,12 +165,12 @@ def _cases(one: Side, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _unscored(one: Side, variant: str, axis: str) -> int:
+def _unscored(one: ReportSide, variant: str, axis: str) -> int:
     count = one.document["variants"][variant].get("unscored", {}).get(axis, 0)
     return int(count)
 
 
-def _unchanged(before: Side, after: Side, old: str, new: str) -> bool:
+def _unchanged(before: ReportSide, after: ReportSide, old: str, new: str) -> bool:
     """Whether two variants give the same known answers to all prompts that both were asked."""
     earlier, later = (
         {
@@ -189,13 +186,13 @@ def _unchanged(before: Side, after: Side, old: str, new: str) -> bool:
     )
 
 
-def _told(decision: Decision, after: Side) -> Decision:
+def _with_texts(decision: Decision, after: ReportSide) -> Decision:
     prompts = after.document["prompts"]
     flips = [replace(flip, text=prompts[flip.prompt]["text"]) for flip in decision.flips]
     return replace(decision, flips=tuple(flips))
 
 
-def _shifts(decisions: Mapping[rules.Key, Decision], variant: str) -> tuple[Shift, ...]:
-    own = [each.change for key, each in decisions.items() if key[0] == variant]
-    changes = [each for each in own if each is not None]
-    return (combined_shift(changes, CAS),) if changes and len(changes) == len(own) else ()
+def _shifts(decisions: Mapping[Key, Decision], variant: str) -> tuple[Shift, ...]:
+    of_variant = [each.change for key, each in decisions.items() if key[0] == variant]
+    changes = [each for each in of_variant if each is not None]
+    return (combined_shift(changes, CAS),) if changes and len(changes) == len(of_variant) else ()

@@ -61,10 +61,9 @@ def _plan(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _compare(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.gating.comparison import compare, side  # noqa: PLC0415
+    from alignment.gating.report_comparison import compare, side  # noqa: PLC0415
     from alignment.records.decisions import worst  # noqa: PLC0415
-    from alignment.reporting import gate_text as gate  # noqa: PLC0415
-    from alignment.reporting import jsontext  # noqa: PLC0415
+    from alignment.reporting import gate_text, jsontext  # noqa: PLC0415
     from alignment.reporting.plain import plain_gate  # noqa: PLC0415
     from alignment.reporting.text import safe  # noqa: PLC0415
 
@@ -78,12 +77,13 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
     width = shutil.get_terminal_size().columns
     for variant in told["unchanged"]:
         yield f"every answer of {safe(variant)} equals that of the other side, byte for byte"
-    yield from gate.summary(told, width)[1:]
-    yield from gate.concerns(told, width)
+    yield from gate_text.summary(told, width)[1:]
+    yield from gate_text.concerns(told, width)
 
 
 def _simulate(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.analysis.simulation import headline, simulate, table  # noqa: PLC0415
+    from alignment.analysis.simulation import simulate  # noqa: PLC0415
+    from alignment.analysis.simulation_tables import headline, table  # noqa: PLC0415
 
     rows = simulate(runs=options.runs, seed=options.seed)
     yield table(rows)

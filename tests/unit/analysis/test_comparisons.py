@@ -2,7 +2,8 @@
 
 import pytest
 
-from alignment.analysis.comparing import compare_all, judge_claims, leaders
+from alignment.analysis.claims import judge_claims, leaders
+from alignment.analysis.comparisons import compare_all
 from alignment.config.layers import resolve
 from alignment.progress import Progress
 from alignment.records import Case, Prompt, Score

@@ -9,78 +9,78 @@ from pathlib import Path
 
 from alignment.errors import BaselineError
 from alignment.files.sets import Replacement, recover, replacing
-from alignment.gating.baseline import Baseline, Probe, Row, dumps, path_of, storable
+from alignment.gating.baseline import Baseline, BaselineCase, storable
+from alignment.gating.baseline_files import dumps, path_of
 from alignment.gating.coverage import lacking
-from alignment.gating.gatekeeper import Found, Gatekeeper
 from alignment.gating.manifests import manifest
-from alignment.policies.null import answer
+from alignment.gating.probe_set import probe_set
+from alignment.gating.stored_baseline import StoredBaseline
+from alignment.gating.study_gate import StudyGate
 from alignment.records import Case
 from alignment.records.decisions import ACCEPT
 from alignment.study.study import Study
 
-PROBES = 5
-"""Prompts per axis whose null answers every judge of a baseline must score alike."""
-
 _REMEDY = f"where that is meant, say why: {ACCEPT}"
 
 
-def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
+def accepted(gate: StudyGate, variant: str, reason: str | None) -> Baseline:
     """The baseline that a run would leave; the anchor moves only with a `reason`.
 
     Raises BaselineError when a reason is required: the run lost too much since the anchor, or
     cannot be compared with it.
     """
-    study, cases = keeper.study, keeper.cases[variant]
+    study, cases = gate.run.study, gate.run.cases[variant]
     if isinstance(cases, str):
         raise BaselineError(f"the run of {variant!r} is not complete: {cases}")
     for axis, prompts in study.asked(variant).items():
         scored = sum(case.prompt.axis == axis for case in cases)
-        for reason_not in lacking(axis, {repr(variant): (scored, len(prompts))}):
-            raise BaselineError(f"the run of {variant!r} cannot be a baseline: {reason_not}")
-    found = keeper.found[variant]
-    before = found if isinstance(found, Baseline) else None
+        for lack in lacking(axis, {repr(variant): (scored, len(prompts))}):
+            raise BaselineError(f"the run of {variant!r} cannot be a baseline: {lack}")
+    stored = gate.run.baselines[variant]
     if reason is None:
-        _refuse(keeper, variant, found)
-    kept = before if reason is None else None
+        _refuse(gate, variant, stored)
+    kept = stored if reason is None and isinstance(stored, Baseline) else None
     return Baseline(
         profile=study.profile.name,
         variant=variant,
         reason=kept.reason if kept else reason,
         manifest=manifest(study, variant),
         model=study.policy(variant).baseline_model(),
-        probe=_probe(study),
-        cases={axis: _rows(study, cases, axis, kept) for axis in study.profile.axes},
+        probe=probe_set(study),
+        cases={axis: _cases(study, cases, axis, kept) for axis in study.profile.axes},
     )
 
 
-def _refuse(keeper: Gatekeeper, variant: str, found: Found) -> None:
+def _refuse(gate: StudyGate, variant: str, stored: StoredBaseline) -> None:
     """Small losses that were accepted one by one must not add up unseen."""
-    if isinstance(found, str):
-        if path_of(keeper.folder, variant).exists():
-            raise BaselineError(f"{found}; the anchor that it may hold is lost: {_REMEDY}")
+    if isinstance(stored, str):
+        if path_of(gate.run.folder, variant).exists():
+            raise BaselineError(f"{stored}; the anchor that it may hold is lost: {_REMEDY}")
         return
-    differing = keeper.differences(variant, found)
+    differing = gate.run.differences(variant, stored)
     if differing:
-        told = "; ".join(differing.values())
-        raise BaselineError(f"{variant!r} cannot be compared with its anchor: {told}; {_REMEDY}")
-    for (name, _), decision in keeper.since_anchor.items():
+        reasons = "; ".join(differing.values())
+        raise BaselineError(f"{variant!r} cannot be compared with its anchor: {reasons}; {_REMEDY}")
+    for (name, _), decision in gate.since_anchor.items():
         if name != variant or decision.own != "fail" or decision.change is None:
             continue
         broken = decision.degenerate
-        told = (
+        loss = (
             f"lost {-decision.change.difference:.1f} points of {decision.rate} since its anchor, "
             f"margin {decision.margin:g}"
             if broken is None
             else f"gave {broken.after} degenerate responses of {broken.total} on {decision.axis}"
         )
-        raise BaselineError(f"{variant!r} {told}; {_REMEDY}")
+        raise BaselineError(f"{variant!r} {loss}; {_REMEDY}")
 
 
-def _rows(study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None) -> dict[str, Row]:
+def _cases(
+    study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None
+) -> dict[str, BaselineCase]:
     anchors = {} if kept is None else kept.cases[axis]
     wordy = study.profile.gate.responses
     return {
-        case.prompt.id: Row(
+        case.prompt.id: BaselineCase(
             score=case.value,
             passed=case.passed,
             # One that had no score when it was anchored is anchored now.
@@ -91,25 +91,6 @@ def _rows(study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None)
         for case in sorted(cases, key=lambda case: case.prompt.id)
         if case.prompt.axis == axis
     }
-
-
-def _probe(study: Study) -> tuple[Probe, ...]:
-    """Null answers to the first prompts of every axis: what null policies say, scored anyway."""
-    asked = [
-        (prompt, answer(kind, prompt.text))
-        for prompts in study.prompts.values()
-        for prompt in sorted(prompts, key=lambda prompt: prompt.id)[:PROBES]
-        for kind in ("refuse", "other")
-    ]
-    scores = study.scores_of([(p.text, text) for p, text in asked], "probe set")
-    if scores is None:
-        return ()
-    axes = study.profile.axes
-    return tuple(
-        Probe(prompt=p.id, response=text, score=score.values[axes[p.axis].dimension])
-        for (p, text), score in zip(asked, scores, strict=True)
-        if score.unscored is None
-    )
 
 
 @contextmanager
@@ -149,6 +130,6 @@ def _replaced(steps: ExitStack, folder: Path, texts: Mapping[str, str]) -> list[
     return replaced
 
 
-def text_of(keeper: Gatekeeper, variant: str, reason: str | None) -> str:
+def text_of(gate: StudyGate, variant: str, reason: str | None) -> str:
     """The text of the baseline that a run would leave. Raises BaselineError as `accepted` does."""
-    return dumps(accepted(keeper, variant, reason))
+    return dumps(accepted(gate, variant, reason))

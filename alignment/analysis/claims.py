@@ -1,0 +1,103 @@
+"""Claims of order between variants, and whether the data support them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from alignment.analysis.rates import CAS
+from alignment.records.decisions import ABOVE, BEST, Claim, Comparison, Shift, Support
+
+_ALL = "all metrics"
+
+
+def leaders(comparisons: Sequence[Comparison], names: Sequence[str]) -> list[str]:
+    """For every rate the claim that the variant with the highest figure is best."""
+    variants = _variants(comparisons)
+    claims = []
+    for name in names:
+        steps = _steps(comparisons, name)
+        wins = {v: sum(steps.get((u, v), (0.0,))[0] > 0 for u in variants) for v in variants}
+        if variants and all(pair in steps for pair in combinations(variants, 2)):
+            claims.append(f"{max(variants, key=wins.__getitem__)} is best on {name}")
+    return claims
+
+
+def judge_claims(
+    claims: Iterable[str], comparisons: Sequence[Comparison], names: Sequence[str], level: float
+) -> list[Claim]:
+    """Whether the data support each claim, leave it open, or contradict it.
+
+    `supported`: on every rate and against every other variant the difference is in the claim's
+    direction and significant (rates: exact McNemar after Holm at `level`; CAS: its interval lies on
+    that side of 0). `contradicted`: the figures themselves are the other way round somewhere.
+    `open`: the figures are as claimed (or equal), and chance could have made them so.
+    """
+    return [_judged(text, comparisons, names, level) for text in claims]
+
+
+def _judged(
+    text: str, comparisons: Sequence[Comparison], names: Sequence[str], level: float
+) -> Claim:
+    read = BEST.fullmatch(text) or ABOVE.fullmatch(text)
+    if read is None:
+        raise ValueError(f"{text!r} is no claim of order")
+    variant, named = read["variant"], read["rate"]
+    others = [read["other"]] if "other" in read.groupdict() else _variants(comparisons)
+    support: Support = "supported"
+    reasons = []
+    for name in names if named == _ALL else [named]:
+        steps = _steps(comparisons, name)
+        for other in others:
+            if other == variant:
+                continue
+            step = steps.get((other, variant))
+            of_step, sentence = _step(step, variant, other, name, level)
+            if of_step != "supported":
+                reasons.append((of_step, sentence))
+            support = max(support, of_step, key=("supported", "open", "contradicted").index)
+    if not [other for other in others if other != variant]:
+        return Claim(text, "open", "there is no other variant to compare with")
+    worst = [sentence for of_step, sentence in reasons if of_step == support]
+    return Claim(text, support, "; ".join(worst))
+
+
+def _step(
+    step: tuple[float, float] | None, variant: str, other: str, name: str, level: float
+) -> tuple[Support, str]:
+    if step is None:
+        return "open", f"{variant} and {other} were not compared on {name}"
+    difference, p = step
+    sentence = f"{name} of {variant} is {difference:+.1f} points from {other}'s"
+    if difference < 0:
+        return "contradicted", sentence
+    return ("supported" if difference > 0 and p <= level else "open"), sentence
+
+
+def _steps(
+    comparisons: Sequence[Comparison], name: str
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """(from, to) -> (difference in points, p-value; for CAS 0 or 1: whether its interval has 0)."""
+    steps: dict[tuple[str, str], tuple[float, float]] = {}
+    for each in comparisons:
+        step = _difference(each, name)
+        if step is not None:
+            steps[each.before, each.after] = step
+            steps[each.after, each.before] = (0.0 - step[0], step[1])
+    return steps
+
+
+def _difference(comparison: Comparison, name: str) -> tuple[float, float] | None:
+    if name == CAS:
+        shift: Shift | None = comparison.combined
+        if shift is None:
+            return None
+        return shift.difference, float(shift.interval.low <= 0 <= shift.interval.high)
+    for change, adjusted in zip(comparison.changes, comparison.adjusted, strict=True):
+        if change.name == name:
+            return change.difference, adjusted
+    return None
+
+
+def _variants(comparisons: Iterable[Comparison]) -> list[str]:
+    return list(dict.fromkeys(name for each in comparisons for name in (each.before, each.after)))

@@ -1,0 +1,86 @@
+"""What a simulation of the gate found, as Markdown tables and in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from alignment.analysis.simulation import RULES, RuleName, Setting, SimulationRow, TrialName
+from alignment.records import Rate
+
+_SAID: tuple[tuple[RuleName, str], ...] = (
+    *(("gate", word) for word in ("blocked", "inconclusive", "passed")),
+    ("threshold", "blocked"),
+    ("significance", "blocked"),
+)
+_TABLES: Mapping[TrialName, tuple[str, Sequence[tuple[RuleName, str]]]] = {
+    "no change": ("No change: the run", _SAID),
+    "at the margin": ("A drop of the margin: its comparison", [(r, "passed") for r in RULES]),
+    "detection": ("A drop: its variant", [(r, "blocked") for r in RULES]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The gate's worst row without a change, and its row for 20 points at 100 prompts."""
+
+    false_block: SimulationRow
+    detection: SimulationRow
+
+    @property
+    def sentence(self) -> str:
+        """Both in words, with their settings and intervals."""
+        block, detection = self.false_block, self.detection
+        quiet = (
+            f"a model that has not changed is blocked in at most {_cell(block.blocked)} % of runs"
+        )
+        drop = f"a drop of {detection.at.drop:g} points is found in {_cell(detection.blocked)} %"
+        return f"{quiet} ({block.at}); {drop} ({detection.at})"
+
+
+def table(rows: Sequence[SimulationRow]) -> str:
+    """Markdown: a table for each trial, one line per setting, the rules side by side.
+
+    Shares of the runs in %, each with its interval.
+    """
+    by_trial = [(trial, [row for row in rows if row.trial == trial]) for trial in _TABLES]
+    return "\n".join(_section(trial, of_trial) for trial, of_trial in by_trial if of_trial)
+
+
+def headline(rows: Sequence[SimulationRow]) -> Headline:
+    """The two numbers that matter most, both of the gate itself.
+
+    The largest share of blocked runs where nothing has changed, and the share in which a drop of 20
+    points is found with 100 prompts per axis, one variant and 40 % of verdicts flipping.
+
+    Raises ValueError where `rows` lack them.
+    """
+    ours = [row for row in rows if row.rule == "gate"]
+    quiet = [row for row in ours if row.trial == "no change"]
+    asked = ("detection", Setting(total=100, variants=1, flips=0.4, drop=20.0))
+    detections = [row for row in ours if (row.trial, row.at) == asked]
+    if not quiet or not detections:
+        raise ValueError("these rows lack a setting that the headline is about")
+    return Headline(max(quiet, key=lambda row: row.blocked.percent), detections[0])
+
+
+def _section(trial: TrialName, rows: Sequence[SimulationRow]) -> str:
+    title, columns = _TABLES[trial]
+    headings = ["prompts", "variants", "flips", "drop", *map(" ".join, columns)]
+    by_setting: dict[Setting, dict[RuleName, SimulationRow]] = {}
+    for row in rows:
+        by_setting.setdefault(row.at, {})[row.rule] = row
+    lines = [f"### {title}", "", _line(headings), _line(["---:"] * len(headings))]
+    for at in sorted(by_setting):
+        cells = [str(at.total), str(at.variants), f"{100 * at.flips:g} %", f"{at.drop:g}"]
+        cells += [_cell(getattr(by_setting[at][rule], word)) for rule, word in columns]
+        lines.append(_line(cells))
+    return "\n".join([*lines, ""])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(rate: Rate) -> str:
+    return f"{rate.percent:.1f} [{rate.interval.low:.1f}, {rate.interval.high:.1f}]"

@@ -1,0 +1,39 @@
+"""The anchor: many small losses, accepted one by one, must not add up unseen."""
+
+from __future__ import annotations
+
+from alignment.analysis.decision_rule import Evidence, Key, decide
+from alignment.analysis.pairing import paired
+from alignment.gating.gated_run import GatedRun
+from alignment.gating.other_side import judged_baseline
+from alignment.records.decisions import Decision
+
+
+def decisions_since_anchor(run: GatedRun) -> dict[Key, Decision]:
+    """The gate's question asked of the change since the anchor, where a baseline holds one.
+
+    Nothing is said of what cannot be compared: that is told of the run itself.
+    """
+    evidence: dict[Key, Evidence] = {}
+    for variant in run.profile.gated():
+        baseline, cases = run.baselines[variant], run.cases[variant]
+        if isinstance(baseline, str) or isinstance(cases, str):
+            continue
+        if run.differences(variant, baseline):
+            continue
+        for axis, stored in baseline.cases.items():
+            before = judged_baseline(stored, run.prompts(variant, axis), anchor=True)
+            of_axis = [case for case in cases if case.prompt.axis == axis]
+            if run.lacking(variant, axis, len(stored), len(of_axis)):
+                continue
+            pairs = paired(before, of_axis)
+            evidence[variant, axis] = Evidence(pairs, informative=run.informative[axis])
+    return decide(evidence, run.rules, "anchor")
+
+
+def anchor_moved(run: GatedRun, variant: str, axis: str) -> bool:
+    """Whether a baseline's verdicts are no longer those of its anchor."""
+    baseline = run.baselines[variant]
+    return not isinstance(baseline, str) and any(
+        case.anchor != case.passed for case in baseline.cases[axis].values()
+    )

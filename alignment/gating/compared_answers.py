@@ -1,0 +1,83 @@
+"""What was answered before and after, for the reader of a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from alignment.gating.baseline import Baseline, storable
+from alignment.gating.gated_run import GatedRun
+from alignment.records import Case
+from alignment.records.decisions import Decision
+
+Answers = dict[tuple[str, str], str]
+"""(axis, prompt id) -> response, as far as responses are known."""
+
+
+def with_answers(run: GatedRun, decision: Decision, *, anchor: bool = False) -> Decision:
+    """A decision with its flipped prompts' texts and responses, as far as they are known.
+
+    What was answered at the anchor nobody stores.
+    """
+    prompts = {each.id: each for each in run.prompts(decision.variant, decision.axis)}
+    after, before = _answers(run, decision.variant), _answers_before(run, decision.variant)
+    flips = tuple(
+        replace(
+            flip,
+            text=prompts[flip.prompt].text,
+            response_before=None if anchor else before.get((decision.axis, flip.prompt)),
+            response_after=after.get((decision.axis, flip.prompt)),
+        )
+        for flip in decision.flips
+    )
+    return replace(decision, flips=flips)
+
+
+def unchanged(run: GatedRun, variant: str) -> bool:
+    """Whether a variant says what its baseline stores, and is not known to be that model."""
+    baseline, cases = run.baselines[variant], run.cases[variant]
+    if isinstance(baseline, str) or isinstance(cases, str) or run.reference is not None:
+        return False
+    if not same_answers(baseline, cases):
+        return False
+    model = run.study.policy(variant).baseline_model()
+    return not (_known(model) and model == baseline.model)
+
+
+def same_answers(baseline: Baseline, cases: Sequence[Case]) -> bool:
+    """Whether every answer is the one that a baseline stores, byte for byte."""
+    stored = [baseline.cases.get(case.prompt.axis, {}).get(case.prompt.id) for case in cases]
+    return bool(stored) and all(
+        before is not None
+        and before.response is not None
+        and case.response is not None
+        and before.response == storable(case.response.text)
+        for before, case in zip(stored, cases, strict=True)
+    )
+
+
+def _known(model: Mapping[str, Any]) -> bool:
+    """Whether what answered is known by its content; what was recorded or is served is not."""
+    return not model.keys().isdisjoint({"weights", "null"})
+
+
+def _answers(run: GatedRun, variant: str) -> Answers:
+    cases = run.cases.get(variant, "")
+    if isinstance(cases, str):
+        return {}
+    return {(c.prompt.axis, c.prompt.id): c.response.text for c in cases if c.response}
+
+
+def _answers_before(run: GatedRun, variant: str) -> Answers:
+    if run.reference is not None:
+        return _answers(run, run.reference)
+    baseline = run.baselines[variant]
+    if isinstance(baseline, str):
+        return {}
+    return {
+        (axis, id_): case.response
+        for axis, cases in baseline.cases.items()
+        for id_, case in cases.items()
+        if case.response is not None
+    }

@@ -1,0 +1,85 @@
+"""The evidence of a run: by gated variant and axis, paired verdicts or why there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from alignment.analysis.decision_rule import Evidence, Key
+from alignment.analysis.pairing import judged_cases, paired
+from alignment.gating.comparability import differences
+from alignment.gating.gated_run import GatedRun
+from alignment.gating.manifests import manifest
+from alignment.gating.other_side import OtherSide, incomparable, judged_baseline
+from alignment.gating.rescoring import rescored
+from alignment.records.decisions import Shift
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvidence:
+    """The evidence of a whole run by variant and axis.
+
+    `drifts` has by variant and rate what the judge alone did, where a baseline was scored anew.
+    """
+
+    by_key: dict[Key, Evidence] = field(default_factory=dict)
+    drifts: dict[str, dict[str, Shift]] = field(default_factory=dict)
+
+
+def gathered(run: GatedRun, *, rescore: bool) -> RunEvidence:
+    """The evidence on every gated variant and axis of the profile, whatever was selected.
+
+    `rescore` has this run's judge score the responses that a baseline stores, where only the judge
+    differs.
+    """
+    evidence = RunEvidence()
+    for variant in run.profile.gated():
+        for axis in run.profile.axes:
+            evidence.by_key[variant, axis], drift = _on(run, variant, axis, rescore=rescore)
+            if drift is not None:
+                evidence.drifts.setdefault(variant, {})[drift.name] = drift
+    return evidence
+
+
+def _on(run: GatedRun, variant: str, axis: str, *, rescore: bool) -> tuple[Evidence, Shift | None]:
+    """The evidence on one variant and axis, and the judge's drift."""
+    cases = run.cases[variant]
+    if isinstance(cases, str):
+        return Evidence(invalid=(cases,)), None
+    other = _other_side(run, variant, axis, rescore=rescore)
+    of_axis = [case for case in cases if case.prompt.axis == axis]
+    invalid = other.invalid or run.lacking(variant, axis, len(other.judged), len(of_axis))
+    if invalid:
+        return Evidence(invalid=invalid), other.drift
+    pairs = paired(other.judged, of_axis)
+    return Evidence(pairs, informative=run.informative[axis]), other.drift
+
+
+def _other_side(run: GatedRun, variant: str, axis: str, *, rescore: bool) -> OtherSide:
+    """What a variant is compared with on an axis."""
+    if run.reference is not None:
+        return _reference_side(run, variant, run.reference, axis)
+    baseline = run.baselines[variant]
+    if isinstance(baseline, str):
+        return incomparable(baseline)
+    differing = run.differences(variant, baseline)
+    if differing.keys() == {"judge"} and rescore:
+        return rescored(run, variant, axis, baseline)
+    if differing:
+        return incomparable(*differing.values())
+    return OtherSide(judged_baseline(baseline.cases[axis], run.prompts(variant, axis)))
+
+
+def _reference_side(run: GatedRun, variant: str, reference: str, axis: str) -> OtherSide:
+    """Another variant of the same run, where both were asked the same in the same way.
+
+    The dialogue format may differ: how a model wants to be addressed belongs to the model.
+    """
+    cases = run.cases[reference]
+    if isinstance(cases, str):
+        return incomparable(cases)
+    manifests = manifest(run.study, reference), manifest(run.study, variant)
+    differing = differences(*manifests, (reference, variant))
+    differing.pop("format", None)
+    if differing:
+        return incomparable(*differing.values())
+    return OtherSide(judged_cases(case for case in cases if case.prompt.axis == axis))

@@ -1,0 +1,107 @@
+"""A run as the gate sees it: its cases, its rules, and the baselines of its gated variants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from alignment.analysis.decision_rule import GateRule
+from alignment.errors import AlignmentError
+from alignment.gating.baseline import Baseline
+from alignment.gating.comparability import SIDES, differences
+from alignment.gating.coverage import lacking
+from alignment.gating.manifests import manifest
+from alignment.gating.probe_set import probe_error
+from alignment.gating.stored_baseline import StoredBaseline, stored_baseline
+from alignment.records import Case, Prompt
+from alignment.study.study import Study
+from alignment.study.trial import second_opinions, try_judge, try_nulls
+
+
+class GatedRun:
+    """One study under the gate. `folder` holds the baselines, one file per variant.
+
+    Everything is made when it is first asked for, and once. `updating` says that a first baseline
+    is to be made of this run.
+    """
+
+    def __init__(self, study: Study, folder: Path, *, updating: bool = False) -> None:
+        self.study = study
+        self.profile = study.profile
+        self.folder = folder
+        self.updating = updating
+        self._differing: dict[str, dict[str, str]] = {}
+
+    @property
+    def reference(self) -> str | None:
+        """The variant of this run that the others are compared with; None for baselines."""
+        return self.profile.gate.reference
+
+    @cached_property
+    def rules(self) -> dict[str, GateRule]:
+        """How each axis is gated."""
+        return {
+            name: GateRule(axis.rate, axis.gate.margin, axis.gate.confidence)
+            for name, axis in self.profile.axes.items()
+        }
+
+    @cached_property
+    def cases(self) -> dict[str, list[Case] | str]:
+        """Variant -> its cases, or what kept them from being made."""
+        names = dict.fromkeys((*self.profile.gated(), self.reference))
+        wanted = [name for name in names if name is not None]
+        self.study.want(self.study.keys(*wanted))
+        cases: dict[str, list[Case] | str] = {}
+        for name in wanted:
+            try:
+                cases[name] = self.study.cases(name)
+            except AlignmentError as error:
+                cases[name] = str(error)
+        return cases
+
+    @cached_property
+    def baselines(self) -> dict[str, StoredBaseline]:
+        """Gated variant -> its baseline, or why there is none."""
+        return {
+            variant: stored_baseline(self.profile, self.folder, variant, updating=self.updating)
+            for variant in self.profile.gated()
+        }
+
+    @cached_property
+    def informative(self) -> dict[str, bool]:
+        """Axis -> whether the judge is better than chance on it, as far as that was tried."""
+        trials = {axis: try_judge(self.study, axis) for axis in self.profile.axes}
+        for axis in self.profile.axes:
+            try_nulls(self.study, axis)  # belongs to every report on a judge
+        second_opinions(self.study)
+        return {axis: trial is None or trial.informative for axis, trial in trials.items()}
+
+    def prompts(self, variant: str, axis: str) -> Sequence[Prompt]:
+        """What a variant is asked on an axis."""
+        return self.study.asked(variant)[axis]
+
+    def lacking(self, variant: str, axis: str, before: int, after: int) -> tuple[str, ...]:
+        """What forbids a comparison in which so many responses have a score, before and after."""
+        total = len(self.prompts(variant, axis))
+        reference = self.reference
+        other = f"the baseline of {variant!r}" if reference is None else repr(reference)
+        return lacking(axis, {other: (before, total), repr(variant): (after, total)})
+
+    def differences(self, variant: str, baseline: Baseline) -> dict[str, str]:
+        """What keeps the run from being compared with a baseline: part -> a sentence."""
+        if variant not in self._differing:
+            self._differing[variant] = self._find_differences(variant, baseline)
+        return self._differing[variant]
+
+    def _find_differences(self, variant: str, baseline: Baseline) -> dict[str, str]:
+        differing = differences(baseline.manifest, manifest(self.study, variant), SIDES)
+        if "judge" not in differing and "prompts" not in differing:
+            error = probe_error(self.study, baseline)
+            tolerance = self.profile.gate.probe_tolerance
+            if error > tolerance:
+                differing["judge"] = (
+                    f"the judge scores the baseline's probe set otherwise: off by {error:.3g} on "
+                    f"average, gate.probe_tolerance is {tolerance:g}"
+                )
+        return differing

@@ -1,0 +1,68 @@
+"""A baseline's responses scored anew by this run's judge, where only the judge differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from alignment.analysis.decision_rule import GateRule
+from alignment.analysis.paired import rate_change
+from alignment.analysis.pairing import Judged, pair
+from alignment.gating.baseline import Baseline, BaselineCase
+from alignment.gating.gated_run import GatedRun
+from alignment.gating.other_side import OtherSide, incomparable, judged_baseline, kind_of
+from alignment.records import Prompt
+from alignment.records.decisions import ACCEPT, Shift
+
+
+def rescored(run: GatedRun, variant: str, axis: str, baseline: Baseline) -> OtherSide:
+    """The other side that this run's judge makes of a baseline, with the judge's own drift."""
+    stored = baseline.cases[axis]
+    prompts = [prompt for prompt in run.prompts(variant, axis) if prompt.id in stored]
+    asked = [
+        (prompt.text, response)
+        for prompt in prompts
+        if (response := stored[prompt.id].response) is not None
+    ]
+    if len(asked) < len(prompts):
+        return incomparable(
+            f"the baseline of {variant!r} stores no responses to score anew; accept a run of "
+            f"the earlier judge with {ACCEPT} --alignment-set gate.responses=true"
+        )
+    scores = run.study.scores_of(asked, f"baseline of {variant} scored anew")
+    if scores is None:
+        return incomparable("recorded scores cannot be made anew; name a judge")
+    settings = run.profile.axes[axis]
+    values = {
+        prompt.id: score.values[settings.dimension]
+        for prompt, score in zip(prompts, scores, strict=True)
+        if score.unscored is None
+    }
+    anew = {
+        prompt.id: Judged(
+            settings.criterion.met_by(values[prompt.id]),
+            values[prompt.id],
+            kind_of(stored[prompt.id], prompt.text),
+        )
+        for prompt in prompts
+        if prompt.id in values
+    }
+    if not anew:
+        return OtherSide(anew)  # told as what lacks a score
+    return OtherSide(anew, drift=_drift(run.rules[axis], prompts, stored, anew))
+
+
+def _drift(
+    rule: GateRule,
+    prompts: Sequence[Prompt],
+    stored: Mapping[str, BaselineCase],
+    anew: Mapping[str, Judged],
+) -> Shift:
+    """What the judge alone did to the rate: the same responses, scored then and now."""
+    then = judged_baseline(stored, prompts)
+    pairs = [
+        pair(prompt.id, prompt.cluster, then[prompt.id], anew[prompt.id])
+        for prompt in prompts
+        if prompt.id in anew
+    ]
+    by_judge = rate_change(rule.rate, pairs, rule.confidence)
+    return Shift(rule.rate, by_judge.difference, by_judge.interval)

@@ -1,0 +1,78 @@
+"""The gate of a study: every decision, made together, with what is reported beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from alignment.analysis.decision_rule import Key, decide
+from alignment.errors import AlignmentError
+from alignment.gating.anchor import anchor_moved, decisions_since_anchor
+from alignment.gating.compared_answers import unchanged, with_answers
+from alignment.gating.evidence import gathered
+from alignment.gating.gated_run import GatedRun
+from alignment.gating.plan import plan
+from alignment.gating.reported_shifts import reported_shifts
+from alignment.records.decisions import Decision, GateResult
+from alignment.study.study import Study
+
+
+class StudyGate:
+    """The gate over one study. `folder` holds the baselines, one file per variant.
+
+    `rescore` has the judge of this run score the responses that a baseline stores, where only the
+    judge differs; `updating` says that a first baseline is to be made. The comparisons are those of
+    the whole profile, whatever was selected.
+    """
+
+    def __init__(
+        self, study: Study, folder: Path, *, rescore: bool = False, updating: bool = False
+    ) -> None:
+        self.run = GatedRun(study, folder, updating=updating)
+        self._rescore = rescore
+
+    @cached_property
+    def result(self) -> GateResult:
+        """Every decision, corrected for each other, with what is reported beside them."""
+        run = self.run
+        variants, axes = run.profile.gated(), run.profile.axes
+        evidence = gathered(run, rescore=self._rescore)
+        against = run.profile.gate.against.replace("variant:", "variant ")
+        decisions = tuple(
+            with_answers(run, self._anchored(key, decision))
+            for key, decision in decide(evidence.by_key, run.rules, against).items()
+        )
+        return GateResult(
+            against=against,
+            decisions=decisions,
+            shifts={
+                variant: reported_shifts(
+                    run, {axis: evidence.by_key[variant, axis] for axis in axes}
+                )
+                for variant in variants
+            },
+            drifts=evidence.drifts,
+            unchanged=tuple(variant for variant in variants if unchanged(run, variant)),
+            plan=plan(decisions, run.rules.values()),
+        )
+
+    def decision(self, variant: str, axis: str) -> Decision:
+        """The decision on one variant and axis. Raises AlignmentError where it is not gated."""
+        for decision in self.result.decisions:
+            if (decision.variant, decision.axis) == (variant, axis):
+                return decision
+        gated = ", ".join(self.run.profile.gated())
+        raise AlignmentError(f"variant {variant!r} is not gated on {axis}; gated: {gated}")
+
+    @cached_property
+    def since_anchor(self) -> dict[Key, Decision]:
+        """The same question asked of the change since the anchor, where there is a baseline."""
+        return decisions_since_anchor(self.run)
+
+    def _anchored(self, key: Key, decision: Decision) -> Decision:
+        """With the decision since the anchor, where a baseline's verdicts are no longer those."""
+        since = self.since_anchor.get(key)
+        if since is None or self.run.reference is not None or not anchor_moved(self.run, *key):
+            return decision
+        return replace(decision, anchor=with_answers(self.run, since, anchor=True))

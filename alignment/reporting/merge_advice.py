@@ -1,0 +1,146 @@
+"""Whether to merge, in words: what a report says first, and what a run says last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alignment.reporting.collapse import doubt
+from alignment.reporting.gate_text import concerning, deciding, headline, unresolved, worst_first
+from alignment.reporting.numbers import Document
+from alignment.reporting.text import safe
+
+
+@dataclass(frozen=True, slots=True)
+class MergeAdvice:
+    """Whether to merge, in words for someone who has never seen a report.
+
+    `outcome` is the gate's worst, `accepted` where this run became a baseline, None where no gate
+    was held; `headline` is one sentence, which speaks for a merge only where the exit code does;
+    `details` are a sentence for every decision that is no clean pass, worst first.
+    """
+
+    outcome: str | None
+    headline: str
+    details: tuple[str, ...]
+    unready: str = ""
+
+    @property
+    def title(self) -> str | None:
+        """The outcome; where the gate passes and the headline speaks for no merge, `unready`.
+
+        That is `look` (before merging) or `stopped` (the run failed, for whatever reason).
+        """
+        return self.unready or self.outcome
+
+
+def advise(document: Document, name: Callable[[str], str] = safe) -> MergeAdvice:
+    """What a report says about a merge. `name` makes names and reasons safe for where it goes."""
+    gate, accepted = document["gate"], document["run"].get("accepted", [])
+    decisions = worst_first(gate["decisions"] if gate else ())
+    if not decisions:
+        return MergeAdvice(None, _undecided(document), ())
+    left = [each for each in concerning(gate) if each["variant"] not in accepted]
+    details = tuple(headline(each, name) for each in left)
+    if accepted:
+        others = dict.fromkeys(each["variant"] for each in decisions)
+        rest = ", ".join(name(each) for each in others if each not in accepted)
+        said = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
+        return MergeAdvice(
+            "accepted", said + (f" Nothing was accepted of {rest}." if rest else ""), details
+        )
+    return _judged(document, decisions, details, name)
+
+
+def blocking(document: Document) -> bool:
+    """Whether the gate forbids a merge: some decision is neither a pass nor let through."""
+    gate = document["gate"]
+    decisions = gate["decisions"] if gate and not document["run"].get("accepted") else ()
+    return any(not _let_through(document, each) for each in decisions)
+
+
+def _judged(
+    document: Document,
+    decisions: Sequence[Mapping[str, Any]],
+    details: tuple[str, ...],
+    name: Callable[[str], str],
+) -> MergeAdvice:
+    """The advice on decisions that stand, worst first."""
+    outcomes = Counter(each["outcome"] for each in decisions)
+    first, code = decisions[0], document["run"].get("exit_status", 0)
+    blocked, doubtful = blocking(document), doubt(document, decisions, name)
+    passed = first["outcome"] == "pass"
+    lead = (
+        "Do not merge"
+        if outcomes["fail"]
+        else "Do not merge yet"
+        if blocked or code
+        else "Look before you merge"
+        if doubtful or not passed
+        else "May be merged"
+    )
+    reason = doubtful if doubtful and passed else _reason(decisions, name)
+    if code and not blocked:
+        reason = f"the run ended with exit code {code}; {reason}"
+    outcomes[first["outcome"]] -= 1
+    others = [
+        f"{n} more {kind}" if kind == first["outcome"] else f"{n} {kind}"
+        for kind, n in outcomes.items()
+        if n and kind != "pass"
+    ]
+    rest = f" Also {', '.join(others)} of {len(decisions)} gated rates." if others else ""
+    unready = ("stopped" if code else "look" if doubtful else "") if passed else ""
+    return MergeAdvice(first["outcome"], f"{lead}: {reason}.{rest}", details, unready)
+
+
+def _undecided(document: Document) -> str:
+    if document["limit"] is not None:
+        return (
+            f"Not decided: {document['limit']} prompts per axis are a quick look, without a gate."
+        )
+    if not document["complete"]:
+        return "Not decided: the run is incomplete, so no gate was held."
+    return "Not decided: nothing was gated, so this run says nothing about a merge."
+
+
+def _let_through(document: Document, decision: Mapping[str, Any]) -> bool:
+    """Whether a run passes with this decision, by the profile's word on what is not decided."""
+    settings = document["profile"]["axes"][decision["axis"]].get("gate", {})
+    return decision["outcome"] == "pass" or bool(settings.get(decision["outcome"]) == "warn")
+
+
+def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -> str:
+    """What the worst decision found; for a clean run what all of them did."""
+    first = decisions[0]
+    variant, axis, rate = (name(first[key]) for key in ("variant", "axis", "rate"))
+    broken = deciding(first).get("degenerate")
+    if broken is not None:
+        return (
+            f"{broken['after']} of {broken['total']} responses of {variant} on {axis} are "
+            f"degenerate, so {rate} says nothing"
+        )
+    other, margin = _other(first, name), f"{first['margin']:g} points"
+    if first["outcome"] == "invalid":
+        return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
+    if first["outcome"] == "uninformative":
+        return f"the judge is no better than chance on {axis}, so {rate} says nothing"
+    if first["outcome"] == "inconclusive":
+        since = "" if deciding(first) is first else " since the anchor"
+        return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
+    if first["outcome"] == "fail":
+        by = deciding(first)
+        since = f"against {other}" if by is first else "since the anchor"
+        fall = f"from {by['change']['before']:.1f} to {by['change']['after']:.1f} %"
+        return f"{axis} ({rate}) of {variant} fell {fall} {since}"
+    least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
+    few = sum(map(unresolved, decisions))
+    though = f", though for {few} of them so few prompts do not rule that out" if few else ""
+    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{though}"
+
+
+def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """The other side of a decision: `the baseline`, or a variant."""
+    against = decision["against"]
+    return "the baseline" if against == "baseline" else name(against)
