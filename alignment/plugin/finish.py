@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from alignment.errors import AlignmentError
-from alignment.plugin.acceptance import (
+from alignment.plugin.accepted_baselines import (
     ENDING,
     Ending,
     accept,

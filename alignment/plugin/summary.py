@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alignment.plugin.acceptance import ENDING, Ending
+from alignment.plugin.accepted_baselines import ENDING, Ending
 from alignment.plugin.host import plain, session_of, verbosity
 from alignment.plugin.worker_reports import LISTENER
 
