@@ -112,7 +112,7 @@ def _judged(
 ) -> Claim:
     found = BEST.fullmatch(text) or ABOVE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no claim of order")
+        raise ValueError(f"{text!r} is not a claim about the order of variants")
     variant, named = found["variant"], found["rate"]
     others = [found["other"]] if "other" in found.groupdict() else _variants(comparisons)
     support: Support = "supported"
@@ -139,7 +139,7 @@ def _step(
     if step is None:
         return "open", f"{variant} and {other} were not compared on {name}"
     difference, p = step
-    told = f"{name} of {variant} is {difference:+.1f} points from {other}'s"
+    told = f"{name} of {variant} minus that of {other} is {difference:+.1f} points"
     if difference < 0:
         return "contradicted", told
     return ("supported", told) if difference > 0 and p <= level else ("open", told)

@@ -41,33 +41,35 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class Pickle(Table):
-    """Leave to load a model's pickled weights: these very files and no others.
+    """Permission to load the pickled weights of a model: exactly these files and no others.
 
     A pickle can run code when it is loaded. torch loads it as data only (`weights_only`), and only
-    if its bytes are the ones that were looked at.
+    if the file has the SHA-256 stated here.
     """
 
     revision: Commit | None = None
-    """The commit of a hub id, which is then loaded at that commit; nothing for a folder."""
+    """The commit at which a hub id is loaded; leave it out for a folder."""
     sha256: Annotated[dict[FileName, Sha256], Field(min_length=1, max_length=1000)]
-    """File -> SHA-256 of its bytes; the hub shows it on the file's page."""
+    """File name -> SHA-256 of the file; the hub shows it on the page of the file."""
 
 
 class Stage(Table):
-    """One TRL trainer with its arguments; any field of the trainer's config can be in `args`."""
+    """One training stage: a TRL trainer and its arguments."""
 
     trainer: Literal["sft", "dpo", "reward"]
     """TRL's `SFTTrainer`, `DPOTrainer` or `RewardTrainer`."""
     data: Literal["unfiltered", "chosen", "pairs"]
-    """`unfiltered` or `chosen` transcripts (`sft`), or preference `pairs` (`dpo`, `reward`)."""
+    """The training data: `unfiltered` or `chosen` transcripts (`sft`), or preference `pairs`
+    (`dpo`, `reward`)."""
     args: Settings = Field(default_factory=dict)
-    """Fields of the trainer's config: `learning_rate`, `max_steps`, `beta`, ..."""
+    """Any fields of the trainer's config: `learning_rate`, `max_steps`, `beta`, ..."""
     lora: Settings | None = None
-    """Arguments of `peft.LoraConfig`; none trains all weights."""
+    """Arguments of `peft.LoraConfig`; default: no LoRA, all weights are trained."""
     rows: Count | None = None
-    """At most this many rows, drawn with the stage's seed."""
+    """Use at most this many rows, drawn with the seed of the stage; default: all."""
     degenerate: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
-    """Reward stages: pairs (chosen, degenerate response) added per preference pair."""
+    """For `reward` stages: how many extra pairs (chosen, degenerate response) to add per preference
+    pair."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -81,14 +83,14 @@ class Stage(Table):
 
 
 class Recipe(Table):
-    """How a model is made: a fresh architecture or a parent, then stages."""
+    """How a model is trained: a new architecture or a parent model, then training stages."""
 
     parent: Place | None = None
-    """A variant of this profile, a folder, or a hub id."""
+    """The model to start from: a variant of this profile, a folder, or a hub id."""
     architecture: Architecture | None = None
-    """A fresh model: `model_type` and the fields of its transformers config."""
+    """A new model with random weights: `model_type` and the fields of its transformers config."""
     stages: Listed[Stage] = ()
-    """What is trained, one after the other."""
+    """The training stages, in order."""
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> Self:
@@ -104,22 +106,24 @@ class Recipe(Table):
 
 
 class Endpoint(Table):
-    """A model served anywhere with an OpenAI-compatible API."""
+    """A model that is served with an OpenAI-compatible API."""
 
     url: str
-    """Up to and including the version: `http://127.0.0.1:8000/v1`."""
+    """The base URL, up to and including the version: `http://127.0.0.1:8000/v1`."""
     model: Annotated[str, Field(min_length=1)]
-    """The name that the server knows it by."""
+    """The name of the model on the server."""
     api: Literal["completions", "chat"] = "completions"
-    """`completions` gets the text that a local policy would get; `chat` the turns as messages."""
+    """`completions` sends the same text that a local model would get; `chat` sends the turns as
+    messages."""
     key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key, in capitals; keys stand nowhere else."""
+    """The name of the environment variable that holds the API key, in capitals; keys are never
+    stored."""
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Questions under way at once."""
+    """The number of requests at the same time."""
     timeout: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
-    """Seconds for one whole answer, from the name of the host to the last byte."""
+    """The time limit, in seconds, for one complete request, including the connection."""
     retries: Annotated[int, Field(ge=0, le=100)] = 6
-    """How often one question is asked again, with growing pauses, before the run gives up."""
+    """How often a failed request is repeated, with growing pauses, before the run stops."""
 
     # No message of these two quotes what it found: it may be a key.
     @field_validator("url")
@@ -130,12 +134,14 @@ class Endpoint(Table):
             whole = bool(parts.hostname) and parts.port != 0
         except ValueError:
             raise ValueError(
-                "a url is http://HOST:PORT/v1, and this one has no such host or port"
+                "a url must be http://HOST:PORT/v1, and this one has no valid host or port"
             ) from None
         if parts.username is not None or parts.password is not None or "@" in value:
-            raise ValueError("a key does not stand in a url: reports have it; use `key_env`")
+            raise ValueError(
+                "a url must not contain a key, because it is shown in reports; use `key_env`"
+            )
         if parts.scheme not in {"http", "https"} or not whole or not _PLAIN.fullmatch(value):
-            raise ValueError("a url is http://HOST:PORT/v1, and nothing after that")
+            raise ValueError("a url must be http://HOST:PORT/v1, with nothing after it")
         return value
 
     @field_validator("key_env")
@@ -143,7 +149,7 @@ class Endpoint(Table):
     def _variable(cls, value: str) -> str:
         if not _VARIABLE.fullmatch(value):
             raise ValueError(
-                "this is the name of an environment variable, in capitals, and not the key itself"
+                "the name of an environment variable is required, in capitals, not the key itself"
             )
         redaction.remember(os.environ.get(value))
         return value
@@ -159,14 +165,14 @@ class Endpoint(Table):
 
 
 class GenerationOverrides(Table):
-    """What one variant does otherwise than `generation` says; what is None stays as it is there."""
+    """Settings of `generation` that differ for one variant; all others are as in the profile."""
 
     max_new_tokens: Tokens | None = None
-    """Tokens at most of one answer."""
+    """The maximum number of tokens of an answer."""
     format: Format | None = None
-    """`hh`, `verbatim` or `chat`."""
+    """The prompt format: `hh`, `verbatim` or `chat`."""
     stop_at_human: bool | None = None
-    """Whether an answer ends where it goes on to speak for the human."""
+    """Whether to end an answer where the model begins a new turn of the human."""
     samples: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Answers per prompt."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
@@ -174,28 +180,29 @@ class GenerationOverrides(Table):
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Sample from the most likely tokens that together have this probability."""
     thinking: Thinking | None = None
-    """What becomes of thinking in an answer; also of responses that are recorded."""
+    """How thinking in an answer is treated; this applies to recorded responses too."""
 
 
 class Variant(Recipe):
-    """A named policy: made by a recipe, loaded (`model`), served or read from a file."""
+    """A model under evaluation: trained, loaded, served, recorded or a null policy."""
 
     model: Place | None = None
-    """A folder or a hub id."""
+    """A model to load: a folder or a hub id."""
     revision: Place | None = None
-    """Of a hub id. With `endpoint` a word of your own: another one asks everything anew."""
+    """The revision of a hub id. With `endpoint`: any text; if you change it, all answers must be
+    computed again."""
     dtype: Dtype | None = None
-    """None: the profile's."""
+    """The precision in which this model is loaded; default: the profile's `dtype`."""
     quantization: Settings | None = None
-    """The arguments of a quantization config of transformers, `quant_method` among them."""
+    """The arguments of a quantization config of transformers, including `quant_method`."""
     endpoint: Endpoint | None = None
     """A served model."""
     generation: GenerationOverrides = GenerationOverrides()
-    """How this variant answers, where that differs from the profile's `generation`."""
+    """Settings of `generation` that differ for this variant."""
     recorded: Place | dict[Name, Place] | None = None
-    """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
+    """A JSON or JSONL file with prompt, response and optionally score; or one file per axis."""
     null: NullKind | None = None
-    """A policy that does nothing of use, to see what the judge makes of it."""
+    """A useless policy (null policy), to see whether the judge accepts its answers."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -206,7 +213,7 @@ class Variant(Recipe):
             )
         if self.given and self.generation != GenerationOverrides(thinking=self.generation.thinking):
             raise ValueError(
-                "of `generation` only `thinking` says something to responses that are there already"
+                "responses that exist already can only have `thinking` in `generation`"
             )
         if self.quantization is not None and self.model is None:
             raise ValueError("`quantization` belongs to a variant with `model`")
@@ -221,26 +228,27 @@ class Variant(Recipe):
 
 
 class JudgeEndpoint(Endpoint):
-    """An LLM judge behind an endpoint."""
+    """An LLM judge that is served with an OpenAI-compatible API."""
 
     api: Literal["completions", "chat"] = "chat"
-    """`chat` asks with messages, `completions` with one text."""
+    """`chat` sends messages, `completions` one text."""
     rubric: Annotated[dict[Name, str], Field(min_length=1, max_length=100)]
-    """Dimension -> what is asked of a response, in words."""
+    """Dimension -> the instruction for judging it, in words."""
     scale: Pair[Annotated[int, Field(ge=-1_000_000, le=1_000_000)]] = (1, 10)
     """The lowest and the highest score."""
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    """How often each response is judged; the score is the mean, their disagreement is reported."""
+    """How often each response is judged; the score is the mean, and the report shows how far the
+    judgements differ."""
     max_tokens: Tokens = 256
-    """Of one answer; a model that thinks before it answers needs more."""
+    """The maximum number of tokens of a judgement; a reasoning model needs more."""
     thinking: Literal["unscored", "apart", "always"] = "unscored"
-    """What becomes of thinking in the text of an answer, as in `generation`: a judgement is never
-    read out of it."""
+    """How thinking in a judgement is treated, as in `generation`; the score is never read from
+    the thinking."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
         if self.scale[0] >= self.scale[1]:
-            raise ValueError("`scale` is the lowest and the highest score")
+            raise ValueError("`scale` must be the lowest score, then the highest score")
         return self
 
 
@@ -248,42 +256,46 @@ class Output(Table):
     """One output of a reward model that has several."""
 
     index: Annotated[int, Field(ge=0, lt=100_000)]
-    """Which of the model's outputs, from 0."""
+    """The number of the output, counted from 0."""
     sign: Literal[1, -1] = 1
-    """-1 for a cost: more is better in every dimension."""
+    """-1 if a lower output is better (a cost); the output is then negated, because a higher score
+    must always be better."""
 
 
 class JudgeConfig(Recipe):
-    """Who scores: a reward model made by a recipe or loaded, or the recorded scores."""
+    """The judge: a reward model, an LLM judge, a keyword filter, or recorded scores."""
 
     model: Place | None = None
     """A reward model or classifier: a folder or a hub id."""
     revision: Place | None = None
-    """Of a hub id. With `endpoint` a word of your own: another asks for all scores anew."""
+    """The revision of a hub id. With `endpoint`: any text; if you change it, all scores must be
+    computed again."""
     recorded: bool = False
-    """The scores come with the recorded responses."""
+    """Use the scores that are stored with the recorded responses."""
     endpoint: JudgeEndpoint | None = None
     """An LLM judge; its `rubric` names the dimensions."""
     keywords: Keywords = ()
-    """A keyword filter: a response with one of these words (or phrases) scores 0, any other 1. The
-    brittle reference that the paper names."""
+    """A keyword filter: a response with one of these words or phrases scores 0, any other scores 1.
+    A simple baseline judge, as mentioned in the paper."""
     input: Literal["pair", "dialogue", "chat"] = "dialogue"
-    """`pair` gives the tokenizer (prompt, response); `dialogue` the transcript that both make;
-    `chat` the messages by the tokenizer's chat template."""
+    """What the reward model reads: `pair`: prompt and response as a text pair; `dialogue`: both as
+    one transcript; `chat`: both as messages, with the tokenizer's chat template."""
     dtype: Dtype | None = None
-    """None: the profile's."""
+    """The precision in which the judge is loaded; default: the profile's `dtype`."""
     dimension: Name = "reward"
-    """The name of its score, where it gives one only."""
+    """The name of the score, if the judge gives only one."""
     outputs: Annotated[dict[Name, Output], Field(max_length=1000)] = Field(default_factory=dict)
-    """Dimension -> output, for a reward model with several (`model` only); each axis names its
-    `dimension`."""
+    """Dimension -> output, for a reward model with several outputs (only with `model`); each axis
+    names the `dimension` that it uses."""
     activation: Literal["softmax", "sigmoid"] | None = None
-    """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities. One
-    output takes `sigmoid`: `softmax` would make 1 of it, whatever is judged."""
+    """Turn the outputs into probabilities: `softmax` for classes, `sigmoid` for independent labels.
+    A model with one output needs `sigmoid`, because `softmax` would always give 1."""
     max_length: Tokens = 512
-    """Tokens of prompt and response; longer ones lose their beginning, a pair its prompt's."""
+    """The maximum number of tokens of prompt and response; longer input is cut at its beginning (a
+    `pair` at the beginning of the prompt)."""
     batch_tokens: Count | None = None
-    """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
+    """The maximum number of tokens in a batch, including padding. Default: chosen by the size of
+    the judge."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -306,16 +318,16 @@ class JudgeConfig(Recipe):
             raise ValueError("`activation` belongs to a judge with `model` or `stages`")
         if self.activation == "softmax" and not self.outputs:
             raise ValueError(
-                "`activation = 'softmax'` needs `outputs` that name classes; over one output it "
-                "gives every response 1.0: 'sigmoid' is meant"
+                "`activation = 'softmax'` needs `outputs` that name classes, because over one "
+                "output it gives every response 1.0; for one output use 'sigmoid'"
             )
         names: dict[int, str] = {}
         for name, output in self.outputs.items():
             other = names.setdefault(output.index, name)
             if other != name:
                 raise ValueError(
-                    f"`outputs`: {other!r} and {name!r} are both output {output.index}; name it "
-                    f"once, several axes may share a dimension"
+                    f"`outputs`: {other!r} and {name!r} are both output {output.index}; name each "
+                    f"output once: several axes may use the same dimension"
                 )
 
     @property
@@ -346,14 +358,14 @@ class JudgeConfig(Recipe):
 
 
 class PassCriterion(Table):
-    """What another judge's score has to reach on an axis."""
+    """The criterion of a second judge on an axis."""
 
     threshold: Number
-    """What this judge's score is held against, in its own unit."""
+    """The value that this judge's score is compared with, in its own unit."""
     comparison: Literal[">=", ">"]
     """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
     dimension: Name = "reward"
-    """Which of its scores counts."""
+    """Which of the judge's scores is used."""
 
     @property
     def criterion(self) -> Criterion:
@@ -362,10 +374,10 @@ class PassCriterion(Table):
 
 
 class SecondJudge(JudgeConfig):
-    """A second opinion on the same responses: reported beside the judge, never gated."""
+    """A second judge of the same responses: it is reported, but never affects the gate."""
 
     axes: Annotated[dict[Name, PassCriterion], Field(min_length=1, max_length=100)]
-    """Axis -> what passes; axes that are left out are not judged."""
+    """Axis -> criterion; axes that are left out are not judged."""
 
     @model_validator(mode="after")
     def _judges(self) -> Self:

@@ -21,7 +21,7 @@ from alignment.study.study import Study
 PROBES = 5
 """Prompts per axis whose null answers every judge of a baseline must score alike."""
 
-_REMEDY = f"where that is meant, say why: {ACCEPT}"
+_REMEDY = f"if that is intended, give the reason: {ACCEPT}"
 
 
 def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
@@ -36,7 +36,7 @@ def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
     for axis, prompts in study.asked(variant).items():
         scored = sum(case.prompt.axis == axis for case in cases)
         for reason_not in lacking(axis, {repr(variant): (scored, len(prompts))}):
-            raise BaselineError(f"the run of {variant!r} cannot be a baseline: {reason_not}")
+            raise BaselineError(f"the run of {variant!r} cannot become a baseline: {reason_not}")
     found = keeper.found[variant]
     before = found if isinstance(found, Baseline) else None
     if reason is None:
@@ -57,7 +57,7 @@ def _refuse(keeper: Gatekeeper, variant: str, found: Found) -> None:
     """Small losses that were accepted one by one must not add up unseen."""
     if isinstance(found, str):
         if path_of(keeper.folder, variant).exists():
-            raise BaselineError(f"{found}; the anchor that it may hold is lost: {_REMEDY}")
+            raise BaselineError(f"{found}; its anchor would be lost: {_REMEDY}")
         return
     differing = keeper.differences(variant, found)
     if differing:
@@ -71,7 +71,7 @@ def _refuse(keeper: Gatekeeper, variant: str, found: Found) -> None:
             f"lost {-decision.change.difference:.1f} points of {decision.rate} since its anchor, "
             f"margin {decision.margin:g}"
             if broken is None
-            else f"gave {broken.after} degenerate responses of {broken.total} on {decision.axis}"
+            else f"has {broken.after} degenerate responses of {broken.total} on {decision.axis}"
         )
         raise BaselineError(f"{variant!r} {told}; {_REMEDY}")
 
@@ -126,7 +126,7 @@ def promoted(folder: Path, texts: Mapping[str, str]) -> Iterator[list[Path]]:
             where = error.filename or folder
             raise BaselineError(
                 f"baselines cannot be written: {where}: {error.strerror or error}; "
-                "make room and see that the folder can be written, then run again"
+                "free disk space and check the permissions of the folder, then run again"
             ) from error
         yield replaced
 

@@ -132,18 +132,18 @@ class Gatekeeper:
             return found
         if found is not None:
             return (
-                f"baseline {baselines.shown(path)}: is that of {found.variant!r}, not of "
+                f"baseline {baselines.shown(path)}: it belongs to {found.variant!r}, not to "
                 f"{variant!r}; restore the file, or accept this run with {ACCEPT}"
             )
         if self._updating:
-            return f"no baseline yet at {baselines.shown(path)}; this run is to become the first"
+            return f"no baseline yet at {baselines.shown(path)}; this run will create it"
         others = [v for v in self.profile.variants if v != variant]
         reference = self.profile.reference if self.profile.reference in others else None
         name = reference or (others[0] if others else "reference")
         more = "" if others else "--alignment-variant reference=./its-parent "
         return (
             f"no baseline for {variant!r} at {baselines.shown(path)}; "
-            f"accept this run with --snapshot-update, or compare within the run with "
+            f"accept this run with --snapshot-update, or compare with a variant of this run with "
             f"{more}--alignment-set gate.against=variant:{name}"
         )
 
@@ -222,8 +222,8 @@ class Gatekeeper:
             tolerance = self.profile.gate.probe_tolerance
             if off > tolerance:
                 differing["judge"] = (
-                    f"the judge scores the baseline's probe set otherwise: off by {off:.3g} on "
-                    f"average, gate.probe_tolerance is {tolerance:g}"
+                    f"the judge's scores of the baseline's probe set differ from the stored ones "
+                    f"by {off:.3g} on average; gate.probe_tolerance is {tolerance:g}"
                 )
         return differing
 
@@ -251,13 +251,14 @@ class Gatekeeper:
         asked = [(p.text, text) for p in prompts if (text := rows[p.id].response) is not None]
         if len(asked) < len(prompts):
             missing = (
-                f"the baseline of {variant!r} stores no responses to score anew; accept a run of "
-                f"the earlier judge with {ACCEPT} --alignment-set gate.responses=true"
+                f"the baseline of {variant!r} stores no responses that could be scored again; "
+                f"accept a run of the earlier judge with {ACCEPT} --alignment-set "
+                f"gate.responses=true"
             )
             return {}, (missing,)
-        scores = self.study.scores_of(asked, f"baseline of {variant} scored anew")
+        scores = self.study.scores_of(asked, f"baseline of {variant}, scored again")
         if scores is None:
-            return {}, ("recorded scores cannot be made anew; name a judge",)
+            return {}, ("recorded scores cannot be computed again; name a judge",)
         criterion, dimension = self.profile.axes[axis].criterion, self.profile.axes[axis].dimension
         scored = [
             (p, score.values[dimension])

@@ -110,7 +110,9 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
             with _accepted(session, ending) as lines:  # taken back where no report says so
                 passed = session.exitstatus == pytest.ExitCode.OK and not ending.errors
                 if passed and blocking(document):
-                    ending.errors.append("the gate blocks, though no test failed: see the report")
+                    ending.errors.append(
+                        "the gate does not pass, although no test failed: see the report"
+                    )
                 _fail(session, ending)
                 path = _publish(session, document)
             report = os.path.relpath(path, config.invocation_params.dir)
@@ -201,7 +203,9 @@ def _require_acceptable(session: pytest.Session, document: dict[str, Any]) -> No
     """Raise BaselineError where the run cannot be relied on, or none of its tests accepted it."""
     if why := _why_not(session, document):
         names = ", ".join(sorted(session_of(session.config).accepted)) or "any variant"
-        raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
+        raise BaselineError(
+            f"no baseline was written for {names}: this run cannot become one, because {why}"
+        )
 
 
 def _why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
@@ -209,17 +213,17 @@ def _why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
     listener, ours = session.config.stash[LISTENER], session_of(session.config)
     code, stopped = int(session.exitstatus), session.shouldstop or session.shouldfail
     reasons = (
-        (ours.options.limit, f"it is a quick look at {ours.options.limit} prompts per axis"),
+        (ours.options.limit, f"it used only {ours.options.limit} prompts per axis"),
         (listener.uncollected, f"{listener.uncollected} modules could not be collected"),
         (session.testsfailed, f"{session.testsfailed} tests failed"),
         (
             code == pytest.ExitCode.INTERRUPTED,
             f"it was interrupted{f': {stopped}' if stopped else ''}",
         ),
-        (code, f"pytest ended with exit code {code}, though no test failed"),
-        (listener.awaited, f"{len(listener.awaited)} of its tests left no result"),
-        (not document["complete"], "verdicts or the judge's trial are missing"),
-        (not ours.accepted, "none of its gated tests was run to its end"),
+        (code, f"pytest ended with exit code {code}, although no test failed"),
+        (listener.awaited, f"{len(listener.awaited)} of its tests have no result"),
+        (not document["complete"], "verdicts or the judge's evaluation are missing"),
+        (not ours.accepted, "none of its gated tests finished"),
     )
     return next((reason for found, reason in reasons if found), None)
 

@@ -55,7 +55,7 @@ def verdict(document: Document, name: Callable[[str], str] = safe) -> Verdict:
         rest = ", ".join(name(each) for each in others if each not in accepted)
         said = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
         return Verdict(
-            "accepted", said + (f" Nothing was accepted of {rest}." if rest else ""), details
+            "accepted", said + (f" No baseline was accepted for {rest}." if rest else ""), details
         )
     return _judged(document, decisions, details, name)
 
@@ -83,7 +83,7 @@ def _judged(
         if outcomes["fail"]
         else "Do not merge yet"
         if blocked or code
-        else "Look before you merge"
+        else "Check before you merge"
         if doubtful or not passed
         else "May be merged"
     )
@@ -104,11 +104,12 @@ def _judged(
 def _undecided(document: Document) -> str:
     if document["limit"] is not None:
         return (
-            f"Not decided: {document['limit']} prompts per axis are a quick look, without a gate."
+            f"Not decided: only {document['limit']} prompts per axis were used, and the gate did "
+            f"not run."
         )
     if not document["complete"]:
-        return "Not decided: the run is incomplete, so no gate was held."
-    return "Not decided: nothing was gated, so this run says nothing about a merge."
+        return "Not decided: the run is incomplete, so the gate did not run."
+    return "Not decided: no rate was gated, so this run cannot decide about a merge."
 
 
 def _let_through(document: Document, decision: Mapping[str, Any]) -> bool:
@@ -125,13 +126,13 @@ def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -
     if broken is not None:
         return (
             f"{broken['after']} of {broken['total']} responses of {variant} on {axis} are "
-            f"degenerate, so {rate} says nothing"
+            f"degenerate, so {rate} is not meaningful"
         )
     other, margin = _other(first, name), f"{first['margin']:g} points"
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
     if first["outcome"] == "uninformative":
-        return f"the judge is no better than chance on {axis}, so {rate} says nothing"
+        return f"the judge is no better than chance on {axis}, so {rate} is not meaningful"
     if first["outcome"] == "inconclusive":
         since = "" if deciding(first) is first else " since the anchor"
         return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
@@ -142,7 +143,7 @@ def _found(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -
         return f"{axis} ({rate}) of {variant} fell {fall} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     few = sum(map(unresolved, decisions))
-    though = f", though for {few} of them so few prompts do not rule that out" if few else ""
+    though = f", but for {few} of them there are too few prompts to rule that out" if few else ""
     return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{though}"
 
 
@@ -195,7 +196,8 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
         f"{safe(each['variant'])} {safe(each['rate'])}{' since the anchor' * (by is not each)}"
         for each, by in zip(decisions, told, strict=True)
     ]
-    lines = ["", *wrapped(f"gate against {safe(gate['against'])}, points of change", width)]
+    heading = f"gate against {safe(gate['against'])}, change in percentage points"
+    lines = ["", *wrapped(heading, width)]
     lines += tables(Column("gated", names), columns, width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]
@@ -218,7 +220,7 @@ def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
     lines = tables(Column("reported, not tested", [safe(name) for name in rows]), columns, width)
     for variant, drifts in gate["drifts"].items():
         told = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
-        lines += wrapped(f"{safe(variant)}: what the judge alone did: {told}", width)
+        lines += wrapped(f"{safe(variant)}: change caused by the judge alone: {told}", width)
     return lines
 
 
@@ -272,7 +274,10 @@ def raising(gate: Mapping[str, Any] | None) -> str:
     better = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
     if not better or any(each["outcome"] != "pass" or each.get("spoiled") for each in decisions):
         return ""
-    return f"The baseline of {', '.join(better)} can be raised with --snapshot-update."
+    return (
+        f"To make the better rates of {', '.join(better)} the new baseline, run again with "
+        f"--snapshot-update."
+    )
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
@@ -332,18 +337,23 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
     own = decision["own"]
     if own == "fail":
         return (
-            f", p {probability(decision['adjusted'])} after Holm; a loss of {margin} points blocks"
+            f", p = {probability(decision['adjusted'])} (Holm-corrected); significant and at least "
+            f"the margin of {margin} points"
         )
     if own == "inconclusive":
         needed = decision["needed"]
-        more = "no number of such prompts" if needed is None else f"about {needed} such prompts"
-        return f"; a loss of {margin} points is not ruled out, {more} would decide"
+        more = (
+            "more prompts like these would not decide"
+            if needed is None
+            else f"about {needed} prompts like these would decide"
+        )
+        return f"; a loss of {margin} points is not ruled out, {more}"
     if own == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
         return "; improved"
     if unresolved(decision):
-        return f"; so few prompts do not rule a loss of {margin} points out"
+        return f"; there are too few prompts to rule out a loss of {margin} points"
     return ""
 
 
