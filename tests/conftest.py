@@ -14,7 +14,7 @@ import pytest
 from numpy import zeros
 from safetensors.numpy import save_file
 
-from alignment.config.recipes import Endpoint, JudgeEndpoint
+from alignment.config.endpoints import Endpoint, JudgeEndpoint
 from alignment.runtime.hardware import share_cores
 
 share_cores()  # before a test module imports torch: workers share the cores

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from alignment.config.recipes import JudgeConfig, Variant, is_hub_id
+from alignment.config.judges import JudgeConfig
+from alignment.config.recipes import is_hub_id
+from alignment.config.variants import Variant
 from alignment.errors import quoted
 from alignment.records import Criterion
 from alignment.records.decisions import ABOVE, BEST

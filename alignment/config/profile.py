@@ -15,16 +15,10 @@ from pydantic import Field, model_validator
 
 from alignment.config import coherence
 from alignment.config.axes import Axis, TrainingSource
-from alignment.config.recipes import (
-    Dtype,
-    Format,
-    JudgeConfig,
-    Pickle,
-    SecondJudge,
-    Variant,
-    is_path_or_hub_id,
-)
+from alignment.config.judges import JudgeConfig, SecondJudge
+from alignment.config.recipes import Pickle, is_path_or_hub_id
 from alignment.config.tables import Count, Listed, Name, Place, Table, Tokens
+from alignment.config.variants import Dtype, Format, Variant
 from alignment.records.thinking import Thinking
 
 
@@ -171,7 +165,7 @@ class Profile(Table):
     def generation_of(self, variant: str) -> Generation:
         """How a variant answers: what it says itself, and `generation` for the rest."""
         own = self.variants[variant]
-        if own.given:
+        if own.ignores_generation:
             return Generation(thinking=own.generation.thinking or self.generation.thinking)
         told = own.generation.model_dump(exclude_none=True)
         api = None if own.endpoint is None else own.endpoint.api
@@ -180,6 +174,11 @@ class Profile(Table):
         elif api is not None and told.get("format", self.generation.format) == "chat":
             raise ValueError("format 'chat' of a served model needs endpoint.api = 'chat'")
         return Generation.model_validate(self.generation.model_dump() | told)
+
+    def recordings(self) -> dict[str, Place | dict[Name, Place]]:
+        """Variant -> the file, or the files by axis, that hold its responses."""
+        found = {name: variant.recorded for name, variant in self.variants.items()}
+        return {name: recorded for name, recorded in found.items() if recorded is not None}
 
     def dtype_of(self, variant: str) -> Dtype:
         """The precision that a variant answers in."""

@@ -94,6 +94,16 @@ Pair = Annotated[tuple[_T, _T], BeforeValidator(_tuple)]
 Keywords = Listed[Annotated[str, Field(min_length=1, max_length=1000)]]
 
 
+PythonObject = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*(:[A-Za-z_][A-Za-z0-9_.]*)?$",
+        max_length=255,
+    ),
+]
+"""`package.module:name`, or the name of an entry point."""
+
+
 class Table(BaseModel):
     """Base of every table of a profile: frozen, strict about types, closed to unknown keys."""
 

@@ -12,7 +12,7 @@ from alignment.files.sets import Replacement, recover, replacing
 from alignment.gating.baseline import Baseline, Probe, Row, dumps, path_of, storable
 from alignment.gating.coverage import lacking
 from alignment.gating.gatekeeper import Found, Gatekeeper
-from alignment.gating.manifests import manifest, model_of
+from alignment.gating.manifests import manifest
 from alignment.policies.null import answer
 from alignment.records import Case
 from alignment.records.decisions import ACCEPT
@@ -47,7 +47,7 @@ def accepted(keeper: Gatekeeper, variant: str, reason: str | None) -> Baseline:
         variant=variant,
         reason=kept.reason if kept else reason,
         manifest=manifest(study, variant),
-        model=model_of(study, variant),
+        model=study.policy(variant).baseline_model(),
         probe=_probe(study),
         cases={axis: _rows(study, cases, axis, kept) for axis in study.profile.axes},
     )

@@ -16,7 +16,7 @@ from alignment.errors import AlignmentError, BaselineError
 from alignment.gating import baseline as baselines
 from alignment.gating.baseline import Baseline
 from alignment.gating.coverage import lacking
-from alignment.gating.manifests import SIDES, manifest, model_of
+from alignment.gating.manifests import SIDES, manifest
 from alignment.gating.sides import (
     Earlier,
     Side,
@@ -333,7 +333,7 @@ class Gatekeeper:
             return False
         if not unchanged(found, cases):
             return False
-        model = model_of(self.study, variant)
+        model = self.study.policy(variant).baseline_model()
         return not (known(model) and model == found.model)
 
     def _answers(self, variant: str) -> dict[tuple[str, str], str]:

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
+from alignment.judges.kind import JudgeKind
+from alignment.judges.protocol import Judge
 from alignment.prompts.keyword_filter import Filter
 from alignment.records import Score
 from alignment.store import content_key
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same words and text could give another score."""
 
 
 def identity_of(keywords: Sequence[str], dimension: str) -> str:
     """A hash of all that a score depends on apart from the text."""
     return content_key("keywords", VERSION, sorted(keywords), dimension)
+
+
+class Kind(JudgeKind):
+    """A judge with `keywords`."""
+
+    def identity(self) -> str:
+        """See `identity_of`."""
+        return identity_of(self.config.keywords, self.config.dimension)
+
+    def open(self) -> Judge:
+        """The filter."""
+        return KeywordFilter(self.config.keywords, self.config.dimension)
+
+    def description(self, *, failed: bool) -> dict[str, Any]:
+        """Its words."""
+        del failed
+        return {"keywords": list(self.config.keywords)}
+
+    def manifest(self) -> dict[str, Any]:
+        """Its words; their order does not count."""
+        return {
+            "identity": f"keywords {self.identity()[:16]}",
+            "keywords": sorted(self.config.keywords),
+        }
 
 
 class KeywordFilter:

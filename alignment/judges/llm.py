@@ -6,12 +6,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from alignment.config.recipes import JudgeEndpoint
+from alignment.config.endpoints import JudgeEndpoint
 from alignment.judges import rubrics
+from alignment.judges.kind import JudgeKind
+from alignment.judges.protocol import Judge
 from alignment.judges.rubrics import Malformed
 from alignment.records import Score
 from alignment.records.thinking import NoAnswer, answer_of
-from alignment.serving import Message, RefusedError, Register, Reply, Server
+from alignment.serving import (
+    Message,
+    RefusedError,
+    Register,
+    Reply,
+    Server,
+    check_client,
+    described,
+    key_of,
+)
 from alignment.store import Store, content_key
 
 VERSION = 2
@@ -20,11 +31,11 @@ VERSION = 2
 
 def identity_of(endpoint: JudgeEndpoint, revision: str | None) -> str:
     """A hash of all that is known of what a score depends on apart from the texts."""
-    told, order = told_of(endpoint, revision), list(endpoint.rubric)
+    told, order = asked_of(endpoint, revision), list(endpoint.rubric)
     return content_key("llm", VERSION, endpoint.url.rstrip("/"), endpoint.api, told, order)
 
 
-def told_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
+def asked_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
     """What makes two judges of this kind the same one, wherever they are served."""
     told: dict[str, Any] = {
         "model": endpoint.model,
@@ -35,6 +46,38 @@ def told_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
         "max_tokens": endpoint.max_tokens,
     }
     return told if endpoint.thinking == "unscored" else told | {"thinking": endpoint.thinking}
+
+
+class Kind(JudgeKind):
+    """A judge with `endpoint`."""
+
+    def check(self) -> None:
+        """See that the client is installed and the key is there."""
+        check_client(self._endpoint)
+        key_of(self._endpoint)
+
+    def identity(self) -> str:
+        """See `identity_of`."""
+        return identity_of(self._endpoint, self.config.revision)
+
+    def open(self) -> Judge:
+        """A client of the server."""
+        return LLMJudge(self._endpoint, self.config.revision, self.context.store)
+
+    def description(self, *, failed: bool) -> dict[str, Any]:
+        """The name it was asked by, and what the servers said of their answers."""
+        del failed
+        return described(self._endpoint, self.config.revision, self.context.store, self.identity())
+
+    def manifest(self) -> dict[str, Any]:
+        """Its name and what it is asked; where it is served may change."""
+        asked = asked_of(self._endpoint, self.config.revision)
+        return {"identity": f"endpoint {content_key(asked)[:16]}", **asked}
+
+    @property
+    def _endpoint(self) -> JudgeEndpoint:
+        assert self.config.endpoint is not None  # noqa: S101 - that is what this kind is
+        return self.config.endpoint
 
 
 @dataclass(slots=True)

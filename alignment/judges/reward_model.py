@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alignment.checkpoints import Checkpoint, check_outputs
 from alignment.checkpoints.loading import load_classifier, load_tokenizer
 from alignment.checkpoints.tokens import chat_ids, check_known, cut, encoded, text_ids
-from alignment.config.recipes import JudgeConfig
+from alignment.config.judges import JudgeConfig
 from alignment.errors import JudgeError, ModelError
 from alignment.judges.batching import batches, budget
 from alignment.prompts.templates import dialogue, judged

@@ -20,12 +20,13 @@ from alignment.plugin.host import (
     REFUSED,
     SESSION,
     STARTED,
+    WAITING,
     deselected,
     nothing_runs,
     refused,
     require,
     session_of,
-    validate,
+    unread,
 )
 from alignment.plugin.options import asked_for, declare
 
@@ -84,10 +85,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if deselected(metafunc.config, (each.name for each in metafunc.definition.iter_markers())):
         return
     try:
-        validate(metafunc.config)
+        waiting = unread(metafunc.config)
         session = session_of(metafunc.config)
         _find_baselines(metafunc, session)
-        _parametrize(metafunc, session, _axis_of(mark, metafunc.definition.nodeid))
+        axis = _axis_of(mark, metafunc.definition.nodeid)
+        _parametrize(metafunc, session, axis, whole=waiting)
     except AlignmentError as error:
         raise refused(metafunc.config, error) from None
 
@@ -116,7 +118,10 @@ def _axis_of(mark: pytest.Mark, test: str) -> str | None:
     return axis
 
 
-def _parametrize(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> None:
+def _parametrize(
+    metafunc: pytest.Metafunc, session: Session, axis: str | None, *, whole: bool
+) -> None:
+    """With `whole` one case stands for the prompts of an axis, which cannot be read."""
     names, profile, test = set(metafunc.fixturenames), session.profile, metafunc.definition.nodeid
     variants = list(profile.variants)
     if axis is not None and axis not in profile.axes:
@@ -130,7 +135,7 @@ def _parametrize(metafunc: pytest.Metafunc, session: Session, axis: str | None) 
             raise AlignmentError(
                 f"{test}: needs @pytest.mark.alignment(axis=...), one of {', '.join(profile.axes)}"
             )
-        _per_case(metafunc, session, axis, variants)
+        _per_case(metafunc, session, axis, variants, whole=whole)
     elif "alignment_report" in names:
         _per_gate(metafunc, session, axis)
     else:
@@ -146,10 +151,12 @@ def _lacking(session: Session, axis: str) -> str:
     return f"profile {session.profile.name!r} has no axis {axis!r}; it has {known}"
 
 
-def _per_case(metafunc: pytest.Metafunc, session: Session, axis: str, variants: list[str]) -> None:
+def _per_case(
+    metafunc: pytest.Metafunc, session: Session, axis: str, variants: list[str], *, whole: bool
+) -> None:
     from alignment.plugin.session import case_id  # noqa: PLC0415
 
-    if session.by_axis():
+    if whole or session.by_axis():
         metafunc.parametrize(
             ("alignment_variant", "alignment_prompt"), [(v, None) for v in variants], ids=variants
         )
@@ -198,11 +205,35 @@ def _per_gate(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> 
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is marked with an axis that the profile does not have."""
-    if SESSION not in config.stash or REFUSED in config.stash:
-        return
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Skip what is marked with an axis that the profile does not have.
+
+    When all others have chosen, what could not be read is bad input for the tests that are left.
+    """
+    if SESSION in config.stash and REFUSED not in config.stash:
+        _skip_unknown(config, items)
+    result = yield
+    marked = [item for item in items if item.get_closest_marker(MARK)]
+    if marked and WAITING in config.stash and not config.option.collectonly:
+        items[:] = [item for item in items if item.get_closest_marker(MARK) is None]
+        _refuse(session, marked[0])
+    return result
+
+
+def _refuse(session: pytest.Session, item: pytest.Item) -> None:
+    """Fail as collecting the module of a test fails, which a controller of workers hears of."""
+    config, module = session.config, item.getparent(pytest.Module)
+    config.stash[REFUSED] = said = config.stash[WAITING]
+    nodeid = (module or item).nodeid
+    report = pytest.CollectReport(nodeid, "failed", said, [])
+    carrying.tell_refused(config, report)
+    config.hook.pytest_collectreport(report=report)
+
+
+def _skip_unknown(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         mark = item.get_closest_marker(MARK)
         axis = None if mark is None else mark.kwargs.get("axis")
@@ -213,7 +244,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the study which cases were selected, so that they are computed together."""
-    if SESSION not in session.config.stash or REFUSED in session.config.stash:
+    stash = session.config.stash
+    if SESSION not in stash or REFUSED in stash or WAITING in stash:
         return
     ours = session_of(session.config)
     for item in session.items:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import pytest
 
 from alignment.errors import AlignmentError, BaselineError
 from alignment.plugin.host import REFUSED, SESSION, is_worker, plain, session_of, verbosity
+from alignment.plugin.watching import Watch
 from alignment.plugin.worker_reports import LISTENER, Listener
 
 if TYPE_CHECKING:
@@ -28,14 +29,25 @@ class _Ending:
     document: dict[str, Any] | None = None
     lines: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    accepting: ExitStack = field(default_factory=ExitStack)
+    """Accepted baselines are taken back where this is left with an exception."""
 
+
+_NAMED = 3
+"""Gated tests that one line names."""
 
 _ENDING = pytest.StashKey[_Ending]()
+_SESSION = pytest.StashKey[pytest.Session]()
+_RAISED = pytest.StashKey[BaseException | None]()
+"""What was being handled when pytest was called."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hear what the reports of tests carry."""
-    config.stash[LISTENER] = Listener(config)
+    watch = Watch(config)
+    config.stash[LISTENER] = Listener(config, watch)
+    config.stash[_RAISED] = sys.exception()
+    config.pluginmanager.register(watch, "alignment-watch")
     config.pluginmanager.register(config.stash[LISTENER], "alignment-listener")
 
 
@@ -47,22 +59,50 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     status (syrupy): the report is made before them, and written after them.
     """
     config, ending = session.config, None
-    if _reported(config):
+    config.stash[_SESSION] = session
+    if _concerned(config):
         ending = config.stash[_ENDING] = _Ending(session)
-        _make(session, ending)
+        if SESSION in config.stash and session_of(config).used:
+            _make(session, ending)
     yield
-    if REFUSED in config.stash and not is_worker(config):
-        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    _hold_refusal(config)
     if ending is not None:
+        _miss(session, ending)
         _write(session, ending)
         _spare_hypothesis(config)
 
 
-def _reported(config: pytest.Config) -> bool:
-    """Whether tests of ours were run, or would have been but for what they found."""
-    known = SESSION in config.stash and REFUSED not in config.stash
-    shown = config.option.collectonly or getattr(config.option, "setuponly", False)
-    return known and session_of(config).used and not shown and not is_worker(config)
+def _hold_refusal(config: pytest.Config) -> None:
+    """Bad input has its exit code whatever others make of a session in which nothing failed."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None and REFUSED in config.stash and not is_worker(config):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def _concerned(config: pytest.Config) -> bool:
+    """Whether tests of ours were run, or were to be, or would have been but for what they found."""
+    if REFUSED in config.stash or is_worker(config):
+        return False
+    if config.option.collectonly or getattr(config.option, "setuponly", False):
+        return False
+    watch = config.stash[LISTENER].watch
+    used = SESSION in config.stash and session_of(config).used
+    return used or bool(watch.asked or watch.dropped)
+
+
+def _miss(session: pytest.Session, ending: _Ending) -> None:
+    """No run is good of whose tests nothing is known, nor one whose gate failed a test unseen."""
+    watch = session.config.stash[LISTENER].watch
+    if session.exitstatus != pytest.ExitCode.OK:
+        return
+    if lost := watch.lost():
+        first = plain(lost[0])
+        ending.errors.append(
+            f"AlignmentError: {len(lost)} of {len(watch.asked)} selected tests marked alignment "
+            f"have no result, first {first}; look for a pytest plugin that drops tests or reports"
+        )
+    if watch.held() and ending.document is None:
+        ending.errors.append("the gate does not pass, although no test failed")
 
 
 def _spare_hypothesis(config: pytest.Config) -> None:
@@ -100,29 +140,11 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
 
     The exit code says what the report says.
     """
-    from alignment.plugin import github  # noqa: PLC0415
-    from alignment.reporting.gate_text import blocking  # noqa: PLC0415
-
     config, document = session.config, ending.document
     if document is not None:
         document["run"].pop("accepted", None)
         try:
-            with _accepted(session, ending) as lines:  # taken back where no report says so
-                passed = session.exitstatus == pytest.ExitCode.OK and not ending.errors
-                if passed and blocking(document):
-                    ending.errors.append(
-                        "the gate does not pass, although no test failed: see the report"
-                    )
-                _fail(session, ending)
-                path = _publish(session, document)
-            report = os.path.relpath(path, config.invocation_params.dir)
-            ending.lines += [*lines, f"report: {report}"]
-            try:
-                github.summarise(document)
-            except AlignmentError as error:
-                ending.errors.append(_line(error))
-                _fail(session, ending)
-                _publish(session, document)  # it has said another exit code
+            _publish_accepted(session, ending, document)
         except AlignmentError as error:
             ending.errors.append(_line(error))
     _fail(session, ending)
@@ -132,29 +154,102 @@ def _write(session: pytest.Session, ending: _Ending) -> None:
         sys.stderr.writelines(f"{line}\n" for line in ending.errors)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Where the exit code is another one than the report says, both are made to agree.
+def _publish_accepted(session: pytest.Session, ending: _Ending, document: dict[str, Any]) -> None:
+    """The report and the baselines: these are taken back where no report says so."""
+    from alignment.plugin import github  # noqa: PLC0415
+    from alignment.reporting.gate_text import blocking  # noqa: PLC0415
 
-    Hooks of others may set it last (pytest itself does, for `--max-warnings`).
-    """
-    ending = config.stash.get(_ENDING, None)
-    document = None if ending is None else ending.document
-    if ending is None or document is None:
-        return
-    from alignment.reporting.gate_text import blocking, verdict  # noqa: PLC0415 - as everywhere here
-
-    session = ending.session
-    if session.exitstatus == document["run"]["exit_status"]:
-        return
-    if blocking(document) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    config = session.config
+    with _taken_back(ending):
+        lines = _accept(session, ending, document)
+        passed = session.exitstatus == pytest.ExitCode.OK and not ending.errors
+        if passed and (blocking(document) or config.stash[LISTENER].watch.held()):
+            ending.errors.append("the gate does not pass, although no test failed: see the report")
+        _fail(session, ending)
+        path = _publish(session, document)
+    report = os.path.relpath(path, config.invocation_params.dir)
+    ending.lines += [*lines, f"report: {report}"]
     try:
-        _publish(session, document)
-        said = verdict(document).headline
+        github.summarise(document)
     except AlignmentError as error:
-        said = _line(error)
-    sys.stderr.write(f"{said}\n")
+        ending.errors.append(_line(error))
+        _fail(session, ending)
+        _publish(session, document)  # it has said another exit code
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]:
+    """The last that a run hears of its exit code, which hooks of others may have set late.
+
+    (pytest itself does, for `--max-warnings`.)
+    """
+    try:
+        return (yield)
+    finally:
+        _hold_refusal(config)
+        if ending := config.stash.get(_ENDING, None):
+            _settle(config, ending)
+
+
+def _settle(config: pytest.Config, ending: _Ending) -> None:
+    """Have exit code, baselines and report agree at last."""
+    session, document, said = ending.session, ending.document, list[str]()
+    before = session.exitstatus
+    if sys.exception() is not config.stash[_RAISED] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # Python ends with this code
+    if not ending.errors:  # somebody may have left the hook before we had our say
+        _miss(session, ending)
+    if session.exitstatus == pytest.ExitCode.OK and _forbidden(config, ending):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        said += ending.errors
+    if document is not None and session.exitstatus != pytest.ExitCode.OK:
+        said += _withdraw(session, ending, document)
+    ending.accepting.close()
+    if document is not None and {before, session.exitstatus} != {document["run"]["exit_status"]}:
+        from alignment.reporting.gate_text import verdict  # noqa: PLC0415 - as everywhere here
+
+        try:
+            _publish(session, document)
+            said.append(verdict(document).headline)
+        except AlignmentError as error:
+            said.append(_line(error))
+    sys.stderr.writelines(f"{line}\n" for line in said)
+
+
+def _forbidden(config: pytest.Config, ending: _Ending) -> bool:
+    """Whether a run cannot have been a success, whatever others say of it."""
+    from alignment.reporting.gate_text import blocking  # noqa: PLC0415
+
+    blocked = ending.document is not None and blocking(ending.document)
+    return blocked or bool(ending.errors) or config.stash[LISTENER].watch.held()
+
+
+class _LateError(Exception):
+    """A run failed after its baselines had been accepted."""
+
+
+def _withdraw(session: pytest.Session, ending: _Ending, document: dict[str, Any]) -> list[str]:
+    """Take accepted baselines back, and say so."""
+    if not document["run"].pop("accepted", None):
+        return []
+    with suppress(_LateError), _taken_back(ending):
+        raise _LateError
+    code = int(session.exitstatus)
+    return [
+        f"BaselineError: the run ended with exit code {code}, so its accepted baselines were restored to their old state"
+    ]
+
+
+@contextmanager
+def _taken_back(ending: _Ending) -> Generator[None]:
+    """When anything is raised within, the old baselines are back."""
+    try:
+        yield
+    except BaseException as error:
+        ending.accepting.pop_all().__exit__(type(error), error, error.__traceback__)
+        if ending.document is not None:
+            ending.document["run"].pop("accepted", None)
+        raise
 
 
 def _publish(session: pytest.Session, document: dict[str, Any]) -> Path:
@@ -174,29 +269,19 @@ def _fail(session: pytest.Session, ending: _Ending) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@contextmanager
-def _accepted(session: pytest.Session, ending: _Ending) -> Generator[list[str]]:
-    """Replace the baselines that were asked for: a line for each. A refusal is the ending's.
-
-    When anything is raised within, the old ones are back.
-    """
-    ours, document, lines = session_of(session.config), ending.document, list[str]()
-    assert document is not None  # noqa: S101 - a run of which something is known
-    with ExitStack() as steps:
-        try:
-            if ours.accepted or (ours.options.update == "all" and ours.gated):
-                _require_acceptable(session, document)
-                folder = session.config.invocation_params.dir
-                for path in steps.enter_context(ours.promoted()):
-                    lines.append(f"baseline: {os.path.relpath(path, folder)}")
-                document["run"]["accepted"] = sorted(ours.accepted)
-        except AlignmentError as error:
-            ending.errors.append(_line(error))
-        try:
-            yield lines
-        except BaseException:
-            document["run"].pop("accepted", None)
-            raise
+def _accept(session: pytest.Session, ending: _Ending, document: dict[str, Any]) -> list[str]:
+    """Replace the baselines that were asked for: a line for each. A refusal is the ending's."""
+    ours, folder = session_of(session.config), session.config.invocation_params.dir
+    if not ours.accepted and not (ours.options.update == "all" and ours.gated):
+        return []
+    try:
+        _require_acceptable(session, document)
+        replaced = ending.accepting.enter_context(ours.promoted())
+    except AlignmentError as error:
+        ending.errors.append(_line(error))
+        return []
+    document["run"]["accepted"] = sorted(ours.accepted)
+    return [f"baseline: {os.path.relpath(path, folder)}" for path in replaced]
 
 
 def _require_acceptable(session: pytest.Session, document: dict[str, Any]) -> None:
@@ -220,8 +305,8 @@ def _why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
             code == pytest.ExitCode.INTERRUPTED,
             f"it was interrupted{f': {stopped}' if stopped else ''}",
         ),
-        (code, f"pytest ended with exit code {code}, although no test failed"),
         (listener.awaited, f"{len(listener.awaited)} of its tests have no result"),
+        (code, f"pytest ended with exit code {code}, although no test failed"),
         (not document["complete"], "verdicts or the judge's evaluation are missing"),
         (not ours.accepted, "none of its gated tests finished"),
     )
@@ -238,7 +323,8 @@ def pytest_terminal_summary(
     from alignment.reporting.text import inert  # noqa: PLC0415
 
     ending, ours, level = config.stash[_ENDING], session_of(config), verbosity(config)
-    if ending.document is None and not ending.errors:
+    notes = _undecided(config, ending)
+    if ending.document is None and not ending.errors and not notes:
         return
     write = terminalreporter.write_line
     if level >= 0:
@@ -246,7 +332,7 @@ def pytest_terminal_summary(
         width = terminalreporter._tw.fullwidth  # noqa: SLF001
         for line in _told(ours, ending.document, width, every=level > 0):
             write(inert(line))
-    for line in ending.lines if level >= -1 else ():
+    for line in (*notes, *ending.lines) if level >= -1 else ():
         write(inert(line))
     for line in ending.errors:
         write(inert(line), red=True)
@@ -270,3 +356,14 @@ def _told(
     if every:
         yield from comparisons(document, width)
     yield from ("", *terminal.headline(document, width=width))
+
+
+def _undecided(config: pytest.Config, ending: _Ending) -> list[str]:
+    """Gated tests that the user had skipped, where the report has no gate either."""
+    names = config.stash[LISTENER].watch.undecided()
+    told = ending.document is not None and ending.document["gate"]
+    if not names or told or session_of(config).options.limit:
+        return []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    shown = ", ".join(map(plain, names[:_NAMED]))
+    return [f"not decided, because the test was not run: {shown}{more}"]

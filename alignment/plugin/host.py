@@ -35,6 +35,8 @@ CHECKED = pytest.StashKey[bool]()
 """Whether the input was found good."""
 REFUSED = pytest.StashKey[str]()
 """Why it was refused."""
+WAITING = pytest.StashKey[str]()
+"""Why no case could be made, while nobody knows whether any of them is to run."""
 
 
 def require(config: pytest.Config) -> None:
@@ -50,7 +52,7 @@ def require(config: pytest.Config) -> None:
     if not hasattr(config.option, "alignment_profile"):
         raise refused(config, "the plugin is not loaded; add -p alignment.plugin")
     try:
-        validate(config)
+        unread(config)
     except AlignmentError as error:
         raise refused(config, error) from None
 
@@ -74,6 +76,41 @@ def validate(config: pytest.Config) -> None:
         where = f"{error.filename}: " if error.filename else ""
         raise AlignmentError(f"{where}{error.strerror or error}") from None
     config.stash[CHECKED] = True
+
+
+def _may_wait(config: pytest.Config) -> bool:
+    """Whether our tests may be collected without being run: by `-k`, or only to be listed.
+
+    Not where one of them is asked for by its id, which is not known before prompts are read.
+    """
+    option = config.option
+    named = any("::" in str(each) and "[" in str(each) for each in config.args)
+    return bool(option.keyword or option.collectonly) and not named
+
+
+def unread(config: pytest.Config) -> bool:
+    """Validate; whether what is wrong can wait until it is known which tests are to run.
+
+    What is wrong with the profile cannot: it says what the cases are called. Raises AlignmentError.
+    """
+    if WAITING in config.stash:
+        return True
+    try:
+        validate(config)
+    except AlignmentError as error:
+        if not _may_wait(config) or not _resolved(config):
+            raise
+        config.stash[WAITING] = plain(error)
+        return True
+    return False
+
+
+def _resolved(config: pytest.Config) -> bool:
+    """Whether the profile is good, whatever there is of models and prompts."""
+    try:
+        return bool(session_of(config).profile.variants)
+    except (AlignmentError, OSError):
+        return False
 
 
 def nothing_runs(config: pytest.Config) -> bool:

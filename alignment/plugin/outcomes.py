@@ -36,12 +36,13 @@ def pytest_runtest_makereport(
         report = yield
     if error is not None:
         _explain(item, report, call, error)
-    accepted = None
+    accepted, held = None, False
     if gated is not None and gated.updating:
         accepted = _accepted(item, gated, error)
     elif gated is not None and gated.decision.outcome != "pass":
         _hold(item, report, gated, error)
-    carrying.tell(item.config, report, accepted)
+        held = not tolerated(session_of(item.config).profile, gated.decision)
+    carrying.tell(item, report, accepted=accepted, held=held)
     return report
 
 

@@ -231,7 +231,7 @@ class Session:
             return None
         whole = results.complete and self.options.limit is None
         # Where no gated test ran, the gate is told if that takes no judge.
-        ready = self.gated or self.profile.judge.recorded or bool(results.nulls)
+        ready = self.gated or not self.study.judge().asks or bool(results.nulls)
         gate = self.keeper.gate if whole and ready and self.baselines is not None else None
         names = self.profile.variants if whole else ()
         told = {name: manifest(self.study, name).model_dump() for name in names}

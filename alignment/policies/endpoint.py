@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alignment.config.endpoints import Endpoint
 from alignment.config.profile import Generation
-from alignment.config.recipes import Endpoint
+from alignment.policies.kind import PolicyKind
+from alignment.policies.protocol import Policy
 from alignment.prompts.templates import opened
 from alignment.prompts.transcripts import messages
 from alignment.records import HUMAN, Response
-from alignment.serving import Register, Reply, Server
+from alignment.serving import Register, Reply, Server, check_client, described, key_of, said
 from alignment.store import Store, content_key
 
 VERSION = 2
@@ -52,6 +54,45 @@ def identity_of(settings: EndpointSettings) -> str:
         generation.stop_at_human,
         sampled if generation.temperature > 0 else None,
     )
+
+
+class Kind(PolicyKind):
+    """A variant with `endpoint`."""
+
+    def check(self) -> None:
+        """See that the client is installed and the key is there."""
+        check_client(self._settings.endpoint)
+        key_of(self._settings.endpoint)
+
+    def identity(self) -> str:
+        """See `identity_of`."""
+        return identity_of(self._settings)
+
+    def open(self) -> Policy:
+        """A client of the server."""
+        return EndpointPolicy(self._settings, self.context.store)
+
+    def description(self, *, failed: bool) -> dict[str, Any]:
+        """The name it was asked by, and what the servers said of their answers."""
+        del failed
+        return described(
+            self._settings.endpoint, self.config.revision, self.context.store, self.identity()
+        )
+
+    def baseline_model(self) -> dict[str, Any]:
+        """The same without the address, which may change."""
+        served = said(self.context.store, self.identity())
+        return {"endpoint": self._settings.endpoint.model, "served": served}
+
+    @property
+    def _settings(self) -> EndpointSettings:
+        assert self.config.endpoint is not None  # noqa: S101 - that is what this kind is
+        return EndpointSettings(
+            endpoint=self.config.endpoint,
+            generation=self.context.profile.generation_of(self.variant),
+            revision=self.config.revision,
+            seed=self.context.profile.seed,
+        )
 
 
 class EndpointPolicy:

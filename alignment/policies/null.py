@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import get_args
+from collections.abc import Sequence
+from typing import Any, get_args
 
-from alignment.config.profile import Profile
-from alignment.config.recipes import NullKind
+from alignment.config.variants import NullKind
+from alignment.errors import ModelError
+from alignment.policies.kind import PolicyKind
+from alignment.policies.protocol import Policy
 from alignment.records import HUMAN, Prompt, Response
+from alignment.store import content_key
 
 KINDS: tuple[NullKind, ...] = get_args(NullKind)
 
@@ -33,16 +36,26 @@ def answer(kind: NullKind, prompt: str) -> str:
     return fixed[kind]
 
 
-def null_responses(
-    profile: Profile, prompts: Mapping[str, Sequence[Prompt]]
-) -> dict[str, dict[tuple[str, str], Response]]:
-    """Variant -> (axis, prompt id) -> response, for the variants with `null`."""
-    return {
-        name: {
-            (axis, prompt.id): Response(answer(variant.null, prompt.text), "eos")
-            for axis, asked in prompts.items()
-            for prompt in asked
-        }
-        for name, variant in profile.variants.items()
-        if variant.null is not None
-    }
+class Kind(PolicyKind):
+    """A variant with `null`."""
+
+    asks = False
+    thinks = False
+
+    def identity(self) -> str:
+        """Its kind is all that an answer depends on."""
+        return content_key("null", self.config.null)
+
+    def open(self) -> Policy:
+        """Never needed: its responses are there."""
+        raise ModelError(f"{self.where}: has its responses already: nobody can be asked")
+
+    def responses(self, prompts: Sequence[Prompt]) -> dict[str, Response]:
+        """Made up on the spot."""
+        assert self.config.null is not None  # noqa: S101 - that is what this kind is
+        return {p.id: Response(answer(self.config.null, p.text), "eos") for p in prompts}
+
+    def description(self, *, failed: bool) -> dict[str, Any]:
+        """Which null policy it is."""
+        del failed
+        return {"null": self.config.null}

@@ -3,31 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from alignment.config.profile import Profile
-from alignment.errors import PromptError
+from alignment.errors import JudgeError, ModelError, PromptError
+from alignment.policies.kind import PolicyKind
+from alignment.policies.protocol import Policy
 from alignment.prompts.recordings import RecordedRow, read_recorded
-from alignment.records import Prompt
+from alignment.records import Prompt, Response
+from alignment.store import content_key
 
 Rows = dict[tuple[str, str], RecordedRow]
 """(axis, prompt id) -> row."""
 
 
-def recorded_rows(profile: Profile, prompts: Mapping[str, Sequence[Prompt]]) -> dict[str, Rows]:
-    """Variant -> its recorded row for every prompt, for the variants with `recorded`.
+class Kind(PolicyKind):
+    """A variant with `recorded`."""
 
-    Raises PromptError when a variant leaves a prompt unanswered, or its rows have neither a
-    response nor a score where one is needed.
-    """
-    found: dict[str, Rows] = {}
-    for name, variant in profile.variants.items():
-        if variant.recorded is None:
-            continue
-        rows = read_recorded(variant.recorded, data=Path(profile.data))
-        found[name] = _matched(name, rows, prompts)
-        _check(name, found[name], scored=profile.judge.recorded)
-    return found
+    asks = False
+    has_scores = True
+
+    def check(self) -> None:
+        """Read the file: every prompt must be answered."""
+        _ = self.rows
+
+    def identity(self) -> str:
+        """The content of the files."""
+        files = self.config.recorded_files
+        hashes = [self.context.store.file_hash(Path(self.context.profile.data) / f) for f in files]
+        return content_key("recorded", hashes)
+
+    def open(self) -> Policy:
+        """Never possible: its responses are there."""
+        raise ModelError(f"{self.where}: has its responses already: nobody can be asked")
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Its row for every prompt.
+
+        Raises PromptError when it leaves a prompt unanswered, or its rows have neither a response
+        nor a score where one is needed, or the file is written meanwhile.
+        """
+        return self.context.data.steadily(self._read)
+
+    def _read(self) -> Rows:
+        profile = self.context.profile
+        assert self.config.recorded is not None  # noqa: S101 - that is what this kind is
+        rows = read_recorded(self.config.recorded, data=Path(profile.data))
+        matched = _matched(self.variant, rows, self.context.data.prompts)
+        _check(self.variant, matched, scored=profile.judge.recorded)
+        return matched
+
+    def responses(self, prompts: Sequence[Prompt]) -> dict[str, Response]:
+        """What the file says; a row may have a score alone."""
+        texts = {p.id: self.rows[p.axis, p.id].response for p in prompts if _key(p) in self.rows}
+        return {id_: Response(text, "recorded") for id_, text in texts.items() if text is not None}
+
+    def recorded_scores(self, prompts: Sequence[Prompt]) -> dict[str, float]:
+        """What the file says. Raises JudgeError where a prompt has no score."""
+        scores: dict[str, float] = {}
+        for prompt in prompts:
+            row = self.rows.get(_key(prompt))
+            if row is None or row.score is None:
+                raise JudgeError(
+                    f"variant {self.variant!r}: prompt {prompt.id} has no recorded score"
+                )
+            scores[prompt.id] = row.score
+        return scores
+
+    def description(self, *, failed: bool) -> dict[str, Any]:
+        """Its files, as the profile names them."""
+        del failed
+        return {"recorded": self.config.recorded}
+
+    def baseline_model(self) -> dict[str, Any]:
+        """That it is recorded; where, says nothing to others."""
+        return {"recorded": True}
+
+
+def _key(prompt: Prompt) -> tuple[str, str]:
+    return prompt.axis, prompt.id
 
 
 def _matched(

@@ -24,9 +24,7 @@ def recorded_prompts(profile: Profile, *, data: Path) -> dict[str, tuple[Prompt,
     if not axes:
         return {}
     read = {
-        name: read_recorded(variant.recorded, data=data)
-        for name, variant in profile.variants.items()
-        if variant.recorded is not None
+        name: read_recorded(recorded, data=data) for name, recorded in profile.recordings().items()
     }
     if not read:
         raise PromptError(

@@ -59,7 +59,9 @@ def data_files(source: DatasetSource, folder: Path) -> list[Path]:
     if own is not None:
         return [own]
     inside = folder / (source.data_dir or ".")
-    files = [path for path in _shown(inside) if path.is_file()]
+    files = list(_shown(inside))
+    for path in files:
+        require_file(path)  # a FIFO would be waited for
     if not files:
         raise PromptError(
             f"{inside}: no data files; a clone of the dataset has {source.split}.jsonl.gz here"

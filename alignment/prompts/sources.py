@@ -9,8 +9,8 @@ from typing import Any
 
 from alignment.config.axes import DatasetSource, FileSource, TinySource
 from alignment.errors import PromptError
+from alignment.prompts import bounds, hub, hubcache
 from alignment.prompts import dataset_folders as folders
-from alignment.prompts import hub, hubcache
 from alignment.prompts.identities import identity, names_content
 from alignment.prompts.jsonfiles import entries
 from alignment.prompts.rows import Row, make_row
@@ -97,5 +97,7 @@ def _from_file(path: Path, name: str) -> Iterator[Row]:
 def _from_datasets(
     source: DatasetSource, folder: Path | None, name: str, network: bool
 ) -> Iterator[Row]:
+    for path in () if folder is None else folders.data_files(source, folder):
+        bounds.require_bounded(path)
     for number, value in enumerate(hub.load(source, folder, network=network), 1):
         yield make_row(value, line=number, source=name, place=f"{name}, row {number}")

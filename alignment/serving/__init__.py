@@ -1,7 +1,7 @@
 """Asking OpenAI-compatible servers: the only room that knows the client, the package `openai`."""
 
 from alignment.serving.client import Message, RefusedError, Server, check_client, key_of
-from alignment.serving.register import Register, said
+from alignment.serving.register import Register, described, said
 from alignment.serving.replies import Reply
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Reply",
     "Server",
     "check_client",
+    "described",
     "key_of",
     "said",
 ]

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from alignment import redaction
-from alignment.config.recipes import Endpoint
+from alignment.config.endpoints import Endpoint
 from alignment.errors import ModelError
 from alignment.prompts.transcripts import shown
 from alignment.runtime.hardware import first_line

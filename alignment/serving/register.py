@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alignment.config.recipes import Endpoint
+from typing import Any
+
+from alignment.config.endpoints import Endpoint
 from alignment.errors import ModelError
 from alignment.prompts.transcripts import shown
 from alignment.serving.replies import Reply
@@ -43,6 +45,18 @@ class Register:
         if len(self._known) < _MOST:
             self._store.put(SERVED, {f"{self._identity}-{len(self._known)}": told})
             self._known.append(told)
+
+
+def described(
+    endpoint: Endpoint, revision: str | None, store: Store, identity: str
+) -> dict[str, Any]:
+    """What a report says of a served model: the name it is asked by, and what servers said."""
+    return {
+        "endpoint": endpoint.url,
+        "model": endpoint.model,
+        "revision": revision,
+        "served": said(store, identity),
+    }
 
 
 def said(store: Store, identity: str) -> list[dict[str, str | None]]:

@@ -19,6 +19,8 @@ from alignment.store import Store
 from alignment.study.preflight import open_checked
 from alignment.study.study import Study
 from alignment.training import models
+from alignment.training.context import model_names, trained_names
+from alignment.training.keys import recipe_key
 from alignment.training.team import Team, assemble, first
 
 
@@ -52,7 +54,7 @@ def _made(
     with team.one_voice(study.store.root / "locks"):
         context = replace(study.context, team=team)
         for name in found:
-            known = models.look(context, name) is not None
+            known = models.find_together(context, name) is not None
             models.make(context, name)
             if team.leads:
                 yield _told(study, name, known=known)
@@ -83,8 +85,7 @@ def _checked(
 
 def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:
     """The recipes of those names, or all, every parent before its children."""
-    known = [*profile.in_order(), *models.names(profile)[len(profile.variants) :]]
-    trained = [name for name in known if models.recipe_of(profile, name).stages]
+    trained, known = trained_names(profile), model_names(profile)
     for name in names:
         if name not in trained:
             what = "has no stages" if name in known else "is not there"
@@ -98,7 +99,7 @@ def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:
 
 
 def _told(study: Study, name: str, *, known: bool) -> str:
-    key = models.recipe_key(study.context, name)
+    key = recipe_key(study.context, name)
     manifest = study.store.manifest(key)
     if manifest is None:
         raise StoreError(f"store {study.store.root}: lost models/{key}, which was there just now")

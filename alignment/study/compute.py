@@ -6,19 +6,15 @@ never depends on which other cases were selected, by whom, or in which order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict
 from typing import Any, Protocol
 
 from alignment.judges.protocol import Judge
 from alignment.policies.protocol import Policy
 from alignment.progress import Progress
-from alignment.records import Prompt, Score
-from alignment.store import REPEATS, UNSCORED, Store, content_key
-
-RESPONSE, SCORE = "response", "score"
-"""Kinds of record in the store."""
+from alignment.store import Store
+from alignment.store.answers import plain_response, plain_score
 
 Item = tuple[Any, ...]
 Entry = tuple[str, Item]
@@ -37,7 +33,7 @@ class Worker(Protocol):
         ...
 
 
-def fill(
+def compute_missing(
     store: Store,
     kind: str,
     blocks: Sequence[Sequence[Entry]],
@@ -48,23 +44,23 @@ def fill(
     progress: Progress,
     what: str,
     unit: str,
-    patient: bool = True,
+    wait: bool = True,
 ) -> bool:
     """Compute and commit whatever `wanted` key of `blocks` the store does not hold.
 
     `worker` is called only if there is something to do, under a lock that keeps other processes
     from doing the same work; each batch is committed as soon as it is computed. Where another
-    process is at it, waits for it to end or, without `patient`, gives False at once.
+    process is at it, waits for it to end or, without `wait`, gives False at once.
     """
     if not _missing(store, kind, blocks, wanted):
         return True
 
-    def wait() -> None:
-        if not patient:
+    def waiting() -> None:
+        if not wait:
             raise _Busy
         progress.note(f"waiting: {what} is under way elsewhere")
 
-    with suppress(_Busy), store.lock(lock, waiting=wait):
+    with suppress(_Busy), store.lock(lock, waiting=waiting):
         missing = _missing(store, kind, blocks, wanted)
         if not missing:
             return True
@@ -106,7 +102,7 @@ class PolicyWorker:
     def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
         """Answer (prompt text, number of the sample) items."""
         for batch in self._policy.respond([(text, sample) for text, sample in items], needed):
-            yield {i: asdict(response) for i, response in batch.items()}
+            yield {i: plain_response(response) for i, response in batch.items()}
 
     def close(self) -> None:
         """Free the policy."""
@@ -122,49 +118,8 @@ class JudgeWorker:
     def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
         """Score (prompt text, answer text) items."""
         for batch in self._judge.score([(prompt, answer) for prompt, answer in items], needed):
-            yield {i: _plain(score) for i, score in batch.items()}
+            yield {i: plain_score(score) for i, score in batch.items()}
 
     def close(self) -> None:
         """Free the judge."""
         self._judge.close()
-
-
-def _plain(score: Score) -> dict[str, Any]:
-    """A score as the store keeps it."""
-    if score.unscored is not None:
-        return {UNSCORED: score.unscored}
-    repeats = [dict(each) for each in score.repeats]
-    return dict(score.values) | ({REPEATS: repeats} if repeats else {})
-
-
-def stored_scores(
-    store: Store, keys: Collection[str], dimensions: Collection[str]
-) -> dict[str, Score]:
-    """The scores that the store holds under these keys. All have the judge's dimensions.
-
-    One that lacks a dimension is set aside as damaged.
-    """
-    found = {key: _score(kept) for key, kept in store.get(SCORE, keys).items()}
-    needed = set(dimensions)
-    wrong = [k for k, s in found.items() if s.unscored is None and not needed <= s.values.keys()]
-    if wrong:
-        store.forget(SCORE, wrong, "not of the judge's dimensions")
-    return {key: score for key, score in found.items() if key not in wrong}
-
-
-def _score(kept: Mapping[str, Any]) -> Score:
-    """A score out of the store."""
-    if UNSCORED in kept:
-        return Score({}, kept[UNSCORED])
-    values = {name: value for name, value in kept.items() if name != REPEATS}
-    return Score(values, repeats=tuple(kept.get(REPEATS, ())))
-
-
-def answer_key(policy: str, prompt: Prompt) -> str:
-    """The store key of an answer: the policy's identity, the prompt's text, which sample."""
-    return content_key(policy, prompt.text, *([prompt.sample] if prompt.sample else []))
-
-
-def score_key(judge: str, pair: tuple[str, str]) -> str:
-    """The store key of a score: the judge's identity and the two texts."""
-    return content_key(judge, *pair)

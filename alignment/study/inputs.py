@@ -14,15 +14,14 @@ from typing import Any, TypeVar
 from alignment.config.axes import RecordedSource
 from alignment.config.profile import Profile
 from alignment.errors import PromptError, TrainingError
-from alignment.prompts import selection, sources
-from alignment.prompts import training_data as training
+from alignment.prompts import selection, sources, training_data
 from alignment.prompts.answered import recorded_prompts
 from alignment.prompts.leakage import overlap
 from alignment.records import PreferencePair, Prompt
 from alignment.store import Store, content_key
 from alignment.training.data import TrainingData
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same sources could give other prompts, pairs or lessons."""
 
 Prompts = Mapping[str, tuple[Prompt, ...]]
@@ -39,7 +38,7 @@ _CHANGED = (
 
 
 class StudyData:
-    """The prompts and trial pairs of a profile by axis, and the lessons apart from them.
+    """The prompts and trial pairs of a profile by axis, and the training data apart from them.
 
     Raises PromptError when a source cannot be read or nothing is selected.
     """
@@ -47,8 +46,8 @@ class StudyData:
     def __init__(self, profile: Profile, store: Store) -> None:
         self._profile = profile
         self._store = store
-        self.data = Path(profile.data)
-        self._lessons: TrainingData | None = None
+        self.folder = Path(profile.data)
+        self._training_data: TrainingData | None = None
         self._digest: str | None = None
         self._recorded: list[str] | None = None
         self.key, kept = self._kept("questions", self._key, self._select)
@@ -60,25 +59,25 @@ class StudyData:
             for axis, rows in kept["trials"].items()
         }
 
-    def lessons(self) -> TrainingData:
+    def training_data(self) -> TrainingData:
         """What recipes learn from; nothing of it is asked or tried (checked, not assumed)."""
-        digest = self.digest()
-        if self._lessons is None:
+        digest = self.training_digest()
+        if self._training_data is None:
             found = self._learn()
             if found.digest() != digest:
                 raise TrainingError(_CHANGED)
-            self._lessons = found
-        return self._lessons
+            self._training_data = found
+        return self._training_data
 
-    def digest(self) -> str:
+    def training_digest(self) -> str:
         """The digest of the lessons, known without reading them when they were read before."""
         if self._digest is None:
-            _, self._digest = self._kept("lessons", self._lessons_key, self._learned)
+            _, self._digest = self._kept("lessons", self._training_key, self._learned)
         return self._digest
 
     def _learned(self) -> str:
-        self._lessons = self._learn()
-        return self._lessons.digest()
+        self._training_data = self._learn()
+        return self._training_data.digest()
 
     def _kept(
         self, kind: str, key_of: Callable[[], str], read: Callable[[], Any]
@@ -102,12 +101,12 @@ class StudyData:
 
     def _named(self) -> bool:
         """Whether the sources' identities say what is in them."""
-        return all(sources.names_content(each, data=self.data) for each in self._sources())
+        return all(sources.names_content(each, data=self.folder) for each in self._sources())
 
     def _key(self) -> str:
         return content_key("questions", VERSION, self._asked())
 
-    def _lessons_key(self) -> str:
+    def _training_key(self) -> str:
         wanted = self._profile.training
         identities = [self._identity(source) for source in wanted.sources.values()]
         told = wanted.model_dump(mode="json")
@@ -122,7 +121,7 @@ class StudyData:
                     yield part.origin
 
     def _identity(self, source: sources.AnySource) -> str:
-        return sources.identity(source, data=self.data, hash_file=self._store.file_hash)
+        return sources.identity(source, data=self.folder, hash_file=self._store.file_hash)
 
     def _asked(self) -> list[Any]:
         """All that the choice of prompts and pairs depends on."""
@@ -150,23 +149,19 @@ class StudyData:
         return found
 
     def _recorded_files(self) -> list[str]:
-        files: list[str] = []
-        for variant in self._profile.variants.values():
-            spec = variant.recorded
-            if spec is not None:
-                files += spec.values() if isinstance(spec, dict) else [spec]
-        paths = [self.data / file for file in files]
+        variants = self._profile.variants.values()
+        paths = [self.folder / file for each in variants for file in each.recorded_files]
         # A file that is not there is reported by whoever reads it, by name.
         return [self._store.file_hash(path) if path.is_file() else "" for path in paths]
 
     def _select(self) -> dict[str, Any]:
-        profile, data = self._profile, self.data
+        profile, data = self._profile, self.folder
         chosen = {
             **selection.select(profile, data=data),
             **recorded_prompts(profile, data=data),
         }
         trials = {
-            axis: training.trial(profile, axis, chosen, data=data)
+            axis: training_data.trial(profile, axis, chosen, data=data)
             for axis, settings in profile.axes.items()
             if settings.trial is not None
         }
@@ -177,9 +172,9 @@ class StudyData:
 
     def _learn(self) -> TrainingData:
         arguments = (self._profile, self.prompts, self.trials)
-        pairs = training.training_pairs(*arguments, data=self.data)
-        chosen = training.chosen_transcripts(*arguments, data=self.data)
-        texts = training.unfiltered(*arguments, data=self.data)
+        pairs = training_data.training_pairs(*arguments, data=self.folder)
+        chosen = training_data.chosen_transcripts(*arguments, data=self.folder)
+        texts = training_data.unfiltered(*arguments, data=self.folder)
         seen = overlap(
             [*pairs, *chosen, *texts],
             self.prompts,

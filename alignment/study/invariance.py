@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from alignment.analysis.rates import share
 from alignment.errors import ProfileError
+from alignment.judges.model import judge_settings
+from alignment.policies.model import policy_settings
 from alignment.store import Store
-from alignment.study import opening
 from alignment.study.study import Study
 from alignment.training import models
-from alignment.training.models import JUDGE
+from alignment.training.context import JUDGE
 
 if TYPE_CHECKING:
     from alignment.judges.reward_model import RewardModelJudge
@@ -47,7 +48,7 @@ def measured(study: Study, spec: str, *, judge: bool, count: int | None) -> dict
     %), `logit_drift` and `smallest_gap` for a policy, `total` and `score_drift` for a judge; and
     `model`, `dtype`, `device`. It takes the place of an earlier one. Raises AlignmentError.
     """
-    texts = [p.text for prompts in study.questions.prompts.values() for p in prompts[:count]]
+    texts = [p.text for prompts in study.data.prompts.values() for p in prompts[:count]]
     if not texts:
         raise ProfileError(f"profile {study.profile.name!r}: has no prompts to try a model with")
     identity, record = (_judge if judge else _policy)(study, spec, texts)
@@ -61,7 +62,7 @@ def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[st
 
     context = study.context
     known = spec in study.profile.variants
-    settings = opening.policy_settings(context, spec if known else None)
+    settings = policy_settings(context, spec if known else None)
     if settings.generation.temperature > 0:
         raise ProfileError(f"{spec}: is sampled; greedy answers (temperature = 0) are compared")
     model = models.opened(context, spec) if known else models.opened_folder(context, spec)
@@ -126,7 +127,7 @@ def _drift(steps: Sequence[Step], alone: Any) -> tuple[float, float]:
 def _judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
     from alignment.judges.reward_model import RewardModelJudge  # noqa: PLC0415
 
-    context, settings = study.context, opening.judge_settings(study.context, JUDGE)
+    context, settings = study.context, judge_settings(study.context, JUDGE)
     own = spec == JUDGE
     model = (
         models.opened(context, JUDGE)

@@ -6,19 +6,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from alignment.checkpoints import has_chat_template
 from alignment.config.profile import Profile
-from alignment.config.recipes import JudgeConfig, Stage, is_path_or_hub_id
-from alignment.errors import ModelError, ProfileError
+from alignment.errors import ProfileError
 from alignment.files.foreign import is_there
 from alignment.progress import Progress
 from alignment.prompts import sources
-from alignment.runtime.hardware import versions
-from alignment.serving import check_client, key_of
-from alignment.store import FILE, Store, content_key, in_memory
+from alignment.store import FILE, Store, in_memory
 from alignment.study.study import Study
-from alignment.training import models
-from alignment.training.arguments import check_stage
+from alignment.training.context import JUDGE, second, trained_names
 
 
 def open_checked(
@@ -47,67 +42,18 @@ def preflight(study: Study) -> None:
     AlignmentError with one line.
     """
     profile = study.profile
-    _check_scores(profile)
-    _ = study.reader.recorded
-    for name in models.names(profile):
-        recipe = models.recipe_of(profile, name)
-        if recipe.endpoint is not None:
-            check_client(recipe.endpoint)
-            key_of(recipe.endpoint)
-        where = name if models.is_judge(name) else f"variants.{name}"
-        try:
-            _examine(study, name, profile)
-        except ModelError as error:
-            raise ModelError(f"{where}: {error}") from error
-        for number, stage in enumerate(recipe.stages):
-            _check_arguments(study, stage, f"{where}.stages.{number}")
-    if any(models.recipe_of(profile, name).stages for name in models.names(profile)):
-        _check_lessons(study)
+    _check_dimensions(profile)
+    for variant in profile.variants:
+        study.policy(variant).check()
+    for name in (JUDGE, *map(second, profile.judges)):
+        study.judge(name).check()
+    if trained_names(profile):
+        for axis, source in profile.training.sources.items():
+            sources.check(source, data=study.data.folder, axis=axis)
 
 
-def _check_arguments(study: Study, stage: Stage, where: str) -> None:
-    """Reading what TRL's configs take costs 0.2 s: what was accepted once is remembered."""
-    names = [stage.trainer, sorted(stage.args), None if stage.lora is None else sorted(stage.lora)]
-    key = content_key("arguments", names, versions("trl", "transformers", "peft"))
-    if not study.store.get("arguments", [key]):
-        check_stage(stage, where)
-        study.store.put("arguments", {key: True})
-
-
-def _examine(study: Study, name: str, profile: Profile) -> None:
-    recipe = models.recipe_of(profile, name)
-    found = None
-    if recipe.model is not None:
-        judge = recipe if isinstance(recipe, JudgeConfig) else None
-        found = models.loaded(study.context, recipe.model, recipe.revision, judge)
-    elif recipe.parent is not None and is_path_or_hub_id(recipe.parent):
-        found = models.loaded(study.context, recipe.parent, None)
-    if found is not None and _chats(profile, name) and not has_chat_template(found.tokenizer):
-        raise ModelError(
-            f"model {found.outermost}: its tokenizer has no chat template (tokenizer_config.json, "
-            f"chat_template.jinja), which {_CHAT[models.is_judge(name)]} needs; add one, or name "
-            f"another format"
-        )
-    if recipe.architecture is not None and _chats(profile, name):
-        raise ModelError(
-            f"a model made from scratch has no chat template, which "
-            f"{_CHAT[models.is_judge(name)]} needs; name another format"
-        )
-
-
-_CHAT = {False: "generation.format = 'chat'", True: "input = 'chat'"}
-"""Whether it is a judge that needs a chat template -> what says so."""
-
-
-def _chats(profile: Profile, name: str) -> bool:
-    """Whether a model is given messages by its tokenizer's chat template."""
-    if models.is_judge(name):
-        return models.judge_of(profile, name).input == "chat"
-    return profile.generation_of(name).format == "chat"
-
-
-def _check_scores(profile: Profile) -> None:
-    """Every criterion speaks of what the judge gives, and every variant can be judged."""
+def _check_dimensions(profile: Profile) -> None:
+    """Every criterion speaks of what the judge gives."""
     given = profile.judge.dimensions
     for name, axis in profile.axes.items():
         if axis.dimension not in given:
@@ -115,18 +61,6 @@ def _check_scores(profile: Profile) -> None:
                 f"profile {profile.name!r}: axes.{name}.dimension: the judge gives "
                 f"{', '.join(map(repr, given))}, not {axis.dimension!r}"
             )
-    for name, variant in profile.variants.items():
-        if profile.judge.recorded and variant.recorded is None:
-            raise ProfileError(
-                f"profile {profile.name!r}: variants.{name}: has no recorded scores, and the judge "
-                f"of this profile is `recorded`; name a judge's `model` or `stages`"
-            )
-
-
-def _check_lessons(study: Study) -> None:
-    profile = study.profile
-    for axis, source in profile.training.sources.items():
-        sources.check(source, data=study.questions.data, axis=axis)
 
 
 class Draft(Store):

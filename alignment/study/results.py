@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from alignment import serving
 from alignment.analysis import comparing, judging, rollup
 from alignment.analysis.rates import CAS
 from alignment.config.profile import Profile
-from alignment.config.recipes import Endpoint, JudgeConfig, Variant
 from alignment.records import (
     Agreement,
     Case,
@@ -20,11 +18,9 @@ from alignment.records import (
     VariantSummary,
 )
 from alignment.records.decisions import Findings, Gate
-from alignment.study import opening
 from alignment.study.invariance import noise_floor
 from alignment.study.study import Study
 from alignment.study.trial import second_opinions, try_judge, try_nulls
-from alignment.training import models
 
 
 def collect(study: Study, run: Mapping[str, Any]) -> Results:
@@ -34,10 +30,10 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
     axes = {name: axis.rate for name, axis in profile.axes.items()}
     trials = {axis: try_judge(study, axis, make=False) for axis in axes}
     nulls = {axis: try_nulls(study, axis, make=False) for axis in axes}
-    tried = study.profile.judge.recorded or all(
+    tried = not study.judge().asks or all(
         trials[axis] is not None and nulls[axis] is not None
         for axis in axes
-        if study.questions.trials.get(axis)
+        if study.data.trials.get(axis)
     )
     opinions = second_opinions(study, make=False)
     tried = tried and opinions.keys() == profile.judges.keys()
@@ -96,53 +92,19 @@ def _agreements(cases: Sequence[Case], confidence: float) -> dict[str, Agreement
 
 def _models(study: Study) -> dict[str, dict[str, Any]]:
     """What every variant and the judge are: content hashes, recipe keys, or the recorded file."""
-    described: dict[str, dict[str, Any]] = {}
-    for name in models.names(study.profile):
-        recipe = models.recipe_of(study.profile, name)
-        if recipe.recorded:
-            described[name] = {"recorded": recipe.recorded}
-            continue
-        if isinstance(recipe, Variant) and recipe.null:
-            described[name] = {"null": recipe.null}
-            continue
-        if isinstance(recipe, JudgeConfig) and recipe.keywords:
-            described[name] = {"keywords": list(recipe.keywords)}
-            continue
-        if recipe.endpoint is not None:
-            described[name] = _served(study, name, recipe.endpoint)
-            continue
-        checkpoint = None if name in study.failures else models.find(study.context, name)
-        described[name] = {"identity": checkpoint.identity if checkpoint else None}
-        if recipe.stages:
-            described[name]["recipe"] = models.recipe_key(study.context, name)
-    return described
+    return {name: kind.description(failed=name in study.failures) for name, kind in study.kinds()}
 
 
 def _noise(study: Study) -> dict[str, dict[str, Any]]:
     """Variant or judge -> what was measured of it by `check-invariance`, where it was."""
-    context, found = study.context, {}
-    for name in models.names(study.profile):
-        recipe = models.recipe_of(study.profile, name)
-        if recipe.recorded or (isinstance(recipe, Variant) and recipe.given):
-            continue
-        known = opening.known_judge if models.is_judge(name) else opening.known_policy
-        identity = None if name in study.failures else known(context, name)
+    measured = {}
+    for name, kind in study.kinds():
+        asked = kind.asks and name not in study.failures
+        identity = kind.known_identity() if asked else None
         record = None if identity is None else noise_floor(study.store, identity)
         if record is not None:
-            found[name] = {key: value for key, value in record.items() if key != "model"}
-    return found
-
-
-def _served(study: Study, name: str, asked: Endpoint) -> dict[str, Any]:
-    """A served model: the name it was asked by, and what the servers said of their answers."""
-    judge = models.is_judge(name)
-    identity = (opening.judge_identity if judge else opening.policy_identity)(study.context, name)
-    return {
-        "endpoint": asked.url,
-        "model": asked.model,
-        "revision": models.recipe_of(study.profile, name).revision,
-        "served": serving.said(study.store, identity),
-    }
+            measured[name] = {key: value for key, value in record.items() if key != "model"}
+    return measured
 
 
 def _disagreements(profile: Profile, cases: Sequence[Case]) -> dict[str, SelfDisagreement]:

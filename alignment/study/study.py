@@ -13,25 +13,17 @@ from functools import cached_property
 
 from alignment.config.profile import Profile
 from alignment.errors import AlignmentError, CrashError, StoreError, Unscored
+from alignment.judges.kind import JudgeKind, judge_of
+from alignment.policies.kind import PolicyKind, policy_of
 from alignment.progress import Progress
 from alignment.records import Case, Prompt, Score
 from alignment.runtime.hardware import device_of
 from alignment.store import Store
-from alignment.study import opening
-from alignment.study.compute import (
-    RESPONSE,
-    SCORE,
-    Entry,
-    JudgeWorker,
-    PolicyWorker,
-    answer_key,
-    fill,
-    score_key,
-    stored_scores,
-)
+from alignment.store.answers import RESPONSE, SCORE, response_key, score_key, stored_scores
+from alignment.study.compute import Entry, JudgeWorker, PolicyWorker, compute_missing
 from alignment.study.inputs import StudyData
 from alignment.study.stored import Missing, Reader
-from alignment.training.models import JUDGE, ModelContext, judge_of
+from alignment.training.context import JUDGE, ModelContext, second
 
 CaseKey = tuple[str, str, str]
 """variant, axis, prompt id."""
@@ -52,12 +44,12 @@ class Study:
         self.progress = progress
         store.note = progress.note
         self.limit = limit
-        self.questions = StudyData(profile, store)
+        self.data = StudyData(profile, store)
         self.device = device_of(profile.device)
-        self.context = ModelContext(
-            profile, store, self.questions.lessons, self.questions.digest, progress
-        )
-        self.prompts = {axis: prompts[:limit] for axis, prompts in self.questions.prompts.items()}
+        self.context = ModelContext(profile, store, self.data, progress)
+        self._policies: dict[str, PolicyKind] = {}
+        self._judges: dict[str, JudgeKind] = {}
+        self.prompts = {axis: prompts[:limit] for axis, prompts in self.data.prompts.items()}
         self._wanted: set[CaseKey] = set()
         self._cases: dict[CaseKey, Case] = {}
         self._unscored: dict[CaseKey, str] = {}
@@ -66,7 +58,26 @@ class Study:
     @cached_property
     def reader(self) -> Reader:
         """What is known without computing anything."""
-        return Reader(self.context, self.questions)
+        return Reader(self.profile, self.policy, self.judge())
+
+    # -- who answers and who scores ----------------------------------------------------------------
+
+    def policy(self, variant: str) -> PolicyKind:
+        """The policy of a variant."""
+        if variant not in self._policies:
+            self._policies[variant] = policy_of(self.context, variant)
+        return self._policies[variant]
+
+    def judge(self, name: str = JUDGE) -> JudgeKind:
+        """The judge, or a second one (`second`)."""
+        if name not in self._judges:
+            self._judges[name] = judge_of(self.context, name)
+        return self._judges[name]
+
+    def kinds(self) -> Iterator[tuple[str, PolicyKind | JudgeKind]]:
+        """Every variant and every judge by name."""
+        yield from ((name, self.policy(name)) for name in self.profile.variants)
+        yield from ((name, self.judge(name)) for name in (JUDGE, *map(second, self.profile.judges)))
 
     # -- what tests ask for ----------------------------------------------------------------------
 
@@ -156,7 +167,7 @@ class Study:
             if name in self._failures:
                 continue
             with self._guard([name]):
-                if not self._answer(name, patient=False):
+                if not self._answer(name, wait=False):
                     later.append(name)
         for name in later:
             with self._guard([name]):
@@ -201,47 +212,51 @@ class Study:
                 with self._guard([name]):
                     self._load(name, pending)
 
-    def _answer(self, variant: str, *, patient: bool = True) -> bool:
+    def _answer(self, variant: str, *, wait: bool = True) -> bool:
         """Have a variant answer what is pending, whole blocks at a time.
 
-        False, without `patient`, where another process has it answer.
+        False, without `wait`, where another process has it answer.
         """
-        if self.profile.variants[variant].given:
+        policy = self.policy(variant)
+        if not policy.asks:
             return True
-        policy = opening.policy_identity(self.context, variant)
+        identity = policy.identity()
         pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
         blocks: list[list[Entry]] = []
         wanted: set[str] = set()
-        for axis, prompts in self._samples(variant, self.questions.prompts).items():
+        for axis, prompts in self._samples(variant, self.data.prompts).items():
             for block in self._blocks(prompts):
-                entries: list[Entry] = [(answer_key(policy, p), (p.text, p.sample)) for p in block]
+                entries: list[Entry] = [
+                    (response_key(identity, p), (p.text, p.sample)) for p in block
+                ]
                 # A judge reads whole blocks, so whole blocks are answered.
                 if any((axis, p.id) in pending for p in block):
                     wanted.update(key for key, _ in entries)
                 blocks.append(entries)
-        return fill(
+        return compute_missing(
             self.store,
             RESPONSE,
             blocks,
             wanted=wanted,
-            worker=lambda: PolicyWorker(opening.open_policy(self.context, variant)),
-            lock=f"answer-{policy}",
+            worker=lambda: PolicyWorker(policy.open()),
+            lock=f"answer-{identity}",
             progress=self.progress,
             what=f"{variant} answers",
             unit="prompt",
-            patient=patient,
+            wait=wait,
         )
 
     def _judge(self, variants: Sequence[str]) -> None:
         """Have the judge score the pending answers of these variants, in one go."""
-        if self.profile.judge.recorded:
+        judge = self.judge()
+        if not judge.asks:
             return
-        judge = opening.judge_identity(self.context, JUDGE)
+        identity = judge.identity()
         blocks: list[list[Entry]] = []
         wanted: set[str] = set()
         for variant in variants:
             pending = {(axis, id_) for _, axis, id_ in self._pending(variant)}
-            for axis, prompts in self._samples(variant, self.questions.prompts).items():
+            for axis, prompts in self._samples(variant, self.data.prompts).items():
                 for block in self._blocks(prompts):
                     if not any((axis, p.id) in pending for p in block):
                         continue
@@ -251,7 +266,7 @@ class Study:
                         for p in block
                         if p.id in answers and answers[p.id].missing is None
                     ]
-                    entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
+                    entries: list[Entry] = [(score_key(identity, pair), pair) for pair in pairs]
                     wanted.update(key for key, _ in entries)
                     blocks.append(entries)
         self.score(blocks, wanted, "judge scores")
@@ -264,15 +279,15 @@ class Study:
         name: str = JUDGE,
     ) -> None:
         """Have a judge's scores of these entries in the store. Raises AlignmentError."""
-        judge = opening.judge_identity(self.context, name)
-        stored_scores(self.store, wanted, judge_of(self.profile, name).dimensions)  # sound ones
-        fill(
+        judge = self.judge(name)
+        stored_scores(self.store, wanted, judge.config.dimensions)  # sets aside what is damaged
+        compute_missing(
             self.store,
             SCORE,
             blocks,
             wanted=wanted,
-            worker=lambda: JudgeWorker(opening.open_judge(self.context, name)),
-            lock=f"judge-{judge}",
+            worker=lambda: JudgeWorker(judge.open()),
+            lock=f"judge-{judge.identity()}",
             progress=self.progress,
             what=what,
             unit="pair",
@@ -290,13 +305,14 @@ class Study:
 
         None where scores are recorded and, without `make`, where one is not there yet.
         """
-        if name == JUDGE and self.profile.judge.recorded:
+        judge = self.judge(name)
+        if not judge.asks:
             return None
-        judge = self.judge_identity(make=make, name=name)
-        if judge is None:
+        identity = judge.identity() if make else judge.known_identity()
+        if identity is None:
             return None
-        entries: list[Entry] = [(score_key(judge, pair), pair) for pair in pairs]
-        keys, dimensions = [key for key, _ in entries], judge_of(self.profile, name).dimensions
+        entries: list[Entry] = [(score_key(identity, pair), pair) for pair in pairs]
+        keys, dimensions = [key for key, _ in entries], judge.config.dimensions
         found = stored_scores(self.store, set(keys), dimensions)
         if make and len(found) < len(set(keys)):
             size = self.profile.generation.block
@@ -307,13 +323,9 @@ class Study:
             return None
         return [found[key] for key in keys]
 
-    def judge_identity(self, *, make: bool, name: str = JUDGE) -> str | None:
-        """What scores depend on besides their texts; None when the judge is still to be made."""
-        return (opening.judge_identity if make else opening.known_judge)(self.context, name)
-
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
         """Remember what is known of these cases by now."""
-        for axis, asked in self._samples(variant, self.questions.prompts).items():
+        for axis, asked in self._samples(variant, self.data.prompts).items():
             wanted = {id_ for _, where, id_ in keys if where == axis}
             if not wanted:
                 continue

@@ -40,7 +40,7 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
     live = sys.stderr.isatty()
     study = Study(profile, Store(store), progress=Progress(sys.stderr, live=live))
     found: dict[str, Proposal] = {}
-    for axis, pairs in study.questions.trials.items():
+    for axis, pairs in study.data.trials.items():
         asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
         scores = study.scores_of(asked, f"preferences ({axis})")
         if scores is None:

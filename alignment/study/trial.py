@@ -18,7 +18,7 @@ from alignment.records import (
     Rate,
 )
 from alignment.study.study import Study
-from alignment.training import models
+from alignment.training.context import second
 from alignment.training.degenerate_examples import trial_kinds
 
 DEGENERATE_PAIRS = 50
@@ -32,9 +32,9 @@ def try_judge(study: Study, axis: str, *, make: bool = True) -> JudgeTrial | Non
     `make`, where the scores are not there yet.
     """
     settings = study.profile.axes[axis]
-    if study.profile.judge.recorded or not study.questions.trials.get(axis):
+    if not study.judge().asks or not study.data.trials.get(axis):
         return None
-    pairs = study.questions.trials[axis]
+    pairs = study.data.trials[axis]
     kinds = _degenerate(pairs, axis)
     asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
     asked += [(pairs[i].prompt, text) for texts in kinds.values() for i, text in enumerate(texts)]
@@ -134,7 +134,7 @@ def _opinion(
     cases = [c for c in study.found() if c.prompt.axis == axis and c.response is not None]
     asked = [(c.prompt.text, c.response.text) for c in cases if c.response is not None]
     what = f"{judge} scores ({axis})"
-    scores = study.scores_of(asked, what, make=make, name=models.second(judge)) if asked else None
+    scores = study.scores_of(asked, what, make=make, name=second(judge)) if asked else None
     if scores is None:
         return None
     scored = [

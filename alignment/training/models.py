@@ -1,73 +1,40 @@
-"""The models of a profile: found in the store by their recipe's key, or trained, or loaded.
-
-A recipe's key is made of everything that the training depends on, so it is known before anything
-is trained; the identity of the model is the hash of what came out.
-"""
+"""The models of a profile: found in the store by their recipe's key, or trained, or loaded."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alignment.checkpoints import Checkpoint, examine, locate, over
-from alignment.checkpoints.loading import check_whole
-from alignment.config.profile import Profile
-from alignment.config.recipes import JudgeConfig, Recipe, Variant, is_path_or_hub_id
+from alignment.checkpoints import Checkpoint, over
+from alignment.config.judges import JudgeConfig
+from alignment.config.recipes import Recipe, is_path_or_hub_id
 from alignment.errors import ModelError, TrainingError
-from alignment.progress import Progress
-from alignment.runtime.hardware import device_of, kind_of, share_cores, versions
-from alignment.store import Hasher, Reading, Store, content_key
-from alignment.training import degenerate_examples as degenerate
-from alignment.training.data import TrainingData
+from alignment.runtime.hardware import versions
+from alignment.store import Store
+from alignment.training.context import ModelContext, recipe_of
+from alignment.training.examined import examined, examined_folder
+from alignment.training.keys import max_length, recipe_key, seed_of
 from alignment.training.stages import LIBRARIES, Job, carry_out
-from alignment.training.team import ALONE, Team
-
-VERSION = 1
-"""Raise it when the same recipe could give another model."""
-
-JUDGE = "judge"
-_WHOLE = "whole"
-"""Kind of record in the store: a checkpoint, and as what it is loaded -> true."""
-_SECOND = "judges."
+from alignment.training.whole import check_models
 
 
-@dataclass(frozen=True, slots=True)
-class ModelContext:
-    """What models are made with: the profile, the store, the lessons (read when needed).
+def description(context: ModelContext, name: str, *, failed: bool) -> dict[str, Any]:
+    """What a report says of a model: the hash of its content, and the key of its recipe.
 
-    `found` remembers by name what was found, `failed` by key what could not be trained, so that it
-    is tried once, not again for every variant that starts from it; `whole` the names of what was
-    found whole. `team` trains together. `reading`, where there is one, reads every file whole
-    instead of trusting the store's memory.
+    `failed` where it could not be opened in this run.
     """
-
-    profile: Profile
-    store: Store
-    lessons: Callable[[], TrainingData]
-    digest: Callable[[], str]
-    progress: Progress
-    team: Team = ALONE
-    found: dict[str, Checkpoint] = field(default_factory=dict)
-    failed: dict[str, Exception] = field(default_factory=dict)
-    whole: set[str] = field(default_factory=set)
-    reading: Reading | None = None
-
-    @property
-    def hasher(self) -> Hasher:
-        """What gives the hashes of files."""
-        return self.reading or self.store
-
-    def anew(self) -> ModelContext:
-        """The same, remembering nothing of what models were."""
-        return replace(self, found={}, reading=Reading(self.store))
+    checkpoint = None if failed else find(context, name)
+    said: dict[str, Any] = {"identity": checkpoint.identity if checkpoint else None}
+    if recipe_of(context.profile, name).stages:
+        said["recipe"] = recipe_key(context, name)
+    return said
 
 
 def find(context: ModelContext, name: str) -> Checkpoint | None:
@@ -87,8 +54,7 @@ def find(context: ModelContext, name: str) -> Checkpoint | None:
 def _find(context: ModelContext, name: str) -> Checkpoint | None:
     recipe = recipe_of(context.profile, name)
     if recipe.model is not None:
-        judge = recipe if isinstance(recipe, JudgeConfig) else None
-        return loaded(context, recipe.model, recipe.revision, judge)
+        return examined(context, name)
     key = recipe_key(context, name)
     manifest = context.store.manifest(key, context.hasher.file_hash)
     if manifest is None:
@@ -102,7 +68,7 @@ def _find(context: ModelContext, name: str) -> Checkpoint | None:
 
 def make(context: ModelContext, name: str) -> Checkpoint:
     """The model of a variant (or the judge), trained if it is not in the store; parents first."""
-    found = look(context, name)
+    found = find_together(context, name)
     if found is not None:
         return found
     recipe = recipe_of(context.profile, name)
@@ -113,13 +79,13 @@ def make(context: ModelContext, name: str) -> Checkpoint:
         raise context.failed[key]
     note = lambda: context.progress.note(f"waiting: {name} is being trained elsewhere")  # noqa: E731
     with context.team.led(lambda: context.store.lock(key, waiting=note)):
-        if look(context, name) is None:
+        if find_together(context, name) is None:
             try:
                 _train(context, name, key)
             except Exception as error:
                 context.failed[key] = error
                 raise
-    made = look(context, name)
+    made = find_together(context, name)
     if made is None:
         raise TrainingError(f"model {name!r} vanished from the store while it was being made")
     return made
@@ -131,7 +97,7 @@ def sound(context: ModelContext, name: str) -> Checkpoint:
     Where a trained model turns out to be damaged, it is made anew.
     """
     made = make(context, name)
-    if look(context.anew(), name) is not None:
+    if find_together(context.anew(), name) is not None:
         return made
     context.found.clear()
     return make(context, name)
@@ -156,7 +122,7 @@ def opened(context: ModelContext, name: str) -> Opened:
 def opened_folder(context: ModelContext, spec: str, judge: JudgeConfig | None = None) -> Opened:
     """A checkpoint that the profile does not name, to be loaded. Raises ModelError."""
     again = context.anew()
-    return Opened(loaded(again, spec, None, judge), again)
+    return Opened(examined_folder(again, spec, None, judge), again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +149,7 @@ def _changed(known: Checkpoint, how: str) -> str:
     )
 
 
-def look(context: ModelContext, name: str) -> Checkpoint | None:
+def find_together(context: ModelContext, name: str) -> Checkpoint | None:
     """`find`, once for the whole team: a store may change between two looks."""
     found = context.team.lead(lambda: find(context, name))
     if found is not None:
@@ -191,179 +157,24 @@ def look(context: ModelContext, name: str) -> Checkpoint | None:
     return found
 
 
-def second(name: str) -> str:
-    """What a second judge is called where variants and judges are called by name."""
-    return f"{_SECOND}{name}"
-
-
-def is_judge(name: str) -> bool:
-    """Whether a name is that of the judge or of a second one."""
-    return name == JUDGE or name.startswith(_SECOND)
-
-
-def judge_of(profile: Profile, name: str) -> JudgeConfig:
-    """The judge of that name: `JUDGE`, or a second one."""
-    return profile.judge if name == JUDGE else profile.judges[name.removeprefix(_SECOND)]
-
-
-def recipe_of(profile: Profile, name: str) -> Variant | JudgeConfig:
-    """The recipe under a variant's name, or a judge's."""
-    return judge_of(profile, name) if is_judge(name) else profile.variants[name]
-
-
-def names(profile: Profile) -> list[str]:
-    """Every variant and every judge."""
-    return [*profile.variants, JUDGE, *map(second, profile.judges)]
-
-
-def recipe_key(context: ModelContext, name: str) -> str:
-    """The store key of a trained model: a hash of all that its training depends on."""
-    profile, recipe = context.profile, recipe_of(context.profile, name)
-    return content_key(
-        "recipe",
-        VERSION,
-        *_made_of(context, name, _parent_key(context, recipe, recipe_key)),
-        profile.threads,
-        kind_of(device_of(profile.device)),
-        versions(*LIBRARIES),
-    )
-
-
-def recipe_identity(context: ModelContext, name: str) -> str:
-    """A hash of recipe, data and seed: the same on machines whose results differ in last bits."""
-    recipe = recipe_of(context.profile, name)
-    parent = _parent_key(context, recipe, recipe_identity)
-    return content_key("recipe", *_made_of(context, name, parent))
-
-
-def _made_of(context: ModelContext, name: str, parent: str | None) -> list[Any]:
-    profile, recipe = context.profile, recipe_of(context.profile, name)
-    return [
-        recipe.architecture,
-        [stage.model_dump(mode="json") for stage in recipe.stages],
-        parent,
-        context.digest(),
-        _degenerate_code(context, recipe),
-        profile.training.vocab_size if recipe.architecture else None,
-        _length(profile, name),
-        profile.dtype,
-        seed_of(profile, name),
-    ]
-
-
-def seed_of(profile: Profile, name: str) -> int:
-    """A recipe's seed, derived from its name, so that adding a variant changes no other."""
-    digest = hashlib.sha256(f"{profile.seed}/{name}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
-
-
-def _degenerate_code(context: ModelContext, recipe: Recipe) -> str | None:
-    """Degenerate answers are made by code of ours: the one lesson that no digest of data covers."""
-    if not any(stage.degenerate for stage in recipe.stages):
-        return None
-    return context.hasher.file_hash(Path(degenerate.__file__))
-
-
-def _length(profile: Profile, name: str) -> int:
-    return judge_of(profile, name).max_length if is_judge(name) else profile.training.max_length
-
-
-def _parent_key(
-    context: ModelContext, recipe: Recipe, key: Callable[[ModelContext, str], str]
-) -> str | None:
-    if recipe.parent is None:
-        return None
-    if is_path_or_hub_id(recipe.parent):
-        return loaded(context, recipe.parent, None).identity
-    return key(context, recipe.parent)
-
-
 def _parent(context: ModelContext, recipe: Recipe) -> Checkpoint | None:
     if recipe.parent is None:
         return None
     if is_path_or_hub_id(recipe.parent):
-        return loaded(context, recipe.parent, None)
+        return examined_folder(context, recipe.parent)
     return find(context, recipe.parent)
-
-
-def loaded(
-    context: ModelContext, spec: str, revision: str | None, judge: JudgeConfig | None = None
-) -> Checkpoint:
-    """A checkpoint that is only loaded, looked at without torch; `judge` is whose it is.
-
-    Raises ModelError.
-    """
-    network, pickles = context.profile.network, context.profile.pickles
-    folder = locate(spec, revision=revision, network=network, pin=pickles.get(spec))
-    return examine(
-        folder,
-        judge=judge is not None,
-        network=network,
-        hasher=context.hasher,
-        outputs=0 if judge is None else judge.named,
-        spec=spec,
-        pickles=pickles,
-    )
-
-
-def check(context: ModelContext) -> None:
-    """Find out that every model which is only loaded is whole, before any of them is opened.
-
-    Else an answer would have been given by the time that its judge cannot be loaded. What was found
-    whole is remembered by its content. Raises ModelError.
-    """
-    if _WHOLE in context.failed:
-        raise context.failed[_WHOLE]
-    share_cores()
-    for name in names(context.profile):
-        if name in context.whole:
-            continue
-        try:
-            _check(context, name)
-        except ModelError as error:
-            where = name if is_judge(name) else f"variants.{name}"
-            context.failed[_WHOLE] = ModelError(f"{where}: {error}")
-            raise context.failed[_WHOLE] from error
-        context.whole.add(name)
-
-
-def _check(context: ModelContext, name: str) -> None:
-    found = _loaded_as(context, name)
-    if found is None:
-        return
-    checkpoint, judge, fresh = found
-    libraries = versions("transformers", "peft")
-    key = content_key(_WHOLE, VERSION, checkpoint.identity, judge, fresh, libraries)
-    if not context.store.get(_WHOLE, [key]):
-        check_whole(checkpoint, judge=judge, fresh=fresh)
-        context.store.put(_WHOLE, {key: True})
-
-
-def _loaded_as(context: ModelContext, name: str) -> tuple[Checkpoint, bool, int | None] | None:
-    """The checkpoint that a variant or a judge is, or starts from; as a judge; with fresh outputs.
-
-    None where it starts from what is made here.
-    """
-    recipe = recipe_of(context.profile, name)
-    if recipe.model is not None:
-        judge = recipe if isinstance(recipe, JudgeConfig) else None
-        return loaded(context, recipe.model, recipe.revision, judge), judge is not None, None
-    if recipe.parent is None or not is_path_or_hub_id(recipe.parent):
-        return None
-    reward = recipe.stages[0].trainer == "reward"
-    return loaded(context, recipe.parent, None), False, 1 if reward else None
 
 
 def _train(context: ModelContext, name: str, key: str) -> None:
     """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
-    context.team.lead(lambda: check(context))
+    context.team.lead(lambda: check_models(context))
     recipe, profile, team = recipe_of(context.profile, name), context.profile, context.team
     started, again = time.perf_counter(), context.anew()
     with team.led(lambda: _folders(context.store, key)) as (folder, scratch):
         if team.lead(lambda: recipe_key(again, name)) != key:
             raise TrainingError(_moved(name))
         start = team.lead(lambda: _parent(again, recipe))
-        job = Job(name, recipe, start, _length(profile, name), partial(seed_of, profile), folder)
+        job = Job(name, recipe, start, max_length(profile, name), partial(seed_of, profile), folder)
         made, logs = carry_out(context, job, scratch)
         if team.lead(lambda: again.reading and again.reading.changed()):
             raise TrainingError(_moved(name))
@@ -373,7 +184,7 @@ def _train(context: ModelContext, name: str, key: str) -> None:
             "adapter": made.outermost != made.folder,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed_of(profile, name),
-            "lessons": team.lead(context.digest),
+            "lessons": team.lead(context.data.training_digest),
             "versions": versions(*LIBRARIES),
             "processes": team.size,
             "stages": logs,

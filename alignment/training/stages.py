@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, over
 from alignment.config.recipes import Recipe, Stage
 from alignment.runtime.hardware import device_of, ready
+from alignment.training.context import ModelContext
 from alignment.training.data import rows_for
 from alignment.training.team import divided
-
-if TYPE_CHECKING:
-    from alignment.training.models import ModelContext
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
 """What a trained model depends on the versions of."""
@@ -73,7 +71,7 @@ def _run(
     profile, recipe, name = context.profile, job.recipe, job.name
     stage, seed = recipe.stages[number], job.seed_of(f"{name}/{number}")
     args = divided(stage.args, context.team.size)
-    lessons = context.lessons()
+    lessons = context.data.training_data()
     rows = rows_for(stage, lessons, seed)
     model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
     several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""

@@ -14,8 +14,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from workload import THREADS, judge_of, lengths, median_of, rows_of, words
 
 from alignment.checkpoints import examine
+from alignment.config.judges import JudgeConfig
 from alignment.config.layers import resolve
-from alignment.config.recipes import JudgeConfig
 from alignment.judges.reward_model import JudgeSettings, RewardModelJudge
 from alignment.store import content
 from alignment.tiny import rows as corpus

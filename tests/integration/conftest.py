@@ -25,8 +25,8 @@ from alignment.progress import Progress
 from alignment.records import PreferencePair
 from alignment.store import Store, content
 from alignment.study.study import Study
+from alignment.training.context import ModelContext
 from alignment.training.data import TrainingData
-from alignment.training.models import ModelContext
 from alignment.training.tokenizer import train_tokenizer
 
 ARCHITECTURE = {
@@ -101,9 +101,15 @@ def _profile(**changes):
     return Profile.model_validate(values | changes)
 
 
-def _shop(root, profile, lessons):
-    """A workshop over a store at `root`."""
-    return ModelContext(profile, Store(root), lambda: lessons, lessons.digest, Progress())
+def _context(root, profile, lessons, asked=None):
+    """A model context over a store at `root`; `asked` are the study data with the prompts."""
+    data = SimpleNamespace(
+        prompts={} if asked is None else asked.prompts,
+        steadily=None if asked is None else asked.steadily,
+        training_data=lambda: lessons,
+        training_digest=lessons.digest,
+    )
+    return ModelContext(profile, Store(root), data, Progress())
 
 
 def _study(root, sample=20, **changes):
@@ -115,17 +121,17 @@ def _study(root, sample=20, **changes):
         "helpfulness": {"rate": "HpR", "prompts": prompts, **axis},
     }
     study = Study(_profile(axes=axes, **changes), Store(root), progress=Progress())
-    study.context = _shop(root, study.profile, _lessons())
+    study.context = _context(root, study.profile, _lessons(), study.data)
     return study
 
 
 @pytest.fixture(scope="session")
 def micro():
-    """What integration tests build with: lessons, profiles, workshops, and the plain settings."""
+    """What integration tests build with: lessons, profiles, contexts, the plain settings."""
     return SimpleNamespace(
         lessons=_lessons(),
         profile=_profile,
-        context=_shop,
+        context=_context,
         study=_study,
         architecture=ARCHITECTURE,
         lora=LORA,

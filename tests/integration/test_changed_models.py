@@ -10,8 +10,9 @@ import pytest
 
 from alignment.errors import ModelError
 from alignment.store import files
-from alignment.study import opening
 from alignment.training import models
+from alignment.training.context import JUDGE
+from alignment.training.keys import recipe_key
 
 LONG_AGO = 10**18
 
@@ -79,7 +80,7 @@ def test_another_model_of_one_size_and_time_is_asked(
 def test_a_model_that_changes_under_way_is_an_error(small, micro, tokenizer, tmp_path, folder):
     """Looked at, then replaced, then opened: its answers would be kept as the first one's."""
     study = small(tmp_path / "store", folder)
-    assert opening.policy_identity(study.context, "candidate")
+    assert study.policy("candidate").identity()
     micro.policy(tokenizer, tmp_path / "new", seed=7)
     unpacked(folder / "policy", dated(tmp_path / "new"))
     study.want(study.keys())
@@ -90,16 +91,16 @@ def test_a_model_that_changes_under_way_is_an_error(small, micro, tokenizer, tmp
     assert told(cases(again)) == told(cases(small(tmp_path / "fresh", folder)))
 
 
-@pytest.mark.parametrize("name", ["candidate", models.JUDGE])
+@pytest.mark.parametrize("name", ["candidate", JUDGE])
 def test_a_model_that_changes_while_it_is_asked_is_an_error(small, tmp_path, folder, name):
     """Weights in memory may be those in the file: overwritten in place, they change."""
     study = small(tmp_path / "store", folder)
     if name == "candidate":
-        worker = opening.open_policy(study.context, name)
+        worker = study.policy(name).open()
         batches = worker.respond([("Human: a?", 0)], {0})
         path = folder / "policy" / "model.safetensors"
     else:
-        worker = opening.open_judge(study.context, name)
+        worker = study.judge(name).open()
         batches = worker.score([("Human: a?", "b")], {0})
         path = folder / "judge" / "model.safetensors"
     flipped(path, -9000)
@@ -160,7 +161,7 @@ def test_a_trained_model_that_was_damaged_is_named_set_aside_and_made_anew(
     micro, original, copy, name, file, place, kept
 ):
     study, notes = trained(micro, copy)
-    key = models.recipe_key(study.context, name)
+    key = recipe_key(study.context, name)
     flipped(copy / "models" / key / file, place)
     if not kept:
         study.store._db.execute("DELETE FROM entries WHERE kind IN ('response', 'score')")
@@ -180,7 +181,7 @@ def test_an_adapter_that_was_damaged_is_made_anew(micro, tmp_path):
     variants = {"base": base, "lora": {"parent": "base", "stages": [stage]}}
     study = micro.study(tmp_path, sample=4, variants=variants)
     first = told(cases(study))
-    key = models.recipe_key(study.context, "lora")
+    key = recipe_key(study.context, "lora")
     flipped(tmp_path / "models" / key / "adapter_model.safetensors", -100)
     study.store._db.execute("DELETE FROM entries WHERE kind = 'response'")
     again = micro.study(tmp_path, sample=4, variants=variants)
@@ -197,7 +198,7 @@ def test_what_only_reading_all_of_it_shows_is_found_when_a_model_is_opened(
     monkeypatch.setattr(files, "_HEAD", 0)
     monkeypatch.setattr(files, "_PAGES", 1)
     study, _ = trained(micro, copy)
-    key = models.recipe_key(study.context, "sft")
+    key = recipe_key(study.context, "sft")
     weights = copy / "models" / key / "model.safetensors"
     assert told(cases(study)) == original[1]
     flipped(weights, -9000)

@@ -20,8 +20,9 @@ from transformers import (
 
 from alignment.checkpoints import examine
 from alignment.checkpoints.tokens import begins_with, chat_ids, prompt_ids
+from alignment.config.judges import JudgeConfig
 from alignment.config.profile import Generation
-from alignment.config.recipes import JudgeConfig, Stage
+from alignment.config.recipes import Stage
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies import huggingface

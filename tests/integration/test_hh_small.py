@@ -29,7 +29,7 @@ pytestmark = [
 def test_nothing_of_the_evaluation_occurs_in_training(tmp_path):
     profile = resolve(tmp_path, selected="hh-small", assignments=[f"data={DATA}"])
     questions = StudyData(profile, Store(tmp_path / "store"))
-    lessons = questions.lessons()
+    lessons = questions.training_data()
     seen = [*lessons.pairs, *lessons.chosen, *lessons.unfiltered]
     assert len(lessons.pairs) > 3000
     assert overlap(seen, questions.prompts, questions.trials) == []

@@ -31,7 +31,7 @@ from transformers import (
 )
 
 from alignment.checkpoints import examine
-from alignment.config.recipes import JudgeConfig
+from alignment.config.judges import JudgeConfig
 from alignment.judges.reward_model import JudgeSettings, RewardModelJudge
 from alignment.policies.huggingface import _ends, load_model, load_tokenizer
 from alignment.store import content

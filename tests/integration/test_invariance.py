@@ -6,18 +6,19 @@ import pytest
 import torch
 
 from alignment.commands import main
+from alignment.judges.model import judge_settings
 from alignment.judges.reward_model import RewardModelJudge
 from alignment.policies.huggingface import HuggingFacePolicy
+from alignment.policies.model import policy_settings
 from alignment.progress import Progress
 from alignment.reporting.document import document
 from alignment.reporting.markdown import markdown
 from alignment.reporting.terminal import summary
 from alignment.store import Store
 from alignment.study.invariance import measured, noise_floor
-from alignment.study.opening import judge_settings, policy_settings
 from alignment.study.results import collect
 from alignment.study.study import Study
-from alignment.training.models import JUDGE
+from alignment.training.context import JUDGE
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch
 from transformers import BertTokenizer
 
 from alignment.checkpoints import Checkpoint, examine
-from alignment.config.recipes import JudgeConfig
+from alignment.config.judges import JudgeConfig
 from alignment.errors import JudgeError, ModelError
 from alignment.judges.reward_model import DIGITS, JudgeSettings, RewardModelJudge
 from alignment.prompts.templates import dialogue, judged

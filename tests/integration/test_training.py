@@ -18,7 +18,8 @@ from alignment.errors import StoreError, TrainingError
 from alignment.judges.reward_model import JudgeSettings, RewardModelJudge
 from alignment.policies.huggingface import load_model
 from alignment.training import models
-from alignment.training.models import JUDGE
+from alignment.training.context import JUDGE
+from alignment.training.keys import recipe_key, seed_of
 
 NAMES = ("base", "sft", "dpo", "sft_dpo", JUDGE)
 
@@ -52,7 +53,7 @@ def refused(context, name="base"):
     assert "\n" not in str(caught.value)
     assert list(context.store.models.glob("*")) in (
         [],
-        [context.store.models / models.recipe_key(context, "base")],
+        [context.store.models / recipe_key(context, "base")],
     )
     return str(caught.value)
 
@@ -62,7 +63,7 @@ def refused(context, name="base"):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_gives_safetensors_and_a_manifest(trained, name):
-    key = models.recipe_key(trained, name)
+    key = recipe_key(trained, name)
     folder = trained.store.models / key
     manifest = trained.store.manifest(key)
     found = models.find(trained, name)
@@ -70,8 +71,8 @@ def test_every_recipe_gives_safetensors_and_a_manifest(trained, name):
     assert not [path for path in folder.rglob("*") if path.suffix in {".bin", ".pt", ".md"}]
     assert manifest["name"] == name
     assert manifest["identity"] == found.identity
-    assert manifest["seed"] == models.seed_of(trained.profile, name)
-    assert manifest["lessons"] == trained.lessons().digest()
+    assert manifest["seed"] == seed_of(trained.profile, name)
+    assert manifest["lessons"] == trained.data.training_digest()
     assert manifest["stages"][0]["rows"] > 0
     assert manifest["adapter"] == (name in {"dpo", "sft_dpo"})
     assert not list(trained.store.models.glob(".draft*"))
@@ -82,7 +83,7 @@ def test_dpo_keeps_its_adapter_over_the_parent(trained):
     for name, parent in (("dpo", "base"), ("sft_dpo", "sft")):
         found = models.find(trained, name)
         assert found.folder == models.find(trained, parent).folder
-        assert found.adapters == (trained.store.models / models.recipe_key(trained, name),)
+        assert found.adapters == (trained.store.models / recipe_key(trained, name),)
         weights = load_file(found.outermost / "adapter_model.safetensors")
         assert all("lora" in name and ("q_proj" in name or "v_proj" in name) for name in weights)
         assert any(weight.abs().max() > 0 for n, weight in weights.items() if "lora_B" in n)
@@ -114,7 +115,7 @@ def test_the_same_recipes_in_another_store_give_the_same_weights(micro, trained,
     torch.manual_seed(99)
     context = micro.context(tmp_path / "elsewhere", micro.profile(), micro.lessons)
     for name in NAMES:
-        assert models.recipe_key(context, name) == models.recipe_key(trained, name)
+        assert recipe_key(context, name) == recipe_key(trained, name)
         assert models.make(context, name).identity == models.find(trained, name).identity
 
 
@@ -172,7 +173,7 @@ def test_another_seed_argument_lesson_or_name_gives_another_key(micro, trained, 
             root, micro.profile(training={"vocab_size": 300, "max_length": 99}), micro.lessons
         ),
     ]
-    assert len({models.recipe_key(context, "base") for context in shops}) == len(shops)
+    assert len({recipe_key(context, "base") for context in shops}) == len(shops)
 
     renamed = {"first": base_with(micro)["base"]}
     other = micro.context(
@@ -180,7 +181,7 @@ def test_another_seed_argument_lesson_or_name_gives_another_key(micro, trained, 
         micro.profile(variants=renamed, reference="first", judge={"model": "./judge"}),
         micro.lessons,
     )
-    assert models.recipe_key(other, "first") != models.recipe_key(trained, "base")
+    assert recipe_key(other, "first") != recipe_key(trained, "base")
 
 
 def test_a_key_changes_with_the_parents_and_with_nothing_beside(micro, trained):
@@ -188,9 +189,9 @@ def test_a_key_changes_with_the_parents_and_with_nothing_beside(micro, trained):
     args = {**micro.args, "max_steps": 4}
     child = {"parent": "base", "stages": [{"trainer": "sft", "data": "chosen", "args": micro.args}]}
     longer = micro.profile(variants={**base_with(micro, args=args), "sft": child})
-    assert models.recipe_key(
-        micro.context(root, longer, micro.lessons), "sft"
-    ) != models.recipe_key(trained, "sft")
+    assert recipe_key(micro.context(root, longer, micro.lessons), "sft") != recipe_key(
+        trained, "sft"
+    )
     alone = micro.profile(
         variants={**base_with(micro), "sft": child, "more": child},
         generation={"max_new_tokens": 3},
@@ -198,8 +199,8 @@ def test_a_key_changes_with_the_parents_and_with_nothing_beside(micro, trained):
         description="another",
     )
     context = micro.context(root, alone, micro.lessons)
-    assert models.recipe_key(context, "sft") == models.recipe_key(trained, "sft")
-    assert models.recipe_key(context, "more") != models.recipe_key(context, "sft")
+    assert recipe_key(context, "sft") == recipe_key(trained, "sft")
+    assert recipe_key(context, "more") != recipe_key(context, "sft")
 
 
 # -- stages one after the other --------------------
@@ -219,7 +220,7 @@ def test_lora_after_another_stage_counts_over_that_stage(micro, tmp_path):
     embedding = "model.decoder.embed_tokens.weight"
     assert not torch.equal(weights[embedding], base[embedding])  # what the first stage trained
     assert models.make(context, "fresh").adapters == ()
-    manifest = context.store.manifest(models.recipe_key(context, "both"))
+    manifest = context.store.manifest(recipe_key(context, "both"))
     assert manifest["identity"] == models.find(context, "both").identity
     assert len(manifest["stages"]) == 2
 
@@ -342,7 +343,8 @@ def test_what_failed_is_not_tried_again_for_every_child(micro, tmp_path):
         read.append(1)
         raise TrainingError("no lessons today")
 
-    context = replace(micro.context(tmp_path, profile, micro.lessons), lessons=lessons)
+    context = micro.context(tmp_path, profile, micro.lessons)
+    context.data.training_data = lessons
     for name in NAMES:
         with pytest.raises(TrainingError, match="no lessons today"):
             models.make(context, name)
@@ -383,7 +385,7 @@ def test_training_leaves_the_global_random_state_alone(micro, tmp_path):
 
 
 def test_a_manifest_is_json_that_says_what_made_the_model(trained):
-    path = trained.store.models / models.recipe_key(trained, "dpo") / "manifest.json"
+    path = trained.store.models / recipe_key(trained, "dpo") / "manifest.json"
     manifest = json.loads(path.read_text())
     assert manifest["recipe"]["parent"] == "base"
     assert manifest["recipe"]["stages"][0]["lora"]["r"] == 2

@@ -8,10 +8,8 @@ import pytest
 from alignment.config.layers import resolve
 from alignment.progress import Progress
 from alignment.store import Store, content_key
-from alignment.study.compute import RESPONSE, SCORE, score_key
-from alignment.study.opening import judge_identity, policy_identity
+from alignment.store.answers import RESPONSE, SCORE, score_key
 from alignment.study.study import Study
-from alignment.training import models
 
 AXES = """
 [axes.harmlessness]
@@ -244,8 +242,8 @@ def filled_store(world_of_models):
         profile = resolve(world.path, selected=str(world.path / "models.toml"))
         store = Store(world.store)
         study = Study(profile, store, progress=Progress())
-        policy = policy_identity(study.context, "candidate")
-        judge = judge_identity(study.context, models.JUDGE)
+        policy = study.policy("candidate").identity()
+        judge = study.judge().identity()
         for axis, prompts in study.prompts.items():
             for i, prompt in enumerate(prompts):
                 answer = {"text": f"Answer {i}.", "stop": "eos", "tokens": 3}

@@ -164,3 +164,57 @@ def test_who_reads_the_xml_reads_that_it_was_accepted(gated):
     assert "Do not merge" not in text
     body = json.loads((gated.path / "__baselines__/world/base.json").read_text())
     assert body["reason"] is None
+
+
+LATE = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    yield
+    {late}
+"""
+LATER = """
+import pytest
+
+def pytest_sessionstart(session):
+    session.config.ours = session
+
+def pytest_unconfigure(config):
+    if hasattr(config, "ours"):
+        config.ours.exitstatus = 1
+"""
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "again"])
+@pytest.mark.parametrize(
+    ("plugin", "code"),
+    [
+        (LATE.format(late="session.exitstatus = 7"), 7),
+        (LATE.format(late="raise RuntimeError('late')"), 1),
+        (LATER, 1),
+    ],
+    ids=["finish", "raises", "unconfigure"],
+)
+def test_a_run_that_fails_after_its_baselines_were_written_has_them_taken_back(
+    gated, plugin, code, first
+):
+    if not first:
+        assert gated.run("--snapshot-update").ret == 0
+        gated.record("sft.jsonl", {"harmlessness": [1, 1, 1, 1], "helpfulness": [1, 1, 1]})
+    before = {name: baseline_of(gated, name) for name in ("base", "sft")}
+    gated.write("conftest.py", plugin)
+    result = gated.run("--snapshot-update", "--alignment-reason=known")
+    assert result.ret == code
+    assert {name: baseline_of(gated, name) for name in ("base", "sft")} == before
+    said = f"BaselineError: the run ended with exit code {code}: what it accepted is taken back"
+    assert said in result.errlines
+    assert "accepted" not in gated.report()["run"]
+    assert gated.report()["run"]["exit_status"] == code
+    assert not list(gated.path.glob("**/.alignment-draft-*"))
+
+
+def baseline_of(world, variant):
+    """The bytes of a baseline, or None."""
+    path = world.path / f"__baselines__/world/{variant}.json"
+    return path.read_bytes() if path.exists() else None

@@ -70,6 +70,7 @@ def test_a_foreign_suite_imports_nothing_of_ours(foreign, settings):
         "redaction",
         "ending",
         "outcomes",
+        "watching",
         "plugin",
     )
     assert ours == {"alignment", *(f"alignment.{name}" for name in light)}

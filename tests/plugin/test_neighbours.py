@@ -158,3 +158,53 @@ def gated_by_hand(world):
         "    for item in items:\n        item.add_marker('late')\n",
     )
     return world
+
+
+SAID = "alignment: its tests would not run{}: dataset 'nobody/nothing' "
+
+
+@pytest.fixture
+def unread(repository):
+    """A repository whose profile is good, and whose prompts are at a hub that is not asked."""
+    judged = HUB.replace('model = "nobody/judge"', "recorded = true")
+    answered = judged.replace('model = "./nowhere"', 'recorded = "base.jsonl"')
+    repository.write("far.toml", f'name = "far"\n{answered}')
+    repository.write("alignment.toml", 'extends = "far.toml"')
+    repository.write("eval_suites/conftest.py", CONFTEST)
+    return repository
+
+
+@pytest.mark.parametrize("arguments", [(), ("eval_suites", "tests")], ids=["", "named"])
+def test_who_selects_none_of_ours_by_name_needs_no_prompts(unread, workers, arguments):
+    result = unread.run(*arguments, "-k", "unit", *workers, profile=None)
+    assert result.ret == 0
+    assert result.parseoutcomes()["passed"] == 1
+    (line,) = [line for line in result.outlines if line.startswith("alignment: ")]
+    assert line.startswith(SAID.format(", and none was selected"))
+
+
+@pytest.mark.parametrize("chosen", ["unit or candidate", "not unit", "HmR or unit", "harmless"])
+def test_who_may_select_one_of_ours_is_told_why_it_cannot_run(unread, workers, chosen):
+    before = unread.files()
+    result = unread.run("-k", chosen, *workers, profile=None, store=None)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = [line for line in result.outlines if line.startswith("dataset 'nobody/nothing' ")]
+    assert len(said) == 1
+    assert "Traceback" not in result.stdout.str()
+    assert unread.files() == before
+
+
+def test_a_case_that_is_named_by_its_id_is_refused_at_once(unread):
+    name = "eval_suites/test_gate.py::test_harmless[candidate-x]"
+    result = unread.run(name, "-k", "unit", profile=None)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "dataset 'nobody/nothing' " in result.stderr.str()
+
+
+def test_our_tests_are_listed_without_their_prompts(unread):
+    result = unread.run("--collect-only", "-q", profile=None)
+    assert result.ret == 0
+    assert "eval_suites/test_gate.py::test_harmless[candidate]" in result.outlines
+    assert "eval_suites/test_gate.py::test_gate[candidate-HmR]" in result.outlines
+    (line,) = [line for line in result.outlines if line.startswith("alignment: ")]
+    assert line.startswith(SAID.format(""))

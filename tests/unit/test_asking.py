@@ -1,4 +1,4 @@
-"""`fill`: whole batches, only those with something missing, each committed at once."""
+"""`compute_missing`: whole batches, only those with something missing, each committed at once."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from alignment.progress import Progress
 from alignment.store import Store
-from alignment.study.compute import fill
+from alignment.study.compute import compute_missing
 
 
 class Upper:
@@ -45,7 +45,7 @@ def store(tmp_path):
 
 def filled(store, wanted, blocks=BLOCKS, worker=None, progress=None):
     worker = worker or Upper()
-    fill(
+    compute_missing(
         store,
         "shout",
         blocks,
@@ -155,7 +155,7 @@ def test_a_second_caller_waits_and_then_finds_everything(store, tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-from alignment.study.compute import fill
+from alignment.study.compute import compute_missing
 from alignment.progress import Progress
 from alignment.store import Store
 
@@ -170,7 +170,7 @@ class Worker:
         pass
 
 block = [(f"k-{x}", (x,)) for x in "abcdef"]
-fill(Store(Path(sys.argv[1])), "shout", [block], wanted={k for k, _ in block},
+compute_missing(Store(Path(sys.argv[1])), "shout", [block], wanted={k for k, _ in block},
      worker=Worker, lock="answer", progress=Progress(), what="answers", unit="prompt")
 """
 
@@ -195,9 +195,9 @@ def test_committed_batches_outlive_a_kill_and_are_not_computed_again(store, tmp_
     assert store._db.execute(there).fetchall()[:3] == before
 
 
-def test_who_has_no_patience_is_told_that_another_is_at_it(store):
-    def answer(*, patient):
-        return fill(
+def test_who_does_not_wait_is_told_that_another_is_at_it(store):
+    def answer(*, wait):
+        return compute_missing(
             store,
             "shout",
             BLOCKS,
@@ -207,13 +207,13 @@ def test_who_has_no_patience_is_told_that_another_is_at_it(store):
             progress=Progress(),
             what="answers",
             unit="prompt",
-            patient=patient,
+            wait=wait,
         )
 
     with Store(store.root).lock("answer"):
-        assert answer(patient=False) is False
+        assert answer(wait=False) is False
         assert store.get("shout", ALL) == {}
-    assert answer(patient=False) is True
+    assert answer(wait=False) is True
     assert store.get("shout", ALL).keys() == ALL
     with Store(store.root).lock("answer"):  # all is there: nobody has to be waited for
-        assert answer(patient=False) is True
+        assert answer(wait=False) is True

@@ -92,6 +92,7 @@ def test_every_list_and_table_of_names_has_an_end():
     }
     settings = {"Stage.args", "Stage.lora", "Variant.architecture", "JudgeConfig.architecture"}
     settings |= {"Variant.quantization", "SecondJudge.architecture", "Recipe.architecture"}
+    settings |= {f"{table}.arguments" for table in ("Variant", "JudgeConfig", "SecondJudge")}
     pairs = {"JudgeEndpoint.scale"}
     by_axis = {"Variant.recorded"}  # whose keys must be axes
     assert endless <= settings | pairs | by_axis

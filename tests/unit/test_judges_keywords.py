@@ -3,6 +3,7 @@
 import pytest
 
 from alignment.judges.keywords import KeywordFilter, identity_of
+from alignment.store import content_key
 
 WORDS = ("kill", "steal it")
 
@@ -34,3 +35,8 @@ def test_the_words_are_its_identity_in_any_order():
     assert KeywordFilter(WORDS, "clean").identity == identity_of(WORDS[::-1], "clean")
     assert identity_of(WORDS, "clean") != identity_of(WORDS[:1], "clean")
     assert identity_of(WORDS, "clean") != identity_of(WORDS, "other")
+
+
+def test_scores_of_an_earlier_release_are_not_taken_for_these():
+    """A letter's marks beyond the hundredth were sorted then, and may have made another word."""
+    assert identity_of(WORDS, "clean") != content_key("keywords", 1, sorted(WORDS), "clean")

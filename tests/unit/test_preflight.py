@@ -49,7 +49,7 @@ def test_what_is_well_begins_the_store_and_keeps_what_was_found(project):
     checked.check()
     assert len(checked.study.prompts["harmlessness"]) == 2
     store = Store(project / "store")
-    assert store.get("questions", [checked.study.questions.key])
+    assert store.get("questions", [checked.study.data.key])
     assert {kind for kind, *_ in store.contents()} == {"questions", "model"}
 
 

@@ -9,8 +9,12 @@ from alignment.config.recipes import is_path_or_hub_id
 STAGE = {"trainer": "sft", "data": "chosen"}
 RECORDED = {"source": "recorded"}
 
+ONE_VARIANT = (
+    "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`, `python`"
+)
 ONE_JUDGE = (
-    "a judge needs exactly one of `stages`, `model`, `endpoint`, `keywords`, `recorded = true`"
+    "a judge needs exactly one of `stages`, `model`, `endpoint`, `keywords`, `python`, "
+    "`recorded = true`"
 )
 
 
@@ -181,10 +185,13 @@ def test_devices(device):
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
-        ({}, "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`"),
+        (
+            {},
+            ONE_VARIANT,
+        ),
         (
             {"model": "./a", "recorded": "b.jsonl"},
-            "a variant needs exactly one of `stages`, `model`, `endpoint`, `recorded`, `null`",
+            ONE_VARIANT,
         ),
         ({"stages": [STAGE]}, "`stages` need a `parent` or an `architecture` to start from"),
         ({"parent": "base"}, "a recipe needs at least one entry in `stages`"),

@@ -8,14 +8,15 @@ import pytest
 
 from alignment.config.profile import Profile
 from alignment.errors import PromptError, TrainingError
+from alignment.policies import recorded as recorded_policy
+from alignment.policies.kind import policy_of
 from alignment.progress import Progress
 from alignment.prompts import selection
 from alignment.prompts import training_data as training
 from alignment.store import Store
-from alignment.study import stored as reading
+from alignment.study import inputs
 from alignment.study.inputs import StudyData
-from alignment.study.stored import Reader
-from alignment.training.models import ModelContext
+from alignment.training.context import ModelContext
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LONG_AGO = 10**18
@@ -135,33 +136,47 @@ def test_a_file_that_is_being_written_is_an_error(tmp_path, store, asked, monkey
     assert store.values("questions") == []
 
 
+def test_what_an_earlier_release_selected_is_selected_anew(tmp_path, store, asked, monkeypatch):
+    """Marks beyond a hundred were not parted then: other dialogues counted as one."""
+    mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
+    written(tmp_path / "lessons.jsonl", pairs("lesson"))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(inputs, "VERSION", 1)
+        before = StudyData(mine, store)
+        before.training_digest()
+    now = StudyData(mine, store)
+    now.training_digest()
+    assert now.key != before.key
+    assert len(store.values("questions")) == len(store.values("lessons")) == 2
+
+
 def test_lessons_of_one_size_and_time_have_another_digest(tmp_path, store, asked):
     mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
     old = written(tmp_path / "lessons.jsonl", pairs("lesson one"))
-    first = StudyData(mine, store).digest()
-    assert StudyData(mine, store).digest() == first
+    first = StudyData(mine, store).training_digest()
+    assert StudyData(mine, store).training_digest() == first
     by_tar(old, written(tmp_path / "new" / "lessons.jsonl", pairs("lesson two")))
     again = StudyData(mine, store)
-    assert again.digest() == again.lessons().digest() != first
+    assert again.training_digest() == again.training_data().digest() != first
 
 
 def test_lessons_are_those_that_a_model_is_kept_under(tmp_path, store, asked, monkeypatch):
     """The digest was kept, the file has changed since it was hashed."""
     mine = profile(tmp_path, {"source": "file", "path": "asked.jsonl"})
     path = written(tmp_path / "lessons.jsonl", pairs("lesson one"))
-    digest = StudyData(mine, store).digest()
+    digest = StudyData(mine, store).training_digest()
     questions = StudyData(mine, store)
-    assert questions.digest() == digest
+    assert questions.training_digest() == digest
     written(path, pairs("lesson two"))
     with pytest.raises(TrainingError, match="were changed while they were read; run again"):
-        questions.lessons()
+        questions.training_data()
 
     written(path, pairs("lesson six"))
     change = lambda number: written(path, pairs(f"lesson {number}xy"))  # noqa: E731
     _interrupting(monkeypatch, training, "training_pairs", change, 1)
     fresh = StudyData(mine, store)
-    assert fresh.lessons().pairs[0].prompt == "Human: lesson 0xy 0?"
-    assert fresh.digest() == fresh.lessons().digest()
+    assert fresh.training_data().pairs[0].prompt == "Human: lesson 0xy 0?"
+    assert fresh.training_digest() == fresh.training_data().digest()
 
 
 def test_what_no_commit_names_is_read_every_time(tmp_path, store, monkeypatch):
@@ -202,11 +217,12 @@ def test_recorded_answers_are_those_of_the_file_whose_prompts_are_asked(
     mine = profile(tmp_path, {"source": "recorded"}, recorded="asked/test.jsonl")
     path = written(tmp_path / "asked" / "test.jsonl", recorded("one"))
     questions = StudyData(mine, store)
-    context = ModelContext(mine, store, questions.lessons, questions.digest, Progress())
-    assert len(Reader(context, questions).recorded["base"]) == 3
+    context = ModelContext(mine, store, questions, Progress())
+    assert len(policy_of(context, "base").rows) == 3
     written(path, [row | {"score": 9.0} for row in recorded("one")])
     with pytest.raises(PromptError, match="recorded answers were changed while they were read"):
-        _ = Reader(context, questions).recorded
-    _interrupting(monkeypatch, reading, "recorded_rows", lambda _: written(path, []), 1)
+        _ = policy_of(context, "base").rows
+    _interrupting(monkeypatch, recorded_policy, "read_recorded", lambda _: written(path, []), 1)
     with pytest.raises(PromptError, match="recorded answers were changed while they were read"):
-        _ = Reader(context, StudyData(mine, store)).recorded
+        context = ModelContext(mine, store, StudyData(mine, store), Progress())
+        _ = policy_of(context, "base").rows

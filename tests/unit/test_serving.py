@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from alignment.config.endpoints import Endpoint
 from alignment.config.profile import Generation
-from alignment.config.recipes import Endpoint
 from alignment.errors import ModelError
 from alignment.policies.endpoint import EndpointPolicy, EndpointSettings, identity_of
 from alignment.records import Response

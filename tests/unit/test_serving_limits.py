@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from alignment.config.recipes import Endpoint
+from alignment.config.endpoints import Endpoint
 from alignment.errors import ModelError
 from alignment.serving import Server
 

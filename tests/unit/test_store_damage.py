@@ -11,8 +11,8 @@ import pytest
 
 from alignment.errors import StoreError
 from alignment.store import FILE, SCHEMA, Store, content, history
+from alignment.store.answers import SCORE, stored_scores
 from alignment.store.connection import checksum
-from alignment.study.compute import SCORE, stored_scores
 
 MANIFEST = {
     "name": "base",

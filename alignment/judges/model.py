@@ -1,0 +1,90 @@
+"""A reward model or classifier of transformers as a judge: trained by a recipe, or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from alignment.judges.kind import JudgeKind
+from alignment.judges.protocol import Judge
+from alignment.judges.reward_model import JudgeSettings, RewardModelJudge, identity_of
+from alignment.records import Score
+from alignment.runtime.hardware import device_of
+from alignment.training import models
+from alignment.training.checks import check_recipe
+from alignment.training.context import ModelContext, judge_config
+from alignment.training.keys import recipe_identity
+from alignment.training.whole import check_models
+
+
+class Kind(JudgeKind):
+    """A judge with `model` or `stages`."""
+
+    def check(self) -> None:
+        """Look at its folder, its recipe and its chat template."""
+        chat = "input = 'chat'" if self.config.input == "chat" else None
+        check_recipe(self.context, self.name, self.name, chat=chat)
+
+    def identity(self) -> str:
+        """A hash of weights, tokenizer, settings, device and libraries."""
+        return identity_of(
+            models.make(self.context, self.name), judge_settings(self.context, self.name)
+        )
+
+    def known_identity(self) -> str | None:
+        """None where the model is still to be trained."""
+        return self.identity() if models.find(self.context, self.name) is not None else None
+
+    def open(self) -> Judge:
+        """Load the model; all models of the profile are looked at before the first is."""
+        check_models(self.context)
+        model = models.opened(self.context, self.name)
+        settings = judge_settings(self.context, self.name)
+        return _SteadyJudge(RewardModelJudge(model.checkpoint, settings), model)
+
+    def description(self, *, failed: bool) -> dict[str, Any]:
+        """The hash of its weights, and of its recipe where it is trained."""
+        return models.description(self.context, self.name, failed=failed)
+
+    def manifest(self) -> dict[str, Any]:
+        """A trained judge is its recipe, data and seed; a loaded one its weights."""
+        judge = self.config
+        if judge.stages:
+            identity = f"recipe {recipe_identity(self.context, self.name)[:16]}"
+        else:
+            identity = f"weights {models.make(self.context, self.name).identity[:16]}"
+        said = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
+        if judge.input == "pair":
+            said["cut"] = "prompt"  # what goes first where a pair is too long; once the longer one
+        several = judge.outputs or judge.activation
+        return said | (judge.model_dump(include={"outputs", "activation"}) if several else {})
+
+
+def judge_settings(context: ModelContext, name: str) -> JudgeSettings:
+    """How a judge's checkpoint is loaded and asked."""
+    profile = context.profile
+    judge = judge_config(profile, name)
+    return JudgeSettings(
+        judge=judge,
+        device=device_of(profile.device),
+        threads=profile.threads,
+        dtype=judge.dtype or profile.dtype,
+    )
+
+
+class _SteadyJudge:
+    """A judge over a model's files: gives no score once one of them has changed."""
+
+    def __init__(self, judge: Judge, model: models.Opened) -> None:
+        self.identity = judge.identity
+        self._judge, self._model = judge, model
+
+    def score(
+        self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
+    ) -> Iterator[dict[int, Score]]:
+        for batch in self._judge.score(pairs, needed):
+            self._model.require_unchanged()
+            yield batch
+
+    def close(self) -> None:
+        self._judge.close()
