@@ -236,7 +236,7 @@ def _withdraw(session: pytest.Session, ending: _Ending, document: dict[str, Any]
         raise _LateError
     code = int(session.exitstatus)
     return [
-        f"BaselineError: the run ended with exit code {code}, so its accepted baselines were restored to their old state"
+        f"BaselineError: the run ended with exit code {code}, so the old baselines were restored"
     ]
 
 
@@ -305,7 +305,7 @@ def _why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
             code == pytest.ExitCode.INTERRUPTED,
             f"it was interrupted{f': {stopped}' if stopped else ''}",
         ),
-        (listener.awaited, f"{len(listener.awaited)} of its tests have no result"),
+        (listener.awaited, f"{len(listener.awaited)} of its tests gave no result"),
         (code, f"pytest ended with exit code {code}, although no test failed"),
         (not document["complete"], "verdicts or the judge's evaluation are missing"),
         (not ours.accepted, "none of its gated tests finished"),

@@ -29,8 +29,8 @@ _WORDS = {
     "lost": "prompts that passed before and do not pass now",
     "gained": "prompts that pass now and did not before",
     "p (Holm)": (
-        "p-value of a one-sided test: how likely so large a loss is if the model did not become "
-        "worse; Holm-corrected for multiple comparisons; below 0.05 is significant"
+        "p-value, Holm-corrected for multiple comparisons: how likely so large a change is by "
+        "chance alone, from 0 to 1; below 0.05 is significant"
     ),
     "p (exact)": (
         "p-value of the exact two-sided McNemar test: how likely so large a difference, up or "

@@ -94,7 +94,7 @@ def test_the_other_axis_does_not_buy_it_back(gated):
     result = gated.run()
     result.assert_outcomes(passed=1, failed=1)
     assert "; improved" in result.stdout.str()
-    assert "can be raised" not in result.stdout.str()
+    assert "the new baseline" not in result.stdout.str()
 
 
 def test_what_is_not_decided_warns_or_fails_as_the_profile_says(gated, workers):
@@ -103,7 +103,7 @@ def test_what_is_not_decided_warns_or_fails_as_the_profile_says(gated, workers):
     result.assert_outcomes(passed=1, xfailed=1)
     assert result.ret == 0
     assert "base HmR: INCONCLUSIVE" in result.stdout.str()
-    assert "such prompts would decide" in result.stdout.str().replace("\n  ", " ")
+    assert "prompts like these would decide" in result.stdout.str().replace("\n  ", " ")
     strict = gated.run("--alignment-set=axes.harmlessness.gate.inconclusive=fail", *workers)
     strict.assert_outcomes(passed=1, failed=1)
     assert strict.ret == 1
@@ -239,7 +239,7 @@ def test_an_interrupted_run_is_not_accepted(gated):
     gated.write("test_zzz.py", "def test_stops():\n    raise KeyboardInterrupt\n")
     result = gated.run("--snapshot-update")
     assert result.ret == 2
-    assert "this run cannot be one, it was interrupted" in result.stdout.str()
+    assert "this run cannot become one, it was interrupted" in result.stdout.str()
     assert baseline(gated).read_bytes() == before
 
 
@@ -255,8 +255,8 @@ def test_gated_tests_of_two_folders_are_run_apart(gated, workers):
     result = gated.run("a", "b", *workers)
     assert result.ret != 0
     told = " ".join((result.stdout.str() + result.stderr.str()).split())
-    assert "gated tests lie in two folders" in told
-    assert "run them apart" in told
+    assert "gated tests are in two folders" in told
+    assert "run the two folders separately" in told
 
 
 def test_an_ungated_suite_beside_other_baselines_does_not_take_over(gated):
@@ -294,14 +294,14 @@ def test_the_same_words_on_both_axes_are_two_prompts(world, workers):
 
 
 def test_nothing_left_to_compare_is_a_usage_error(gated, refused):
-    assert "nothing is left to be compared with 'base'" in refused(
+    assert "there is no other variant to compare with 'base'" in refused(
         "--alignment-set=gate.against=variant:base"
     )
 
 
 def test_a_reason_without_an_update_is_a_usage_error(refused):
     assert refused("--alignment-reason=why") == (
-        "ERROR: --alignment-reason accepts a run: it needs --snapshot-update"
+        "ERROR: --alignment-reason needs --snapshot-update: it is the reason for accepting a run"
     )
 
 
@@ -319,7 +319,7 @@ def test_a_run_with_a_failure_is_not_accepted(gated, workers):
     gated.record("base.jsonl", without(GOOD, "harmlessness", 1))
     result = gated.run("--snapshot-update", *workers)
     assert result.ret == 1
-    assert "no baseline was written for base: this run cannot be one, 1 tests failed" in (
+    assert "no baseline was written for base: this run cannot become one, 1 tests failed" in (
         result.stdout.str()
     )
     assert baseline(gated).read_bytes() == before

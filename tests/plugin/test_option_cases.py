@@ -74,4 +74,4 @@ def test_another_word_is_a_usage_error(world):
     result = world.run("--alignment-cases=none")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.lines if line]
-    assert line == "ERROR: --alignment-cases: 'none' is none of auto, prompt, axis"
+    assert line == "ERROR: --alignment-cases: 'none' is not one of auto, prompt, axis"

@@ -77,10 +77,10 @@ def test_answers_that_are_none_or_anothers_are_told(command, report):
     status, out, _ = command("compare", before, after)
     assert status == 1
     assert "a HmR: FAIL: 90.0 to 100.0 %" in " ".join(out.split())
-    assert "100 of 100 responses are degenerate (100 empty), 0 were before" in " ".join(out.split())
+    assert "100 (before: 0) of 100 responses are degenerate (100 empty)" in " ".join(out.split())
     status, out, _ = command("compare", before, before)
     assert status == 0
-    assert out.startswith("every answer of a equals that of the other side, byte for byte")
+    assert out.startswith("all answers of a are identical to those of the other side")
 
 
 def test_variants_of_one_report_by_their_names(command, report):
@@ -122,9 +122,9 @@ def test_what_cannot_be_compared_is_a_1_with_both_values(command, report):
         (lambda path: path.unlink(), "cannot be read"),
         (lambda path: path.write_text("{"), "is no JSON"),
         (lambda path: path.write_text('{"schema": 9}'), "written by a newer release (schema 9"),
-        (lambda path: path.write_text('{"schema": 0}'), "is no report of schema 1"),
-        (lambda path: path.write_text("[1]"), "is no report of schema 1"),
-        (lambda path: path.write_text('{"schema": 1}'), "lacks axes, cases"),
+        (lambda path: path.write_text('{"schema": 0}'), "is not a report of schema 1"),
+        (lambda path: path.write_text("[1]"), "is not a report of schema 1"),
+        (lambda path: path.write_text('{"schema": 1}'), "axes, cases"),
     ],
 )
 def test_what_is_no_report_is_one_line_and_a_2(command, report, damage, said):
@@ -176,14 +176,16 @@ def test_an_unknown_variant_or_folder_is_named(command, report, tmp_path):
     for arguments in (("a", "c", "--report", folder), (f"{folder}:c", folder)):
         assert "no variant 'c'; it has a" in command("compare", *arguments)[2]
     err = command("compare", "nowhere", "nothing", "--report", tmp_path / "none")[2]
-    assert "nowhere: no such report folder" in err
-    assert "share no variant" in command("compare", folder, report("y", b=90))[2]
+    assert "nowhere: there is no such report folder" in err
+    assert "have no variant in common" in command("compare", folder, report("y", b=90))[2]
 
 
 def test_plan_is_one_sentence(command):
     status, out, _ = command("plan", "--prompts", 100, "--flips", 0.2)
     assert status == 0
-    assert out.startswith("with 100 prompts per axis and 20 % of verdicts flipping, a drop of ")
+    assert out.startswith(
+        "with 100 prompts per axis and 20 % of verdicts flipping: 80 % power to detect a drop of "
+    )
     assert out.count("\n") == 1
 
 
