@@ -6,12 +6,15 @@ adapter whose names are those of another model is then no adapter, and its answe
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from alignment.checkpoints.tensors import Tensor, counted, head_outputs, some
+from alignment.checkpoints.names import counted, some
+from alignment.checkpoints.tensors import Tensor, head_outputs
+from alignment.checkpoints.tied import untie
 from alignment.errors import AlignmentError, ModelError
 from alignment.runtime.hardware import loading
 
@@ -24,6 +27,13 @@ _SAME = {"float32": 1e-3, "float64": 1e-6}
 """How far merging may move logits, as a share of the largest. In less than float32 merging rounds,
 and no bound would tell that from a fault."""
 
+_MISSHAPEN = re.compile(
+    r"size mismatch for (\S+): copying a param with shape torch\.Size\((.*?)\).*?"
+    r"current model is torch\.Size\((.*?)\)",
+    re.DOTALL,
+)
+"""What torch says of the first tensor that does not fit."""
+
 _BESIDE = frozenset(
     {
         *("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "CPT"),
@@ -32,6 +42,12 @@ _BESIDE = frozenset(
 )
 """Kinds of adapter that work beside the weights, so that nothing of them can be merged."""
 
+_OTHERS = frozenset({"TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"})
+_HEADS = _OTHERS | {"SEQ_CLS"}
+_GENERATES = frozenset({"CAUSAL_LM", "SEQ_2_SEQ_LM"})
+_TEXTS = _OTHERS | _GENERATES
+"""Tasks of PEFT that are no language model's, and no sequence classifier's."""
+
 
 def check_mergeable(adapter: Path, kind: object) -> None:
     """Refuse an adapter of a kind (PEFT's `peft_type`) that no weights can hold."""
@@ -39,6 +55,23 @@ def check_mergeable(adapter: Path, kind: object) -> None:
         raise ModelError(
             f"model {adapter}: is a {kind} adapter, which cannot be merged into its base's "
             f"weights; a kind such as LORA is required: serve this one and name its `endpoint`"
+        )
+
+
+def check_task(adapter: Path, task: object, *, judge: bool) -> None:
+    """Refuse an adapter that was trained below another kind of head (PEFT's `task_type`).
+
+    Its tensors find their places all the same: bodies are called alike. `judge`: it is to lie below
+    a sequence classifier's head that it does not bring. Raises ModelError.
+    """
+    others = _TEXTS if judge else _HEADS
+    if isinstance(task, str) and task in others:
+        what, own = ("sequence classifier", "SEQ_CLS") if judge else ("language model", "CAUSAL_LM")
+        head = ", or a head of its own (score.weight)" if judge else ""
+        raise ModelError(
+            f"model {adapter}: adapter_config.json has task_type = {task}, and a {what}'s adapter "
+            f"({own}) is required{head}; name another adapter, or correct task_type if it was "
+            f"trained on a {what}"
         )
 
 
@@ -91,18 +124,29 @@ def placed(model: Any, adapters: Sequence[Path]) -> set[str] | None:
 
 def _applied(model: Any, adapter: Path) -> tuple[Any, set[str]]:
     """The model under its adapter, and the tensors of the model that it replaced."""
-    from peft import PeftModel, get_peft_model_state_dict  # noqa: PLC0415 - 2.5 s
+    from peft import PeftConfig, PeftModel, get_peft_model_state_dict  # noqa: PLC0415 - 2.5 s
     from peft.utils.save_and_load import set_peft_model_state_dict  # noqa: PLC0415
 
     weights = _weights(adapter)
     try:
-        above = PeftModel.from_pretrained(model, adapter, torch_device="cpu")
+        config = PeftConfig.from_pretrained(str(adapter))
+        if config.task_type in _GENERATES and not hasattr(model, "prepare_inputs_for_generation"):
+            config.task_type = None  # a classifier's body, whose head another adapter brings
+        above = PeftModel.from_pretrained(model, adapter, config=config, torch_device="cpu")
         # Once more, for what `from_pretrained` keeps to itself: what it made of the names.
         told = set_peft_model_state_dict(above, weights, adapter_name=_NAME)
     except KeyError as error:  # a module that is kept whole, and is not in the file
         raise ModelError(
             f"model {adapter}: adapter_model has no tensor {error.args[0]!r}, which "
             f"adapter_config.json asks for; save the adapter again"
+        ) from error
+    except RuntimeError as error:
+        if (found := _MISSHAPEN.search(str(error))) is None:
+            raise
+        raise ModelError(
+            f"model {adapter}: its {_plain(found[1])} is of shape {found[2]}, and by its "
+            f"adapter_config.json and its base {found[3]} is required; see r and "
+            f"base_model_name_or_path there, or save it again"
         ) from error
     state, left = above.state_dict(), set(told.missing_keys)
     saved = get_peft_model_state_dict(above, state, _NAME, save_embedding_layers=False)
@@ -135,13 +179,17 @@ def _merged(above: Any, adapter: Path) -> Any:
     above.eval()
     share = _SAME.get(str(above.dtype).removeprefix("torch."))
     before = None if share is None else _said(above)
-    untied = _untie(above)
-    model = above.merge_and_unload()
-    if untied:
-        model.config.get_text_config().tie_word_embeddings = False
-        model.config.tie_word_embeddings = False
+    model = merged_in(above)
     if share is not None:
         _check_same(adapter, before, _said(model), share)
+    return model
+
+
+def merged_in(above: Any) -> Any:
+    """The model below an adapter with it in its weights, tied only where it still is."""
+    _untie(above)
+    model = above.merge_and_unload()
+    untie(model)
     return model
 
 
@@ -167,7 +215,7 @@ def _said(model: Any) -> Any:
     return torch.stack([each.logits.float() for each in told])
 
 
-def _untie(above: Any) -> bool:
+def _untie(above: Any) -> None:
     """Give a layer under an adapter its own weights where another layer shares them.
 
     Merging writes into them: what was meant for the embeddings would change the output, too.
@@ -180,14 +228,11 @@ def _untie(above: Any) -> bool:
     owners = Counter(
         id(weight) for module in above.modules() for weight in module.parameters(recurse=False)
     )
-    untied = False
     for layer in (module for module in above.modules() if isinstance(module, BaseTunerLayer)):
         base = layer.get_base_layer()
         for name, weight in list(base.named_parameters(recurse=False)):
             if owners[id(weight)] > 1:
                 setattr(base, name, Parameter(weight.detach().clone(), requires_grad=False))
-                untied = True
-    return untied
 
 
 def _weights(adapter: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from alignment.checkpoints.tensors import some
+from alignment.checkpoints.names import some
 from alignment.errors import ModelError
 
 _BLOCK = re.compile(r"^(.*?\.\d+)\.")

@@ -14,8 +14,13 @@ _NEVER = (
     "remote code is never run, whatever the profile says: convert it to a model that transformers "
     "has, or serve it and name its `endpoint`"
 )
-_KERNELS = ("attn_implementation", "experts_implementation")
-"""In the names of what transformers takes from the hub where a repository is named."""
+_KERNELS = {
+    "attn_implementation": frozenset({"eager", "sdpa"}),
+    "experts_implementation": frozenset({"eager", "batched_mm", "grouped_mm"}),
+}
+"""In the names of what says how a part is computed -> what transformers itself and torch have. For
+all else it looks for further packages, and with `kernels` among them it fetches code from the hub,
+also where no repository is named (`flash_attention_2`)."""
 _MODULES = ("kernel_config", "custom_generate")
 _ELSEWHERE = ("merges", "merges_file", "vocab", "gguf_file", "tokenizer_object", "init_inputs")
 """Arguments of tokenizers that read a file of any name, which no tokenizer is saved with."""
@@ -53,6 +58,22 @@ def check_config(folder: Path, name: str, config: dict[str, Any], *, native: boo
             f"model {folder}: {name} names other configuration files (configuration_files); one "
             f"config.json that says everything is required"
         )
+
+
+def without_ways(config: Any) -> Any:
+    """A configuration that leaves open how a part is computed where it asks for other packages.
+
+    That changes nothing of what a model says, and would have packages decide whether it is loaded.
+    """
+    if isinstance(config, list):
+        return [without_ways(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: without_ways(value)
+        for key, value in config.items()
+        if all(name not in key or _is_own(value, own) for name, own in _KERNELS.items())
+    }
 
 
 def check_tokenizer_config(folder: Path, config: dict[str, Any], *, complete: bool) -> None:
@@ -100,6 +121,13 @@ def _names_a_repository(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_names_a_repository, value.values()))
     return isinstance(value, str) and "/" in value
+
+
+def _is_own(value: Any, own: frozenset[str]) -> bool:
+    """Whether a way to compute, or that of every part of a model, is among these or left open."""
+    if isinstance(value, dict):
+        return all(_is_own(each, own) for each in value.values())
+    return value is None or (isinstance(value, str) and value in own)
 
 
 def _has_text(value: Any) -> bool:

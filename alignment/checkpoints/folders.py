@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import code, sizes
-from alignment.checkpoints.adapters import check_mergeable
+from alignment.checkpoints.adapters import check_mergeable, check_task
 from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.ids import check_ids
 from alignment.checkpoints.instead import file_instead, folder_instead
 from alignment.checkpoints.native import has_class
-from alignment.checkpoints.tensors import check_tensors, check_types, head_outputs, read_tensors
+from alignment.checkpoints.tensors import check_tensors, check_types, head_outputs
 from alignment.checkpoints.vocabulary import (
     check_no_tokenizer,
     check_vocabulary,
     has_vocabulary,
     tokenizer_of,
 )
-from alignment.checkpoints.weights import Weights, adapter_weights, metadata_of, weights_of
+from alignment.checkpoints.weights import Weights, adapter_weights, weights_of
 from alignment.config.location import expand
 from alignment.config.recipes import Pickle, is_hub_id
 from alignment.errors import AlignmentError, ModelError, quoted
@@ -78,6 +78,8 @@ class _Terms:
     pickles: Mapping[str, Pickle]
     head: int | None = None
     """The outputs of a judge's head that an adapter above brings."""
+    over: Path | None = None
+    """The adapter that this is the base of."""
 
 
 def locate(spec: str, *, revision: str | None, network: bool, pin: Pickle | None = None) -> Path:
@@ -160,15 +162,14 @@ def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) ->
     _check_kind(folder, config, terms)
     answering = {} if terms.judge else _generation(folder)
     weights = weights_of(folder, config, spec, terms.pickles.get(spec), terms.hasher)
-    sizes.check_sizes(folder, "config.json", config, weights.shapes)
+    sizes.check_sizes(folder, "config.json", config, weights.tensors)
     outputs = _outputs(config) if terms.judge and terms.head is None else None
-    tensors = read_tensors(folder, weights.files)
-    check_tensors(folder, config, tensors, judge=terms.judge, outputs=outputs)
+    check_tensors(folder, config, weights.tensors, judge=terms.judge, outputs=outputs)
     tokenizer = tokenizer_of(folder)
     check_vocabulary(tokenizer, config, weights.embedding_rows, folder)
     check_ids(folder, config, answering, weights.embedding_rows, judge=terms.judge)
     # A quantization may keep there how its tensors are read; elsewhere nothing reads it.
-    told = metadata_of(folder, weights) if config.get("quantization_config") else {}
+    told = dict(weights.metadata) if config.get("quantization_config") else {}
     body = content_key(config, answering, weights.hashes(terms.hasher), told)
     identity = content_key(body, tokenizer.identity(terms.hasher))
     return Checkpoint(folder, identity, safetensors=weights.safetensors, body=body)
@@ -178,11 +179,14 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
     config = _adapter_config(folder)
     check_mergeable(folder, config.get("peft_type"))
     weights = adapter_weights(folder, spec, terms.pickles.get(spec), terms.hasher)
-    sizes.check_sizes(folder, "adapter_config.json", config, weights.shapes)
-    tensors = read_tensors(folder, weights.files)
-    check_types(folder, config, tensors)
+    sizes.check_sizes(folder, "adapter_config.json", config, weights.tensors)
+    check_types(folder, config, weights.tensors)
     if terms.judge and terms.head is None:
-        terms = replace(terms, head=head_outputs(tensors))
+        terms = replace(terms, head=head_outputs(weights.tensors))
+        if terms.head is not None:
+            check_outputs(f"model {folder}", terms.head, terms.outputs)
+    if terms.head is None:
+        check_task(folder, config.get("task_type"), judge=terms.judge)
     parent, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(parent, str) or not parent:
         raise ModelError(f"model {folder}: adapter_config.json names no base_model_name_or_path")
@@ -200,7 +204,8 @@ def _examine_adapter(folder: Path, spec: str, terms: _Terms, above: tuple[Path, 
             f"model {folder}: the base that its adapter_config.json names is not there: "
             f"{shown(str(error).removeprefix('model '), 200)}; correct base_model_name_or_path"
         ) from error
-    return over(_examine(below, parent, terms, above), folder, terms.hasher, weights)
+    base = _examine(below, parent, replace(terms, over=folder), above)
+    return over(base, folder, terms.hasher, weights)
 
 
 def over(
@@ -213,7 +218,7 @@ def over(
     config = _adapter_config(adapter)
     # Where the base lies says nothing of what it is: its identity stands for it.
     settings = {k: v for k, v in config.items() if k != "base_model_name_or_path"}
-    own = weights or Weights((adapter / "adapter_model.safetensors",), {})
+    own = weights or Weights((adapter / "adapter_model.safetensors",))
     body = content_key(below.body or below.identity, settings, own.hashes(hasher))
     adapters = (*below.adapters, adapter)
     if has_vocabulary(adapter):
@@ -250,13 +255,22 @@ def _check_kind(folder: Path, config: dict[str, Any], terms: _Terms) -> None:
     stated = config.get("architectures")
     kinds = [str(kind) for kind in stated] if isinstance(stated, list) else []
     if kinds and not any(_fits(kind, config, terms) for kind in kinds):
-        required = "a sequence classifier" if terms.judge else "a causal language model"
-        raise ModelError(f"model {folder}: is a {shown(kinds[0])}; {required} is required")
+        raise ModelError(_another_kind(folder, kinds[0], terms))
     if not isinstance(kind, str) or not kind:
         raise ModelError(f"model {folder}: config.json has no model_type")
-    if terms.judge:
-        there = _outputs(config) if terms.head is None else terms.head
-        check_outputs(f"model {folder}", there, terms.outputs)
+    if terms.judge and terms.head is None:
+        check_outputs(f"model {folder}", _outputs(config), terms.outputs)
+
+
+def _another_kind(folder: Path, kind: str, terms: _Terms) -> str:
+    required = "a sequence classifier" if terms.judge else "a causal language model"
+    if terms.over is None:
+        return f"model {folder}: is a {shown(kind)}; {required} is required"
+    bare = " under an adapter that brings no head (score.weight)" if terms.judge else ""
+    return (
+        f"model {terms.over}: its base {folder} is a {shown(kind)}; {required} is required{bare}; "
+        f"name another adapter, or correct base_model_name_or_path in adapter_config.json"
+    )
 
 
 def _fits(kind: str, config: dict[str, Any], terms: _Terms) -> bool:

@@ -12,8 +12,9 @@ random numbers and drops what it does not know; both are said there in a log. He
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,10 @@ from alignment.checkpoints.blank import check_blank
 from alignment.checkpoints.documents import read_json
 from alignment.checkpoints.folders import Checkpoint
 from alignment.checkpoints.leftovers import may_be_left
-from alignment.checkpoints.tensors import some
+from alignment.checkpoints.names import some
+from alignment.checkpoints.readable import readable
+from alignment.checkpoints.tied import check_tied
+from alignment.checkpoints.weights import safetensors_of
 from alignment.errors import ModelError
 from alignment.runtime.hardware import load_quietly, loading
 
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
 _FEW = 7
 """Tokens that a model reads on trial, before its end token."""
+
+_CONVERSION = "automatic conversion of the weights"
+"""In what transformers says where tensors do not fit together, and not which."""
 
 _BOTH = "bitsandbytes"
 """What files say for both of its widths, which transformers knows under a name each."""
@@ -152,7 +159,7 @@ def _from(
     """The full model of a checkpoint, and what its loader says of it."""
     _check_quantized(checkpoint.folder)
     model, told = load_quietly(
-        kind.from_pretrained,
+        partial(_read, kind.from_pretrained),
         checkpoint.folder,
         dtype=dtype,
         use_safetensors=checkpoint.safetensors,
@@ -176,6 +183,26 @@ def _from(
         tuple(left),
     )
     return model, found
+
+
+def _read(load: Callable[..., Any], folder: Path, **settings: Any) -> tuple[Any, dict[str, Any]]:
+    """A model, and what its loader says of it.
+
+    Raises ModelError where several tensors were to make one, of which a loader tells no names.
+    """
+    try:
+        with readable(folder) as found:
+            model, told = load(found, **settings)
+    except RuntimeError as error:
+        if _CONVERSION not in str(error):
+            raise
+        raise ModelError(
+            f"model {folder}: its weights hold tensors of which the model makes one (such as the "
+            f"matrices of a layer's experts), and some are missing or of a shape that does not fit "
+            f"the others'; save the model again with save_pretrained"
+        ) from error
+    model.name_or_path = model.config.name_or_path = str(folder)  # adapters name their base by it
+    return model, told
 
 
 def _check_quantized(folder: Path) -> bool:
@@ -245,6 +272,10 @@ def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, found: Found) -> N
     """What an adapter may bring is left to it; all else is refused before one is looked at."""
     owed = _head(model) if checkpoint.adapters else []
     refuse(checkpoint.folder, type(model).__name__, found.but_for(owed))
+    if getattr(model, "hf_quantizer", None) is None:  # else matrices are made of others, one by one
+        config = _config(checkpoint.folder)
+        safe = safetensors_of(checkpoint.folder, config) if checkpoint.safetensors else None
+        check_tied(checkpoint.folder, model, safe)
 
 
 def refuse(folder: Path, kind: str, found: Found) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from alignment.checkpoints.tensors import Tensor
 from alignment.errors import ModelError, quoted
 
 _LAYERS = re.compile(
@@ -43,14 +44,14 @@ _DTYPE = re.compile(
 
 
 def check_sizes(
-    folder: Path, name: str, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
+    folder: Path, name: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
     """Refuse numbers that no model has, or far from those of the weights (none: not known).
 
     A model is built by its configuration before its weights are read: a number that is wrong costs
     time and memory without bound. Raises ModelError.
     """
-    largest = max((side for shape in shapes.values() for side in shape), default=0)
+    largest = max((side for each in tensors.values() for side in each.shape), default=0)
     for key, value in _numbers(config):
         where = f"model {folder}: {name} has {key} = {quoted(value)}"
         least = 1 if key in _NEEDED else 0
@@ -60,14 +61,14 @@ def check_sizes(
             raise ModelError(f"{where}; at least {least} is required")
         if _LAYERS.match(key) or _COUNTS.match(key):
             layers = _LAYERS.match(key) is not None
-            if value > max(len(shapes) if layers else largest, _FEW[layers and bool(shapes)]):
-                of = f"{len(shapes)} tensors, the largest of {largest}" if shapes else "a pickle"
+            if value > max(len(tensors) if layers else largest, _FEW[layers and bool(tensors)]):
+                of = f"{len(tensors)} tensors, the largest of {largest}" if tensors else "a pickle"
                 raise ModelError(f"{where}, far beyond its weights ({of})")
         elif key == _POSITIONS:
             if value > _FARTHEST:
                 raise ModelError(f"{where}; at most {_FARTHEST} positions are possible")
-        elif value > (max(_BEYOND * largest, _SMALL) if shapes else _FARTHEST):
-            there = f"its weights, whose largest dimension is {largest}" if shapes else "any model"
+        elif value > (max(_BEYOND * largest, _SMALL) if tensors else _FARTHEST):
+            there = f"its weights, whose largest dimension is {largest}" if tensors else "any model"
             raise ModelError(f"{where}, far beyond {there}")
 
 

@@ -9,12 +9,13 @@ came from the files only its loader knows; see `alignment.checkpoints.loading`.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alignment.checkpoints.experts import check_experts
+from alignment.checkpoints.names import counted, some
 from alignment.errors import ModelError
 
 WRAPPERS = (
@@ -43,7 +44,6 @@ _WEIGHT = re.compile(r"(?:\.weight|\.lora_\w+|_proj|\.bias)$")
 EMBEDDINGS = ("embed_tokens.weight", "word_embeddings.weight", "wte.weight", "embed_in.weight")
 """What the names of embeddings end in, in most models."""
 
-_EXPERT = re.compile(r"^(.*\.experts)\.(\d+)\.(.*)$")
 _OUTER = frozenset({"model", "transformer"})
 _OLD = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
 """What the weights of normalization were called, and are."""
@@ -57,25 +57,6 @@ class Tensor:
 
     kind: str
     shape: tuple[int, ...]
-
-
-def read_tensors(folder: Path, files: Iterable[Path]) -> dict[str, Tensor]:
-    """Name -> what the headers of these safetensors say; other files are not looked into.
-
-    Raises ModelError for a file that is damaged.
-    """
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
-
-    found: dict[str, Tensor] = {}
-    for path in (path for path in files if path.suffix == ".safetensors"):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    part = file.get_slice(name)
-                    found[name] = Tensor(str(part.get_dtype()), tuple(part.get_shape()))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"model {folder}: {path.name} is damaged: {error}") from error
-    return found
 
 
 def check_tensors(
@@ -97,7 +78,7 @@ def check_tensors(
     inner = {**config, **text} if isinstance(text, dict) else config
     _check_names(folder, tensors)
     _check_layers(folder, inner, tensors)
-    _check_experts(folder, tensors)
+    check_experts(folder, tensors, quantized=bool(config.get("quantization_config")))
     _check_once(folder, tensors)
     check_types(folder, config, tensors)
     if outputs is not None and not _has_head(tensors, outputs):
@@ -145,28 +126,6 @@ def _check_layers(folder: Path, config: Mapping[str, Any], tensors: Mapping[str,
             f"tensor of {len(absent)} of them ({', '.join(map(str, absent[:4]))}"
             f"{', ...' if len(absent) > 4 else ''}), which would be random; save it again with "
             f"save_pretrained"
-        )
-
-
-def _check_experts(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Experts are numbered from 0 without a gap: a loader counts them and reads no numbers."""
-    there: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for found in filter(None, map(_EXPERT.match, tensors)):
-        there[found[1], found[3]].add(int(found[2]))
-    most: dict[str, int] = defaultdict(int)
-    for (where, _), numbers in there.items():
-        most[where] = max(most[where], *(number + 1 for number in numbers))
-    gaps = (
-        f"{where}.{number}.{part}"
-        for (where, part), numbers in sorted(there.items())
-        for number in range(most[where])
-        if number not in numbers
-    )
-    if absent := next(gaps, None):
-        raise ModelError(
-            f"model {folder}: its weights hold experts with higher numbers, and not "
-            f"{some([absent])}, so that the others would take the wrong places; save the model "
-            f"again with save_pretrained"
         )
 
 
@@ -266,14 +225,3 @@ def head_outputs(tensors: Mapping[str, Tensor]) -> int | None:
         if path in _HEADS and name.endswith(".weight") and len(tensor.shape) == 2:
             return tensor.shape[0]
     return None
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 tensor`, `2 tensors`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def some(names: Sequence[str], most: int = 2) -> str:
-    """The first of many names, each cut where it is endless."""
-    shown = ", ".join(name if len(name) <= 64 else f"{name[:61]}..." for name in names[:most])
-    return shown if len(names) <= most else f"{shown}, ..."

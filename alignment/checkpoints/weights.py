@@ -7,13 +7,14 @@ Nothing here loads a pickle: one is only ever hashed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints.documents import is_there, read_json, shown
 from alignment.checkpoints.instead import without_weights
-from alignment.checkpoints.tensors import EMBEDDINGS
+from alignment.checkpoints.tensors import EMBEDDINGS, Tensor
 from alignment.config.recipes import Pickle
 from alignment.errors import ModelError, quoted
 from alignment.store import Hasher
@@ -33,10 +34,12 @@ _DISTRIBUTED = re.compile(r"^shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$")
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The files of a model's weights and the shapes of their tensors; none of pickles."""
+    """The files of a model's weights, and what their headers say; nothing of pickles."""
 
     files: tuple[Path, ...]
-    shapes: dict[str, tuple[int, ...]]
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the headers say apart from their tensors."""
 
     @property
     def safetensors(self) -> bool:
@@ -46,7 +49,7 @@ class Weights:
     @property
     def embedding_rows(self) -> int | None:
         """How many tokens the embedding matrix has; None where no matrix has a name we know."""
-        found = (shape[0] for name, shape in self.shapes.items() if name.endswith(EMBEDDINGS))
+        found = (each.shape[0] for name, each in self.tensors.items() if name.endswith(EMBEDDINGS))
         return next(found, None)
 
     def hashes(self, hasher: Hasher) -> list[str]:
@@ -64,63 +67,69 @@ def weights_of(
     `spec` is what the profile calls the model. Raises ModelError.
     """
     _check_distributed(folder)
+    if (safe := safetensors_of(folder, config)) is not None:
+        return safe
+    found = _found(folder, *_MODEL[1], ".bin")
+    if found and pin is not None:
+        return Weights(tuple(_allowed(folder, found, spec, pin, hasher)))
+    raise ModelError(_none(folder, spec, hasher, _MODEL[0][0]))
+
+
+def safetensors_of(folder: Path, config: Mapping[str, Any]) -> Weights | None:
+    """The safetensors that a model loads; None where it has none. Raises ModelError."""
     if config.get(NAMED) is not None:
         return _named(folder, config[NAMED])
-    (safe, safes), (pickled, pickles) = _MODEL
-    found = _found(folder, safe, safes, ".safetensors")
-    if found:
-        return Weights(tuple(found), shapes_of(folder, found))
-    found = _found(folder, pickled, pickles, ".bin")
-    if found and pin is not None:
-        return Weights(tuple(_allowed(folder, found, spec, pin, hasher)), {})
-    raise ModelError(_none(folder, spec, hasher, safe))
+    found = _found(folder, *_MODEL[0], ".safetensors")
+    return _read(folder, found) if found else None
 
 
 def adapter_weights(folder: Path, spec: str, pin: Pickle | None, hasher: Hasher) -> Weights:
     """The file that holds an adapter's weights, as `weights_of` finds a model's."""
     safe, pickled = folder / "adapter_model.safetensors", folder / "adapter_model.bin"
     if is_there(safe):
-        return Weights((safe,), shapes_of(folder, [safe]))
+        return _read(folder, [safe])
     if is_there(pickled):
         if pin is None:
             raise ModelError(_none(folder, spec, hasher, safe.name))
-        return Weights(tuple(_allowed(folder, [pickled], spec, pin, hasher)), {})
+        return Weights(tuple(_allowed(folder, [pickled], spec, pin, hasher)))
     raise ModelError(f"model {folder}: an adapter without adapter_model.safetensors")
 
 
-def shapes_of(folder: Path, files: list[Path]) -> dict[str, tuple[int, ...]]:
-    """The shapes of all tensors of safetensors, by their headers. Raises ModelError."""
+def _read(folder: Path, files: Sequence[Path]) -> Weights:
+    """What the headers of safetensors say. Raises ModelError for a damaged one."""
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
 
-    shapes: dict[str, tuple[int, ...]] = {}
+    tensors: dict[str, Tensor] = {}
+    metadata: dict[str, str] = {}
     for path in files:
         try:
             with safe_open(path, framework="numpy") as file:
+                metadata |= file.metadata() or {}
                 for name in file.keys():  # noqa: SIM118 - not a mapping
-                    if name in shapes:
+                    if name in tensors:
                         raise ModelError(
                             f"model {folder}: {shown(name)} is in {shown(path.name)} and in "
                             f"another file of the weights; one of each tensor is required"
                         )
-                    shapes[name] = tuple(file.get_slice(name).get_shape())
+                    part = file.get_slice(name)
+                    tensors[name] = Tensor(str(part.get_dtype()), tuple(part.get_shape()))
         except (SafetensorError, OSError) as error:
             reason = shown(str(error), 200)
             raise ModelError(f"model {folder}: {shown(path.name)} is damaged: {reason}") from error
-    return shapes
+    return Weights(tuple(files), tensors, metadata)
 
 
-def metadata_of(folder: Path, weights: Weights) -> dict[str, str]:
-    """What the headers of safetensors say apart from their tensors. Raises ModelError."""
-    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
-
-    told: dict[str, str] = {}
-    for path in weights.files if weights.safetensors else ():
-        try:
-            with safe_open(path, framework="numpy") as file:
-                told |= file.metadata() or {}
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"model {folder}: {shown(path.name)} is damaged: {error}") from error
-    return told
+def index_of(folder: Path, config: Mapping[str, Any]) -> Path | None:
+    """The index by which a model's weights are found; None where they are one file."""
+    named = config.get(NAMED)
+    if named is not None:
+        return folder / named if str(named).endswith(".index.json") else None
+    for one, index in _MODEL:
+        if is_there(folder / one):
+            return None
+        if is_there(folder / index):
+            return folder / index
+    return None
 
 
 def _named(folder: Path, name: Any) -> Weights:
@@ -135,7 +144,7 @@ def _named(folder: Path, name: Any) -> Weights:
     files = _indexed(folder, name, ".safetensors") if name.endswith(index) else [folder / name]
     if not files or not is_there(files[0]):
         raise ModelError(f"model {folder}: config.json names {shown(name)}, which is not there")
-    return Weights(tuple(files), shapes_of(folder, files))
+    return _read(folder, files)
 
 
 def _found(folder: Path, one: str, index: str, suffix: str) -> list[Path]:

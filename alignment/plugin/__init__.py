@@ -49,6 +49,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     declare(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let other plugins add to the report, and take it."""
+    from alignment.plugin import hookspecs  # noqa: PLC0415
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 # -- configuration -----------------------------------------------------------------------------
 
 

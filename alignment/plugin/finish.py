@@ -14,6 +14,7 @@ import pytest
 
 from alignment.errors import AlignmentError, BaselineError
 from alignment.plugin.host import REFUSED, SESSION, is_worker, plain, session_of, verbosity
+from alignment.plugin.sections import add_sections, tell_written
 from alignment.plugin.watching import Watch
 from alignment.plugin.worker_reports import LISTENER, Listener
 
@@ -127,6 +128,10 @@ def _make(session: pytest.Session, ending: _Ending) -> None:
     document = ending.document
     if document is None:
         return
+    try:
+        add_sections(config, document)
+    except AlignmentError as error:
+        ending.errors.append(_line(error))
     if ours.accepted and _why_not(session, document) is None:
         document["run"]["accepted"] = sorted(ours.accepted)
     for plugin in config.pluginmanager.get_plugins():
@@ -170,6 +175,7 @@ def _publish_accepted(session: pytest.Session, ending: _Ending, document: dict[s
     report = os.path.relpath(path, config.invocation_params.dir)
     ending.lines += [*lines, f"report: {report}"]
     try:
+        tell_written(config, document, path.parent)
         github.summarise(document)
     except AlignmentError as error:
         ending.errors.append(_line(error))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from alignment.reporting import gate_markdown, numbers
 from alignment.reporting import gate_text as gate
 from alignment.reporting.lowest import lowest
-from alignment.reporting.markup import code, table
-from alignment.reporting.numbers import Document
+from alignment.reporting.markup import block, code, table
+from alignment.reporting.numbers import Document, sections
 from alignment.reporting.remarks import remarks
 
 LIMIT = 60_000
@@ -22,8 +22,8 @@ def markdown(document: Document) -> str:
     Whether to merge, in one sentence; remarks on what is incomplete, limited or uninformative; the
     gate with the flipped prompts, and folded what was answered to them; the table of variants,
     their change over the reference, claims, the judge on trial, paired comparisons, degenerate
-    responses, and folded at the end the lowest scored cases. Whatever would pass the limit is left
-    out from the end, and the text says so.
+    responses, what other plugins added, and folded at the end the lowest scored cases. Whatever
+    would pass the limit is left out from the end, and the text says so.
     """
     parts = [
         f"## {gate.verdict(document, _name).headline}",
@@ -41,6 +41,7 @@ def markdown(document: Document) -> str:
         gate_markdown.nulls(document),
         gate_markdown.comparisons(document),
         _degenerate(document),
+        *(f"### {code(each['title'])}\n\n{block(each['text'])}" for each in sections(document)),
     ]
     left_out = "_The rest is too long for a comment; it is in report.json._"
     text = ""

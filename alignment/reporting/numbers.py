@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -143,3 +143,9 @@ def uninformative_rates(document: Document) -> set[str]:
         for name, found in variant["rates"].items()
         if found["informative"] is False
     }
+
+
+def sections(document: Document) -> Sequence[Mapping[str, str]]:
+    """What other people's plugins added to a report: `title` and `text`, both hostile."""
+    added: Sequence[Mapping[str, str]] = document.get("sections", ())
+    return added

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.checkpoints import Checkpoint
+from alignment.checkpoints.adapters import merged_in
 from alignment.checkpoints.loading import load_causal, load_classifier, load_tokenizer
 from alignment.config.profile import Profile
 from alignment.config.recipes import Recipe, Stage
@@ -96,7 +97,7 @@ def save(
             "this recipe with one process or with DDP"
         )
     if merge:
-        model = model.merge_and_unload()
+        model = merged_in(model)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))

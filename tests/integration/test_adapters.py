@@ -172,7 +172,7 @@ PARTS = {
     "layers it is not for": (same, {"layers_to_transform": [0]}, "4 of its 8 tensors"),
     "magnitudes gone": (same, {"use_dora": True}, "4 missing from"),
     "a module gone": (same, {"modules_to_save": ["lm_head"]}, "has no tensor"),
-    "another rank": (same, {"r": 8}, "size mismatch"),
+    "another rank": (same, {"r": 8}, "is of shape [4, 32], and by its adapter_config.json and its"),
     "a target that is nowhere": (same, {"target_modules": ["w_q"]}, "not found"),
     "nothing but its name": (lambda _: {"x": torch.ones(1)}, {}, "1 of its 1 tensor"),
 }
@@ -251,16 +251,21 @@ def test_a_reward_adapter_brings_its_head_to_a_language_model(bases, tmp_path, k
 def test_how_many_outputs_an_adapters_head_has_is_known_before_a_run(bases, tmp_path):
     auto = AutoModelForSequenceClassification
     trained(bases[False], tmp_path, KINDS["LoRA"], auto, "SEQ_CLS", num_labels=3, pad_token_id=0)
-    with pytest.raises(ModelError, match="has 3 outputs; a reward model with one is required"):
-        look(tmp_path, judge=True)
-    with pytest.raises(ModelError, match=r"has 3 outputs; judge\.outputs names number 4"):
-        look(tmp_path, judge=True, outputs=5)
+    said = {0: "has 3 outputs; a reward model", 5: r"has 3 outputs; judge\.outputs names number 4"}
+    for outputs, what in said.items():
+        with pytest.raises(ModelError, match=f"^model {tmp_path}: {what}"):
+            look(tmp_path, judge=True, outputs=outputs)
 
 
 def test_an_adapter_without_a_head_needs_a_base_that_has_one(bases, micro, tokenizer, tmp_path):
-    trained(bases[False], tmp_path / "bare", KINDS["LoRA"])
-    with pytest.raises(ModelError, match="is a LlamaForCausalLM; a sequence classifier is"):
+    trained(bases[False], tmp_path / "bare", KINDS["LoRA"], task=None)
+    with pytest.raises(ModelError) as caught:
         look(tmp_path / "bare", judge=True)
+    assert str(caught.value) == (
+        f"model {tmp_path / 'bare'}: its base {bases[False]} is a LlamaForCausalLM; a sequence "
+        f"classifier is required under an adapter that brings no head (score.weight); name another "
+        f"adapter, or correct base_model_name_or_path in adapter_config.json"
+    )
     model = micro.judge(tokenizer, tmp_path / "judge", **LLAMA, num_labels=3)
     assert model.config.num_labels == 3
     auto = AutoModelForSequenceClassification
@@ -294,10 +299,66 @@ def test_a_base_that_lacks_more_than_its_head_is_not_whole_under_any_adapter(bas
 def test_an_adapters_head_is_no_policys(bases, tmp_path):
     auto = AutoModelForSequenceClassification
     trained(bases[False], tmp_path, KINDS["LoRA"], auto, "SEQ_CLS", num_labels=1, pad_token_id=0)
+    with pytest.raises(ModelError, match=f"^model {tmp_path}: .* has task_type = SEQ_CLS, and a "):
+        look(tmp_path)
+    folder = changed(tmp_path, tmp_path / "untold", same, {"task_type": None})
     with pytest.raises(
         ModelError, match=r"1 of its 9 tensors without .*\(base_model\.model\.score"
     ):
-        load_causal(look(tmp_path), "float32")
+        load_causal(look(folder), "float32")
+
+
+TASKS = {
+    "a judge with a language model's": (True, "CAUSAL_LM", "a sequence classifier's adapter"),
+    "a judge with an extractor's": (True, "FEATURE_EXTRACTION", "a sequence classifier's adapter"),
+    "a policy with a classifier's": (False, "SEQ_CLS", "a language model's adapter"),
+    "a policy with a tagger's": (False, "TOKEN_CLS", "a language model's adapter"),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_adapter_for_another_kind_of_head_is_named(bases, micro, tokenizer, tmp_path, name):
+    judge, task, required = TASKS[name]
+    micro.judge(tokenizer, tmp_path / "judge", **LLAMA)
+    base = tmp_path / "judge" if judge else bases[False]
+    trained(base, tmp_path / "plain", KINDS["LoRA"], task=None)
+    folder = changed(tmp_path / "plain", tmp_path / "adapter", same, {"task_type": task})
+    assert look(tmp_path / "plain", judge=judge)
+    with pytest.raises(ModelError) as caught:
+        look(folder, judge=judge)
+    text = str(caught.value)
+    assert text.startswith(f"model {folder}: adapter_config.json has task_type = {task}, and ")
+    assert required in text
+    assert "\n" not in text
+    assert len(text.replace(str(folder), "")) <= 400
+
+
+def test_a_policys_adapter_over_a_classifier_is_named(micro, tokenizer, tmp_path):
+    micro.judge(tokenizer, tmp_path / "judge", **LLAMA)
+    auto = AutoModelForSequenceClassification
+    trained(tmp_path / "judge", tmp_path / "adapter", KINDS["LoRA"], auto, None)
+    folder = changed(
+        tmp_path / "adapter", tmp_path / "causal", without("score"), {"task_type": "CAUSAL_LM"}
+    )
+    with pytest.raises(ModelError) as caught:
+        look(folder)
+    assert str(caught.value).startswith(
+        f"model {folder}: its base {tmp_path / 'judge'} is a LlamaForSequenceClassification; a "
+        f"causal language model is required; "
+    )
+
+
+def test_a_head_above_makes_a_judge_of_any_adapter_below(bases, tmp_path):
+    trained(bases[False], tmp_path / "below", KINDS["LoRA"])
+    auto = AutoModelForSequenceClassification
+    settings = {"num_labels": 1, "pad_token_id": 0}
+    trained(bases[False], tmp_path / "head", KINDS["LoRA"], auto, "SEQ_CLS", **settings)
+    above = {"base_model_name_or_path": str(tmp_path / "below")}
+    folder = changed(tmp_path / "head", tmp_path / "above", same, above)
+    check_whole(look(folder, judge=True), judge=True)
+    assert load_classifier(look(folder, judge=True), "float32").config.num_labels == 1
+    untold = changed(folder, tmp_path / "causal", same, {"task_type": "CAUSAL_LM"})
+    assert look(untold, judge=True)
 
 
 # -- an adapter's own tokenizer ------------------------------------------------------------------

@@ -204,6 +204,30 @@ POLICIES = {
     "an end beyond the vocabulary": (same, {"eos_token_id": 99999}, "eos_token_id = 99999"),
     "a beginning of no number": (same, {"bos_token_id": "<s>"}, "bos_token_id = <s>"),
 }
+EXPERTS = "model.layers.1.block_sparse_moe.experts."
+MIXTURES = {
+    **{
+        f"{part} of one layer": (
+            without(f"{EXPERTS}0.{part}", f"{EXPERTS}1.{part}"),
+            f"no {EXPERTS}*.{part}.",
+        )
+        for part in ("w1", "w2", "w3")
+    },
+    "w3 of all layers": (without(".w3."), "some are missing or of a shape that does not fit"),
+    "an expert of another shape": (
+        added(f"{EXPERTS}0.w1.weight", 7, 32),
+        "some are missing or of a shape that does not fit",
+    ),
+    "both forms": (
+        lambda weights: (
+            {**weights, f"{EXPERTS}gate_up_proj": torch.ones(2, 128, 32)}
+            | {f"{EXPERTS}down_proj": torch.ones(2, 32, 64)}
+        ),
+        "either might be taken",
+    ),
+    "both forms in part": (added(f"{EXPERTS}gate_up_proj", 2, 128, 32), "either might be taken"),
+}
+"""What is done to the experts of a Mixtral."""
 JUDGES = {
     "no head": (without("score"), {}, "no head with 1 output"),
     "the head under another name": (renamed("score.", "v_head."), {}, "(score.weight)"),
@@ -232,6 +256,22 @@ def damaged(whole, folder, change, fields):
 def test_a_damaged_policy_is_refused_before_it_answers(llama, tmp_path, name):
     change, fields, reason = POLICIES[name]
     assert reason in refusal(damaged(llama, tmp_path / "model", change, fields))
+
+
+@pytest.fixture(scope="module")
+def mixtral(tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mixtral")
+    saved("mixtral", tokenizer, folder, **LLAMA, num_local_experts=2)
+    return folder
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_experts_that_are_not_whole_are_refused_before_an_answer(mixtral, tmp_path, name):
+    change, reason = MIXTURES[name]
+    text = refusal(damaged(mixtral, tmp_path / "model", change, {}))
+    assert reason in text
+    assert "automatic conversion" not in text
+    assert "AttributeError" not in text
 
 
 @pytest.mark.parametrize("name", JUDGES)

@@ -4,6 +4,7 @@ Read from the source: what a function imports late counts like what a module imp
 """
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -187,3 +188,37 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 def test_tests_are_no_part_of_the_package():
     for path in modules():
         assert not libraries(path) & {"tests", "eval_suites", "conftest"}, path
+
+
+# -- kinds of policies and judges --------------------------------------------------------------
+
+
+WAYS = {"recorded", "null", "endpoint", "python", "kind"}
+"""Keys of a variant or judge that only one kind has, and what tells kinds apart."""
+
+
+def branches(path):
+    """Where a file tells the kinds of policies or judges apart."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in WAYS:
+            owner = ast.unparse(node.value)
+            if re.search(r"variant|recipe|judge|policy|config|own", owner):
+                yield f"{path.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(node)}"
+        called = isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+        if called and re.search(
+            r"Variant|JudgeConfig|SecondJudge|Kind\b", ast.unparse(node.args[1])
+        ):
+            yield f"{path.relative_to(PACKAGE)}:{node.lineno}: {ast.unparse(node)}"
+
+
+def test_nobody_else_asks_which_kind_a_policy_or_a_judge_is():
+    """They own themselves: see `PolicyKind` and `JudgeKind`. Training tells its two recipes apart."""
+    allowed = {"policies", "judges", "config"}
+    found = [each for p in modules() if room_of(p) not in allowed for each in branches(p)]
+    assert [each for each in found if not each.startswith("training/")] == []
+    assert {each.partition(": ")[2] for each in found} <= {"isinstance(recipe, JudgeConfig)"}
+
+
+def test_what_tells_kinds_apart_is_seen():
+    own = PACKAGE / "policies" / "recorded.py"
+    assert any("self.config.recorded" in each for each in branches(own))

@@ -26,8 +26,13 @@ def experts(where, numbers, *parts):
     }
 
 
-def check(tensors):
-    check_tensors(FOLDER, CONFIG, PLAIN | tensors, judge=False, outputs=None)
+def in_the_next(tensors):
+    """The same in the next layer."""
+    return {name.replace("layers.0", "layers.1"): each for name, each in tensors.items()}
+
+
+def check(tensors, **fields):
+    check_tensors(FOLDER, CONFIG | fields, PLAIN | tensors, judge=False, outputs=None)
 
 
 def of_kind(kind, name, *shape):
@@ -47,6 +52,20 @@ REFUSED = {
     "a matrix of the last expert gone": (
         experts("mlp", [0, 1], "w1") | experts("mlp", [0], "w2"),
         "experts.1.w2.weight, so that",
+    ),
+    "a matrix of all experts of a layer gone": (
+        experts("mlp", [0, 1], "w1", "w3") | in_the_next(experts("mlp", [0, 1], "w1")),
+        "no model.layers.1.mlp.experts.*.w3.weight of any number *, which the experts of other",
+    ),
+    "experts by number and in one": (
+        experts("mlp", [0, 1], "gate_proj", "up_proj", "down_proj")
+        | of_kind("F32", "mlp.experts.gate_up_proj", 2, 32, 4),
+        "experts.0.down_proj.weight, model.layers.0.mlp.experts.gate_up_proj), and either",
+    ),
+    "experts in one beside numbers elsewhere": (
+        experts("block_sparse_moe", [0, 1], "w1", "w2", "w3")
+        | of_kind("F32", "mlp.experts.down_proj", 2, 32, 4),
+        "twice, each by its number and all in one",
     ),
     "a layer twice": (
         {"layers.0.mlp.up_proj.weight": Tensor("F32", (16, 4))},
@@ -94,6 +113,10 @@ def test_what_no_whole_model_has(name):
 ACCEPTED = {
     "double precision": {name: Tensor("F64", tensor.shape) for name, tensor in PLAIN.items()},
     "experts": experts("mlp", range(12), "gate_proj", "up_proj"),
+    "shared experts in one": experts("mlp", range(2), "gate_proj")
+    | of_kind("F32", "mlp.shared_experts.gate_up_proj", 32, 4),
+    "layers without experts": experts("mlp", range(2), "up_proj")
+    | of_kind("F32", "mlp.gate_proj.weight", 16, 4),
     "a triangle of booleans": of_kind("BOOL", "attn.bias", 1, 1, 64, 64),
     "a triangle of bytes": of_kind("U8", "attn.bias", 1, 1, 64, 64),
     "positions": {"model.position_ids": Tensor("I64", (1, 64))},
@@ -107,3 +130,13 @@ ACCEPTED = {
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_what_whole_models_have(name):
     check(ACCEPTED[name])
+
+
+def test_a_quantization_may_leave_the_experts_of_a_layer_as_they_are():
+    packed = {
+        f"{BLOCK}.mlp.experts.{number}.w1.{part}": Tensor("I32", (16, 4))
+        for number in (0, 1)
+        for part in ("qweight", "scales")
+    }
+    plain = in_the_next(experts("mlp", [0, 1], "w1"))
+    check(packed | plain, quantization_config={"quant_method": "gptq"})
