@@ -254,7 +254,7 @@ def test_without_a_gate_the_verdict_says_so():
     for changes, why in (
         ({}, "no rate was gated"),
         ({"complete": False}, "incomplete"),
-        ({"limit": 5}, "quick look"),
+        ({"limit": 5}, "only 5 prompts per axis"),
     ):
         found = verdict(document(SAMPLE["results"](**changes)))
         assert found.outcome is None
