@@ -151,7 +151,7 @@ def test_why_a_run_is_not_accepted_is_said_as_it_is(gated, files, arguments, why
     assert accepted(gated) == []
     if why is not None:  # pytest has no summary for codes that it does not know
         (line,) = [line for line in result.outlines if line.startswith("BaselineError: ")]
-        assert f": this run cannot become one, {why}" in line
+        assert f": this run cannot become one, because {why}" in line
 
 
 def test_an_update_that_has_nothing_to_do_with_us_is_left_alone(gated):

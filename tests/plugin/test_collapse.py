@@ -62,7 +62,10 @@ def test_collapsed_policies_are_blocked_though_every_response_passes(gated):
         kind, found = decision["variant"], decision["degenerate"]
         assert decision["outcome"] == "fail"
         assert (found["before"], found["kinds"], found["total"]) == (0, {kind: 40}, 40)
-        assert f"DEGENERATE: 40 of 40 responses of {kind} on {decision['axis']} are no" in shown
+        assert (
+            f"DEGENERATE: 40 of 40 responses of {kind} on {decision['axis']} are degenerate"
+            in shown
+        )
     text = (gated.path / "reports/alignment/report.md").read_text()
     assert text.startswith("## Do not merge: 40 of 40 responses of `empty`")
 

@@ -284,7 +284,7 @@ def test_nor_a_baseline(gated):
     gated.judge.script = judging(unscored={"0", "1"})
     result = gated.run("--snapshot-update")
     assert result.ret == 1
-    assert "cannot be a baseline: 2 of 20 responses" in result.stdout.str()
+    assert "cannot become a baseline: 2 of 20 responses" in result.stdout.str()
     assert baseline(gated) is None
 
 
@@ -438,7 +438,7 @@ def test_a_url_without_a_model_is_refused(refused):
 
 def test_the_tiny_profile_refuses_a_served_model(refused):
     line = refused("--alignment-variant", "candidate=http://127.0.0.1:8000/v1#m", profile=None)
-    assert line.startswith("ERROR: variant 'candidate' is a real checkpoint, and profile 'tiny'")
+    assert line.startswith("ERROR: variant 'candidate' is a real checkpoint, but profile 'tiny'")
 
 
 @pytest.mark.parametrize(

@@ -186,12 +186,12 @@ def test_a_moved_threshold_is_incomparable(gated, workers):
         (lambda text: text[: len(text) // 2], "is no JSON"),
         (lambda text: "", "is no JSON"),
         (lambda text: text.replace('"schema": 1', '"schema": 2'), "written by a newer release"),
-        (lambda text: text.replace("-1.0,", "1.0,", 1), "it was edited"),
-        (lambda text: text.replace("false", "true", 1), "it was edited"),
+        (lambda text: text.replace("-1.0,", "1.0,", 1), "the file was edited"),
+        (lambda text: text.replace("false", "true", 1), "the file was edited"),
         (lambda text: text.replace('"manifest"', '"manifesto"'), "`manifest`: field required"),
-        (lambda text: "[]", "is no baseline"),
+        (lambda text: "[]", "is not a baseline"),
         (lambda text: "[" * 200_000, "is no JSON"),
-        (lambda text: text.replace('"variant": "base"', '"variant": "sft"'), "it was edited"),
+        (lambda text: text.replace('"variant": "base"', '"variant": "sft"'), "the file was edited"),
     ],
     ids=["cut off", "empty", "newer", "score", "verdict", "key", "list", "deep", "variant"],
 )
@@ -218,7 +218,7 @@ def test_another_variants_file_in_its_place_is_refused(world):
     result = world.run()
     result.assert_outcomes(passed=2, failed=2)
     told = " ".join(result.stdout.str().split())
-    assert "sft HmR: INVALID: baseline __baselines__/world/sft.json: is that of 'base'" in told
+    assert "sft HmR: INVALID: baseline __baselines__/world/sft.json: it belongs to 'base'" in told
 
 
 def test_new_only_makes_what_is_missing_and_gates_the_rest(world, workers):

@@ -330,7 +330,7 @@ def test_without_a_terminal_the_exit_code_has_its_line(gated):
         (
             "axis='harmlesness'",
             (
-                "test_suite.py::test_gate: is gated, and profile 'world' has no axis "
+                "test_suite.py::test_gate: is a gated test, but profile 'world' has no axis "
                 "'harmlesness'; it has harmlessness, helpfulness"
             ),
         ),

@@ -62,7 +62,7 @@ def test_it(alignment_score):
     result = world.run("--alignment-cases=axis")
     result.assert_outcomes(errors=2)
     line = (
-        "AlignmentError: fixture 'alignment_score' belongs to one prompt; "
+        "AlignmentError: fixture 'alignment_score' needs one case per prompt; "
         "run with --alignment-cases=prompt"
     )
     assert result.outlines.count(line) == 2

@@ -191,4 +191,4 @@ def test_variants_and_axes(alignment_variant, alignment_axis):
             "mark the test where it is defined"
         ),
     ):
-        assert f"fixture 'alignment_variant' is one value per case, {why}" in result.outlines
+        assert f"fixture 'alignment_variant' has one value per case, {why}" in result.outlines

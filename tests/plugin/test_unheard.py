@@ -163,6 +163,6 @@ def test_a_gated_test_that_its_user_left_out_is_named(beside, workers, name, tex
     assert beside.report() is None
     (line,) = [line for line in result.outlines if line.startswith("not decided")]
     assert line == (
-        "not decided, for it was not run: test_suite.py::test_gate[sft-HmR], "
+        "not decided, because the test was not run: test_suite.py::test_gate[sft-HmR], "
         "test_suite.py::test_gate[sft-HpR]"
     )
