@@ -65,7 +65,7 @@ class ReportError(AlignmentError):
     """A report cannot be read or compared."""
 
 
-class Elsewhere(AlignmentError):  # noqa: N818 - a word about where, not what
+class ReportedElsewhere(AlignmentError):  # noqa: N818 - a word about where, not what
     """Another process of the same command failed and tells what went wrong: nothing to say here."""
 
 

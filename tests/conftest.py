@@ -15,9 +15,9 @@ from numpy import zeros
 from safetensors.numpy import save_file
 
 from alignment.config.endpoints import Endpoint, JudgeEndpoint
-from alignment.runtime.hardware import share_cores
+from alignment.runtime.hardware import let_waiting_threads_sleep
 
-share_cores()  # before a test module imports torch: workers share the cores
+let_waiting_threads_sleep()  # before a test module imports torch: workers share the cores
 if "MPLCONFIGDIR" not in os.environ:  # one list of fonts for all workers and all that they start
     os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="matplotlib-")
     atexit.register(shutil.rmtree, os.environ["MPLCONFIGDIR"], ignore_errors=True)

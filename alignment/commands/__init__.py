@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from alignment.commands import gating, judges, models, reports, starting, storage
-from alignment.errors import AlignmentError, Elsewhere
+from alignment.errors import AlignmentError, ReportedElsewhere
 from alignment.reporting.text import inert, one_line
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], Iterator[str]] = options.command
         options.exit = 0
         text = "\n".join(command(options))
-    except Elsewhere:
+    except ReportedElsewhere:
         return 2
     except (AlignmentError, ValueError, OSError) as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command line

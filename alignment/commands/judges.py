@@ -82,7 +82,7 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
 def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
     from alignment.config.layers import resolve  # noqa: PLC0415
     from alignment.progress import Progress  # noqa: PLC0415
-    from alignment.study.invariance import measured, table  # noqa: PLC0415 - loads pydantic
+    from alignment.study.invariance import measure_invariance, table  # noqa: PLC0415 - loads pydantic
     from alignment.study.study import Study  # noqa: PLC0415
 
     chosen = {"dtype": options.dtype, "device": options.device}
@@ -90,5 +90,5 @@ def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
     profile = resolve(Path.cwd(), selected=options.profile, assignments=[*options.set, *given])
     progress = Progress(sys.stderr, live=sys.stderr.isatty())
     study = Study(profile, Store(location(options.store)), progress=progress)
-    record = measured(study, options.model, judge=options.judge, count=options.prompts)
+    record = measure_invariance(study, options.model, judge=options.judge, count=options.prompts)
     yield from table(record)

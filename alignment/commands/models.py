@@ -39,9 +39,9 @@ def declare(commands: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.study.ahead import made  # noqa: PLC0415 - loads pydantic
+    from alignment.study.ahead import train_ahead  # noqa: PLC0415 - loads pydantic
 
-    yield from made(options.name, options.set, options.store, options.variant)
+    yield from train_ahead(options.name, options.set, options.store, options.variant)
 
 
 def _profile(options: argparse.Namespace) -> Iterator[str]:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import ValidationError
 
 from alignment.config.judges import JudgeConfig
 from alignment.config.recipes import is_hub_id
+from alignment.config.schema import ProfileTables
 from alignment.config.variants import Variant
 from alignment.errors import quoted
 from alignment.records import Criterion
 from alignment.records.decisions import ABOVE, BEST
 
-if TYPE_CHECKING:
-    from alignment.config.profile import Profile
-
 _JUDGE = "judge"
 """What the judge is called wherever models are called by name."""
 
 
-def check(profile: Profile) -> None:
+def check(profile: ProfileTables) -> None:
     """Raise ValueError, one line that begins with the key, for the first thing that cannot be."""
     for rule in (
         *(_named, _parents, _claimed, _distinct, _gated, _decoded),
@@ -29,7 +25,7 @@ def check(profile: Profile) -> None:
         rule(profile)
 
 
-def _named(profile: Profile) -> None:
+def _named(profile: ProfileTables) -> None:
     if _JUDGE in map(str.casefold, profile.variants):
         raise ValueError(f"variants: {_JUDGE!r} is the judge's name; give this variant another")
     seen: dict[str, str] = {}
@@ -50,7 +46,7 @@ def _named(profile: Profile) -> None:
                 )
 
 
-def _claimed(profile: Profile) -> None:
+def _claimed(profile: ProfileTables) -> None:
     rates = (*(axis.rate for axis in profile.axes.values()), "CAS", "all metrics")
     for claim in profile.claims:
         found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
@@ -70,19 +66,19 @@ def _claimed(profile: Profile) -> None:
             raise ValueError(f"claims: {quoted(claim)}: the rates are {', '.join(rates)}")
 
 
-def _parents(profile: Profile) -> None:
+def _parents(profile: ProfileTables) -> None:
     for name in profile.variants:
         profile.ancestors(name)
 
 
-def _distinct(profile: Profile) -> None:
+def _distinct(profile: ProfileTables) -> None:
     rates = [axis.rate for axis in profile.axes.values()]
     for name, axis in profile.axes.items():
         if rates.count(axis.rate) > 1:
             raise ValueError(f"axes.{name}.rate: {axis.rate!r} is also the rate of another axis")
 
 
-def _gated(profile: Profile) -> None:
+def _gated(profile: ProfileTables) -> None:
     known = ", ".join(profile.variants)
     if profile.gate.reference is not None and profile.gate.reference not in profile.variants:
         raise ValueError(
@@ -98,7 +94,7 @@ def _gated(profile: Profile) -> None:
         )
 
 
-def _decoded(profile: Profile) -> None:
+def _decoded(profile: ProfileTables) -> None:
     for name in profile.variants:
         try:
             profile.generation_of(name)
@@ -109,14 +105,14 @@ def _decoded(profile: Profile) -> None:
             raise ValueError(f"variants.{name}.generation: {error}") from None
 
 
-def _judged(profile: Profile) -> None:
+def _judged(profile: ProfileTables) -> None:
     for name, judge in profile.judges.items():
         for axis in judge.axes:
             if axis not in profile.axes:
                 raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
 
 
-def _decidable(profile: Profile) -> None:
+def _decidable(profile: ProfileTables) -> None:
     """A criterion that no score meets, or that every score does, decides nothing."""
     bars: list[tuple[str, JudgeConfig, Criterion]] = [
         (f"axes.{name}", profile.judge, axis.criterion) for name, axis in profile.axes.items()
@@ -145,7 +141,7 @@ def _decidable(profile: Profile) -> None:
         )
 
 
-def _pinned(profile: Profile) -> None:
+def _pinned(profile: ProfileTables) -> None:
     for name, pin in profile.pickles.items():
         if is_hub_id(name) and pin.revision is None:
             raise ValueError(f'pickles."{name}": a hub id needs a `revision` (the commit)')
@@ -163,7 +159,7 @@ def _pinned(profile: Profile) -> None:
             )
 
 
-def _reachable(profile: Profile) -> None:
+def _reachable(profile: ProfileTables) -> None:
     served = {f"variants.{name}": each.endpoint for name, each in profile.variants.items()}
     served["judge"] = profile.judge.endpoint
     served |= {f"judges.{name}": each.endpoint for name, each in profile.judges.items()}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from alignment.judges.protocol import Judge
 from alignment.policies.kind import PolicyKind
-from alignment.records import Prompt, Response, Score
-from alignment.store.answers import score_key, stored_scores
+from alignment.records import Prompt, Score
 from alignment.training.context import ModelContext, judge_config
 
 
@@ -49,21 +48,12 @@ class JudgeKind(ABC):
     def open(self) -> Judge:
         """The judge, ready to score. Raises AlignmentError."""
 
-    def scores(
-        self, policy: PolicyKind, prompts: Sequence[Prompt], responses: Mapping[str, Response]
-    ) -> dict[str, Score]:
-        """Prompt id -> score of a policy's response, as far as they are there; nothing is asked."""
-        del policy
-        identity = self.known_identity()
-        if identity is None:
-            return {}
-        keys = {
-            prompt.id: score_key(identity, (prompt.text, responses[prompt.id].text))
-            for prompt in prompts
-            if prompt.id in responses and responses[prompt.id].missing is None
-        }
-        stored = stored_scores(self.context.store, keys.values(), self.config.dimensions)
-        return {id_: stored[key] for id_, key in keys.items() if key in stored}
+    def recorded_scores(
+        self, policy: PolicyKind, prompts: Sequence[Prompt]
+    ) -> dict[str, Score] | None:
+        """Prompt id -> the score that came with a policy's response; None for a judge that asks."""
+        del policy, prompts
+        return None
 
     def description(self, *, failed: bool) -> dict[str, Any]:
         """What a report says that it is; `failed` where it could not be opened in this run."""

@@ -16,11 +16,11 @@ from alignment.records.thinking import NoAnswer, answer_of
 from alignment.serving import (
     Message,
     RefusedError,
-    Register,
     Reply,
+    ServedIdentities,
     Server,
     check_client,
-    described,
+    describe_served,
     key_of,
 )
 from alignment.store import Store, content_key
@@ -67,7 +67,9 @@ class Kind(JudgeKind):
     def description(self, *, failed: bool) -> dict[str, Any]:
         """The name it was asked by, and what the servers said of their answers."""
         del failed
-        return described(self._endpoint, self.config.revision, self.context.store, self.identity())
+        return describe_served(
+            self._endpoint, self.config.revision, self.context.store, self.identity()
+        )
 
     def manifest(self) -> dict[str, Any]:
         """Its name and what it is asked; where it is served may change."""
@@ -98,7 +100,7 @@ class LLMJudge:
     def __init__(self, endpoint: JudgeEndpoint, revision: str | None, store: Store) -> None:
         self.identity = identity_of(endpoint, revision)
         self._endpoint = endpoint
-        self._register = Register(store, self.identity, endpoint)
+        self._served = ServedIdentities(store, self.identity, endpoint)
         self._server = Server(endpoint)
         self._structured = True
         """Until the server refuses `response_format`."""
@@ -111,23 +113,6 @@ class LLMJudge:
             self._note(each for answers in found.values() for each in answers)
             yield {i: _score(answers) for i, answers in found.items()}
 
-    def compare(self, prompt: str, a: str, b: str) -> dict[str, str] | None:
-        """Which of two responses is better: dimension -> `a`, `b` or `tie`; None: no answer.
-
-        Asked in both orders. A preference that goes with the order and not with the text is a tie.
-        """
-        asked = [self._compared(prompt, a, b, 0), self._compared(prompt, b, a, 1)]
-        self._note(asked)
-        first, second = (each.values for each in asked)
-        if first is None or second is None:
-            return None
-        other = {"first": "second", "second": "first", "tie": "tie"}
-        names = {"first": "a", "second": "b", "tie": "tie"}
-        return {
-            name: names[told] if other[told] == second[name] else "tie"
-            for name, told in first.items()
-        }
-
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
@@ -135,7 +120,7 @@ class LLMJudge:
     def _note(self, asked: Any) -> None:
         for each in asked:
             for reply in each.replies:
-                self._register.note(reply)
+                self._served.note(reply)
 
     def _judged(self, prompt: str, response: str) -> list[_Asked]:
         """Every repeat's answer."""
@@ -144,12 +129,6 @@ class LLMJudge:
         schema = rubrics.schema(endpoint.rubric, {"type": "integer"})
         read = lambda text: rubrics.scores(text, list(endpoint.rubric), endpoint.scale)  # noqa: E731
         return [self._ask(question, schema, read, n) for n in range(endpoint.repeats)]
-
-    def _compared(self, prompt: str, first: str, second: str, number: int) -> _Asked:
-        rubric = self._endpoint.rubric
-        question = rubrics.comparing(rubric, prompt, first, second)
-        schema = rubrics.schema(rubric, {"type": "string", "enum": list(rubrics.PREFERENCES)})
-        return self._ask(question, schema, lambda t: rubrics.preferences(t, list(rubric)), number)
 
     def _ask(
         self,

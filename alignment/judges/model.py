@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from alignment.judges.kind import JudgeKind
 from alignment.judges.protocol import Judge
 from alignment.judges.reward_model import JudgeSettings, RewardModelJudge, identity_of
-from alignment.records import Score
 from alignment.runtime.hardware import device_of
 from alignment.training import models
 from alignment.training.checks import check_recipe
@@ -40,7 +38,7 @@ class Kind(JudgeKind):
         check_models(self.context)
         model = models.opened(self.context, self.name)
         settings = judge_settings(self.context, self.name)
-        return _SteadyJudge(RewardModelJudge(model.checkpoint, settings), model)
+        return RewardModelJudge(model.checkpoint, settings, steady=model.require_unchanged)
 
     def description(self, *, failed: bool) -> dict[str, Any]:
         """The hash of its weights, and of its recipe where it is trained."""
@@ -70,21 +68,3 @@ def judge_settings(context: ModelContext, name: str) -> JudgeSettings:
         threads=profile.threads,
         dtype=judge.dtype or profile.dtype,
     )
-
-
-class _SteadyJudge:
-    """A judge over a model's files: gives no score once one of them has changed."""
-
-    def __init__(self, judge: Judge, model: models.Opened) -> None:
-        self.identity = judge.identity
-        self._judge, self._model = judge, model
-
-    def score(
-        self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
-    ) -> Iterator[dict[int, Score]]:
-        for batch in self._judge.score(pairs, needed):
-            self._model.require_unchanged()
-            yield batch
-
-    def close(self) -> None:
-        self._judge.close()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from alignment.errors import JudgeError, ProfileError
 from alignment.judges.kind import JudgeKind
 from alignment.judges.protocol import Judge
 from alignment.policies.kind import PolicyKind, policy_of
-from alignment.records import Prompt, Response, Score
+from alignment.records import Prompt, Score
 
 
 class Kind(JudgeKind):
@@ -35,11 +35,10 @@ class Kind(JudgeKind):
         """Never possible: its scores are there."""
         raise JudgeError("the scores of this profile are recorded: no judge can be asked")
 
-    def scores(
-        self, policy: PolicyKind, prompts: Sequence[Prompt], responses: Mapping[str, Response]
-    ) -> dict[str, Score]:
+    def recorded_scores(
+        self, policy: PolicyKind, prompts: Sequence[Prompt]
+    ) -> dict[str, Score] | None:
         """What came with the responses. Raises JudgeError where there is none."""
-        del responses
         if not policy.has_scores:
             raise JudgeError(
                 f"variant {policy.variant!r} has no recorded scores; name a judge's `model` or "

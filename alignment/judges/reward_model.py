@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,11 @@ from alignment.checkpoints.tokens import chat_ids, check_known, cut, encoded, te
 from alignment.config.judges import JudgeConfig
 from alignment.errors import JudgeError, ModelError
 from alignment.judges.batching import batches, budget
-from alignment.prompts.templates import dialogue, judged
+from alignment.prompts.templates import dialogue, normalize_for_judge
 from alignment.prompts.transcripts import messages
 from alignment.records import Score
 from alignment.runtime.finite import NotFiniteError, check_finite, explanation
-from alignment.runtime.hardware import kind_of, ready, versions
+from alignment.runtime.hardware import configure_torch, kind_of, versions
 from alignment.store import content_key
 
 if TYPE_CHECKING:
@@ -61,13 +61,23 @@ def identity_of(checkpoint: Checkpoint, settings: JudgeSettings) -> str:
 
 
 class RewardModelJudge:
-    """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`."""
+    """Scores answers with a checkpoint. See `alignment.judges.protocol.Judge`.
 
-    def __init__(self, checkpoint: Checkpoint, settings: JudgeSettings) -> None:
+    `steady` raises once a file of the checkpoint has changed: no score is given then.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        settings: JudgeSettings,
+        *,
+        steady: Callable[[], None] = lambda: None,
+    ) -> None:
         from alignment.policies.probe import reach  # noqa: PLC0415 - loads torch
 
+        self._steady = steady
         self.device = settings.device
-        ready(self.device, settings.threads)
+        configure_torch(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
         self._settings = settings.judge
         self._dtype, self._name = settings.dtype, checkpoint.outermost
@@ -84,6 +94,7 @@ class RewardModelJudge:
     ) -> Iterator[dict[int, Score]]:
         """Score (prompt, answer) texts in batches of `judge.batch_tokens` padded tokens."""
         for found in self._batched(pairs, needed):
+            self._steady()
             yield {i: Score(self._named(row)) for i, row in found.items()}
 
     def outputs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
@@ -154,7 +165,7 @@ class RewardModelJudge:
             turns = [*messages(prompt), {"role": "assistant", "content": answer}]
             ids = chat_ids(self._tokenizer, turns, answer=False)
         else:
-            ids = text_ids(self._tokenizer, dialogue(prompt, judged(answer)))
+            ids = text_ids(self._tokenizer, dialogue(prompt, normalize_for_judge(answer)))
             end = self._tokenizer.eos_token_id
             # TRL's RewardTrainer ends every training text with the end token; so do we.
             if end is not None and (not ids or ids[-1] != end):

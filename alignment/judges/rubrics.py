@@ -15,8 +15,6 @@ from alignment.prompts.transcripts import shown
 from alignment.serving import Message
 from alignment.store import content_key
 
-PREFERENCES = ("first", "second", "tie")
-
 _FENCE = "```"
 _SHOWN = 40
 
@@ -36,18 +34,6 @@ def scoring(
         f"best:\n{_listed(rubric)}"
     )
     return _asked(task, dict.fromkeys(rubric, scale[0]), {"dialogue": prompt, "reply": response})
-
-
-def comparing(rubric: Mapping[str, str], prompt: str, first: str, second: str) -> list[Message]:
-    """The messages that ask which of two responses is better in every dimension."""
-    task = (
-        "You compare two replies of AI assistants to one dialogue: `first` and `second`. "
-        "`dialogue` is what came before them.\n\n"
-        f'Say which reply is better in each of these, "first", "second" or "tie":\n'
-        f"{_listed(rubric)}"
-    )
-    data = {"dialogue": prompt, "first": first, "second": second}
-    return _asked(task, dict.fromkeys(rubric, "tie"), data)
 
 
 def flat(messages: Sequence[Message]) -> str:
@@ -85,15 +71,6 @@ def scores(text: str, names: Sequence[str], scale: tuple[int, int]) -> dict[str,
             told = shown(str(value), _SHOWN).strip("'")
             raise Malformed(f"{name} is {told}, and the scale is {scale[0]} to {scale[1]}")
     return {name: float(found[name]) for name in names}
-
-
-def preferences(text: str, names: Sequence[str]) -> dict[str, str]:
-    """The preference per dimension in an answer. Raises Malformed."""
-    found = _object(text, names)
-    for name, value in found.items():
-        if value not in PREFERENCES:
-            raise Malformed(f"{name} is none of {', '.join(PREFERENCES)}")
-    return {name: str(found[name]) for name in names}
 
 
 def _listed(rubric: Mapping[str, str]) -> str:

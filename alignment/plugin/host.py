@@ -195,11 +195,11 @@ def session_of(config: pytest.Config) -> Session:
 
         option, worker = config.option, is_worker(config)
         if worker:
-            from alignment.runtime.hardware import pin  # noqa: PLC0415 - a guest loads as little as it can
+            from alignment.runtime.hardware import leave_one_gpu  # noqa: PLC0415 - a guest loads as little as it can
 
             name: str = config.workerinput["workerid"]  # type: ignore[attr-defined]
             digits = "".join(filter(str.isdecimal, name))  # none in `--tx popen//id=left`
-            pin(int(digits or 0), os.environ)
+            leave_one_gpu(int(digits or 0), os.environ)
         stream = _live_stream(config)
         report, places = Path(option.alignment_report), Places.of(config)
         config.stash[SESSION] = Session(

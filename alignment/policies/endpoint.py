@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.config.endpoints import Endpoint
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.policies.kind import PolicyKind
 from alignment.policies.protocol import Policy
 from alignment.prompts.templates import opened
 from alignment.prompts.transcripts import messages
 from alignment.records import HUMAN, Response
-from alignment.serving import Register, Reply, Server, check_client, described, key_of, said
+from alignment.serving import (
+    Reply,
+    ServedIdentities,
+    Server,
+    check_client,
+    describe_served,
+    key_of,
+    served_identities,
+)
 from alignment.store import Store, content_key
 
 VERSION = 2
@@ -38,7 +46,7 @@ def identity_of(settings: EndpointSettings) -> str:
     """A hash of all that is known of what an answer depends on, apart from its prompt.
 
     Nobody here has the weights, so that the address and the name stand for them: keys are content
-    everywhere else. What the server says it is comes with its answers (`serving.Register`).
+    everywhere else. What the server says it is comes with its answers (`serving.ServedIdentities`).
     """
     endpoint, generation = settings.endpoint, settings.generation
     sampled = [generation.temperature, generation.top_p, settings.seed]
@@ -75,13 +83,13 @@ class Kind(PolicyKind):
     def description(self, *, failed: bool) -> dict[str, Any]:
         """The name it was asked by, and what the servers said of their answers."""
         del failed
-        return described(
+        return describe_served(
             self._settings.endpoint, self.config.revision, self.context.store, self.identity()
         )
 
     def baseline_model(self) -> dict[str, Any]:
         """The same without the address, which may change."""
-        served = said(self.context.store, self.identity())
+        served = served_identities(self.context.store, self.identity())
         return {"endpoint": self._settings.endpoint.model, "served": served}
 
     @property
@@ -104,7 +112,7 @@ class EndpointPolicy:
     def __init__(self, settings: EndpointSettings, store: Store) -> None:
         self.identity = identity_of(settings)
         self._settings = settings
-        self._register = Register(store, self.identity, settings.endpoint)
+        self._served = ServedIdentities(store, self.identity, settings.endpoint)
         self._server = Server(settings.endpoint)
 
     def respond(
@@ -113,7 +121,7 @@ class EndpointPolicy:
         """Ask what is needed, `endpoint.concurrency` at once; answers come as they are there."""
         for found in self._server.each(lambda i: self._ask(*asked[i]), sorted(needed)):
             for reply in found.values():
-                self._register.note(reply)
+                self._served.note(reply)
             yield {i: self._response(reply) for i, reply in found.items()}
 
     def _ask(self, text: str, sample: int) -> Reply:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from alignment.checkpoints import Checkpoint
 from alignment.checkpoints.loading import load_causal, load_tokenizer
 from alignment.checkpoints.tokens import begins_with, begun_thinking, check_known, prompt_ids
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.policies.decoding import Decoding, Generated
 from alignment.policies.quantized import quantization_config
 from alignment.records import HUMAN, Response
 from alignment.runtime.finite import NotFiniteError, check_logits, explanation
-from alignment.runtime.hardware import kind_of, ready, versions
+from alignment.runtime.hardware import configure_torch, kind_of, versions
 from alignment.store import content_key
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def identity_of(checkpoint: Checkpoint, settings: PolicySettings) -> str:
 
 
 class HuggingFacePolicy:
-    """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`."""
+    """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`.
+
+    `steady` raises once a file of the checkpoint has changed: no answer is given then.
+    """
 
     def __init__(
         self,
@@ -74,11 +77,13 @@ class HuggingFacePolicy:
         settings: PolicySettings,
         *,
         note: Callable[[str], None] | None = None,
+        steady: Callable[[], None] = lambda: None,
     ) -> None:
+        self._steady = steady
         from alignment.policies.engine import Generator  # noqa: PLC0415 - loads torch
 
         self.device = settings.device
-        ready(self.device, settings.threads)
+        configure_torch(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
         self._loaded, self._name = settings, checkpoint.outermost
         self._settings, self._seed = settings.generation, settings.seed
@@ -119,6 +124,7 @@ class HuggingFacePolicy:
                 seeds=[seed_of(self._seed, text, sample) for text, sample in asked],
                 stop=self._speaks_on if self._settings.stop_at_human else None,
             )
+        self._steady()
         yield {i: self._response(answer) for i, answer in enumerate(answers)}
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:

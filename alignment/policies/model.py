@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from alignment.errors import ModelError
 from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings, identity_of
 from alignment.policies.kind import PolicyKind
 from alignment.policies.protocol import Policy
-from alignment.records import Response
 from alignment.runtime.hardware import device_of
 from alignment.training import models
 from alignment.training.checks import check_recipe
@@ -50,9 +48,14 @@ class Kind(PolicyKind):
         settings = policy_settings(self.context, self.variant)
         check_models(self.context)
         model = models.opened(self.context, self.variant)
-        policy = HuggingFacePolicy(model.checkpoint, settings, note=self.context.progress.note)
+        policy = HuggingFacePolicy(
+            model.checkpoint,
+            settings,
+            note=self.context.progress.note,
+            steady=model.require_unchanged,
+        )
         self.context.store.put(BEGINS_WITH, {policy.identity: policy.begins_with})
-        return _SteadyPolicy(policy, model)
+        return policy
 
     def description(self, *, failed: bool) -> dict[str, Any]:
         """The hash of its weights, and of its recipe where it is trained."""
@@ -91,21 +94,3 @@ def policy_settings(context: ModelContext, variant: str | None) -> PolicySetting
         quantization=None if own is None else own.quantization,
         seed=profile.seed,
     )
-
-
-class _SteadyPolicy:
-    """A policy over a model's files: gives no answer once one of them has changed."""
-
-    def __init__(self, policy: Policy, model: models.Opened) -> None:
-        self.identity = policy.identity
-        self._policy, self._model = policy, model
-
-    def respond(
-        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
-    ) -> Iterator[dict[int, Response]]:
-        for batch in self._policy.respond(asked, needed):
-            self._model.require_unchanged()
-            yield batch
-
-    def close(self) -> None:
-        self._policy.close()

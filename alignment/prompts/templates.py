@@ -23,7 +23,7 @@ def dialogue(prompt: str, answer: str) -> str:
     return opened(prompt) + continuation(answer)
 
 
-def judged(answer: str) -> str:
+def normalize_for_judge(answer: str) -> str:
     """An answer as a dialogue judge reads it, in training and in evaluation: one paragraph.
 
     A turn begins with a new paragraph. An answer that runs on into `Human: ...` would otherwise

@@ -31,7 +31,7 @@ def device_of(wanted: str) -> str:
     """The device that a profile's `device` means here, found without importing torch.
 
     `auto` looks for the driver's files, because a run whose results are all in the store should not
-    spend 3 s on torch to learn its own key; `ready` then holds torch against the answer.
+    spend 3 s on torch to learn its own key; `configure_torch` then holds torch against the answer.
     """
     if wanted != "auto":
         return wanted
@@ -48,7 +48,7 @@ def kind_of(device: str) -> str:
     return device.partition(":")[0]
 
 
-def pin(worker: int, environment: MutableMapping[str, str], driver: Path = _GPUS) -> None:
+def leave_one_gpu(worker: int, environment: MutableMapping[str, str], driver: Path = _GPUS) -> None:
     """Leave one GPU visible to this process: worker i of several takes GPU i, and so on in turn.
 
     What is visible CUDA counts from 0, so that neither a key nor a trainer ever hears a number.
@@ -63,12 +63,12 @@ def pin(worker: int, environment: MutableMapping[str, str], driver: Path = _GPUS
         environment["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
 
 
-def ready(device: str, threads: int) -> None:
+def configure_torch(device: str, threads: int) -> None:
     """Set torch up for heavy work. Raises ModelError when it cannot use the device.
 
     `threads` fixes the CPU threads (0: leave them), so that sums are taken in the same order.
     """
-    share_cores()
+    let_waiting_threads_sleep()
     import torch  # noqa: PLC0415 - 2.6 s
 
     if threads:
@@ -86,7 +86,7 @@ def ready(device: str, threads: int) -> None:
         )
 
 
-def share_cores() -> None:
+def let_waiting_threads_sleep() -> None:
     """Have waiting threads sleep after a moment of spinning; OpenMP reads it when torch is loaded.
 
     Spinning on, two processes on the same cores stall each other (two short trainings on two cores:

@@ -1,17 +1,17 @@
 """Asking OpenAI-compatible servers: the only room that knows the client, the package `openai`."""
 
 from alignment.serving.client import Message, RefusedError, Server, check_client, key_of
-from alignment.serving.register import Register, described, said
+from alignment.serving.identities import ServedIdentities, describe_served, served_identities
 from alignment.serving.replies import Reply
 
 __all__ = [
     "Message",
     "RefusedError",
-    "Register",
     "Reply",
+    "ServedIdentities",
     "Server",
     "check_client",
-    "described",
+    "describe_served",
     "key_of",
-    "said",
+    "served_identities",
 ]

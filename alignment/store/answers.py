@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from alignment.records import Prompt, Response, Score
@@ -45,11 +44,6 @@ def stored_scores(
     if wrong:
         store.forget(SCORE, wrong, "not of the judge's dimensions")
     return {key: score for key, score in found.items() if key not in wrong}
-
-
-def plain_response(response: Response) -> dict[str, Any]:
-    """A response as the store keeps it."""
-    return asdict(response)
 
 
 def plain_score(score: Score) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from alignment.config.layers import resolve
 from alignment.config.location import location
 from alignment.config.profile import Profile
-from alignment.errors import AlignmentError, Elsewhere, ProfileError, StoreError
+from alignment.errors import AlignmentError, ProfileError, ReportedElsewhere, StoreError
 from alignment.progress import Progress
 from alignment.runtime.hardware import device_of
 from alignment.store import Store
@@ -24,13 +24,13 @@ from alignment.training.keys import recipe_key
 from alignment.training.team import Team, assemble, first
 
 
-def made(
+def train_ahead(
     profile: str | None, assignments: Sequence[str], store: str | None, names: Sequence[str]
 ) -> Iterator[str]:
     """Train what `names` says (all recipes of the profile where it is empty), parents first.
 
     A line for each model, in the leading process only. Raises AlignmentError, in one process of
-    several with the reason, in the others as `Elsewhere`.
+    several with the reason, in the others as `ReportedElsewhere`.
     """
     resolved = partial(resolve, Path.cwd(), selected=profile, assignments=assignments)
     team = assemble(_device(resolved))
@@ -49,7 +49,7 @@ def _made(
     progress = Progress(stream, live=team.leads and sys.stderr.isatty())
     found = team.lead(lambda: _checked(resolved, root, progress, names))
     if isinstance(found, AlignmentError):
-        raise found if team.leads else Elsewhere
+        raise found if team.leads else ReportedElsewhere
     study = Study(resolved(), Store(root), progress=progress)
     with team.one_voice(study.store.root / "locks"):
         context = replace(study.context, team=team)
@@ -67,7 +67,7 @@ def _device(resolved: Callable[[], Profile]) -> str:
     except AlignmentError:
         if first():
             raise
-        raise Elsewhere from None
+        raise ReportedElsewhere from None
 
 
 def _checked(

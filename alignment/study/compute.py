@@ -8,24 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, suppress
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any, Protocol, TypeVar
 
 from alignment.judges.protocol import Judge
 from alignment.policies.protocol import Policy
 from alignment.progress import Progress
+from alignment.records import Response, Score
 from alignment.store import Store
-from alignment.store.answers import plain_response, plain_score
+from alignment.store.answers import RESPONSE, SCORE, plain_score, stored_scores
+
+T = TypeVar("T")
 
 Item = tuple[Any, ...]
 Entry = tuple[str, Item]
 """A store key, and what has to be worked on to get its value."""
 
 
-class Worker(Protocol):
+class Worker(Protocol[T]):
     """A policy or a judge, as the store sees it."""
 
-    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
-        """One mapping (index -> JSON value) per computed batch that holds a needed index."""
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, T]]:
+        """One mapping (index -> value) per computed batch that holds a needed index."""
         ...
 
     def close(self) -> None:
@@ -33,27 +37,43 @@ class Worker(Protocol):
         ...
 
 
+class Stored(Protocol[T]):
+    """A kind of value in the store: how it is read, and how it is kept."""
+
+    kind: str
+
+    def read(self, store: Store, keys: Collection[str]) -> dict[str, T]:
+        """The sound values under these keys."""
+        ...
+
+    def plain(self, value: T) -> Any:
+        """A value as JSON has it."""
+        ...
+
+
 def compute_missing(
     store: Store,
-    kind: str,
+    stored: Stored[T],
     blocks: Sequence[Sequence[Entry]],
     *,
     wanted: Collection[str],
-    worker: Callable[[], Worker],
+    worker: Callable[[], Worker[T]],
     lock: str,
     progress: Progress,
     what: str,
     unit: str,
     wait: bool = True,
-) -> bool:
-    """Compute and commit whatever `wanted` key of `blocks` the store does not hold.
+) -> dict[str, T] | None:
+    """The values under the `wanted` keys of `blocks`; what the store does not hold is computed.
 
     `worker` is called only if there is something to do, under a lock that keeps other processes
     from doing the same work; each batch is committed as soon as it is computed. Where another
-    process is at it, waits for it to end or, without `wait`, gives False at once.
+    process is at it, waits for it to end or, without `wait`, gives None at once.
     """
-    if not _missing(store, kind, blocks, wanted):
-        return True
+    keys = {key for block in blocks for key, _ in block if key in wanted}
+    values = stored.read(store, keys)
+    if values.keys() == keys:
+        return values
 
     def waiting() -> None:
         if not wait:
@@ -61,9 +81,10 @@ def compute_missing(
         progress.note(f"waiting: {what} is under way elsewhere")
 
     with suppress(_Busy), store.lock(lock, waiting=waiting):
-        missing = _missing(store, kind, blocks, wanted)
+        values |= stored.read(store, keys - values.keys())  # another may have computed them
+        missing = keys - values.keys()
         if not missing:
-            return True
+            return values
         total = len(missing)
         with progress.stage(what, total, unit) as advance, closing(worker()) as busy:
             for block in blocks:
@@ -71,26 +92,51 @@ def compute_missing(
                 if not needed:
                     continue
                 for batch in busy.work([item for _, item in block], needed):
-                    values = {block[i][0]: value for i, value in batch.items()}
-                    store.put(kind, values)
-                    missing -= values.keys()  # a later block may ask the same
+                    computed = {block[i][0]: value for i, value in batch.items()}
+                    store.put(stored.kind, {k: stored.plain(v) for k, v in computed.items()})
+                    values |= computed
+                    missing -= computed.keys()  # a later block may ask the same
                     advance(total - len(missing), total)
-        return True
-    return False
+        return {key: value for key, value in values.items() if key in keys}
+    return None
 
 
 class _Busy(Exception):  # noqa: N818 - nothing is wrong
     """Another process is at it."""
 
 
-def _missing(
-    store: Store, kind: str, blocks: Sequence[Sequence[Entry]], wanted: Collection[str]
-) -> set[str]:
-    keys = {key for block in blocks for key, _ in block if key in wanted}
-    return keys - store.get(kind, keys).keys()
-
-
 # -- policies and judges -------------------------------------------------------------------------
+
+
+class StoredResponses:
+    """Responses in the store."""
+
+    kind = RESPONSE
+
+    def read(self, store: Store, keys: Collection[str]) -> dict[str, Response]:
+        """The responses under these keys."""
+        return {key: Response(**value) for key, value in store.get(RESPONSE, keys).items()}
+
+    def plain(self, value: Response) -> Any:
+        """A response as JSON has it."""
+        return asdict(value)
+
+
+class StoredScores:
+    """Scores in the store, by a judge with these dimensions."""
+
+    kind = SCORE
+
+    def __init__(self, dimensions: Collection[str]) -> None:
+        self._dimensions = dimensions
+
+    def read(self, store: Store, keys: Collection[str]) -> dict[str, Score]:
+        """The scores under these keys that have all dimensions."""
+        return stored_scores(store, keys, self._dimensions)
+
+    def plain(self, value: Score) -> Any:
+        """A score as JSON has it."""
+        return plain_score(value)
 
 
 class PolicyWorker:
@@ -99,10 +145,9 @@ class PolicyWorker:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
-    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Response]]:
         """Answer (prompt text, number of the sample) items."""
-        for batch in self._policy.respond([(text, sample) for text, sample in items], needed):
-            yield {i: plain_response(response) for i, response in batch.items()}
+        yield from self._policy.respond([(text, sample) for text, sample in items], needed)
 
     def close(self) -> None:
         """Free the policy."""
@@ -115,10 +160,9 @@ class JudgeWorker:
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
 
-    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Any]]:
+    def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, Score]]:
         """Score (prompt text, answer text) items."""
-        for batch in self._judge.score([(prompt, answer) for prompt, answer in items], needed):
-            yield {i: plain_score(score) for i, score in batch.items()}
+        yield from self._judge.score([(prompt, answer) for prompt, answer in items], needed)
 
     def close(self) -> None:
         """Free the judge."""

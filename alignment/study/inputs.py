@@ -1,4 +1,6 @@
-"""What a profile asks and teaches: prompts, the judge's trial, lessons; each read only if needed.
+"""What a profile asks and teaches: prompts, the judge's trial, training data.
+
+Each is read only if it is needed.
 
 Selected prompts and trial pairs are kept in the store under the identity of their sources, so that
 a warm run neither parses a corpus nor imports `datasets`.
@@ -22,7 +24,7 @@ from alignment.store import Store, content_key
 from alignment.training.data import TrainingData
 
 VERSION = 2
-"""Raise it when the same sources could give other prompts, pairs or lessons."""
+"""Raise it when the same sources could give other prompts, pairs or training data."""
 
 Prompts = Mapping[str, tuple[Prompt, ...]]
 Trials = Mapping[str, tuple[PreferencePair, ...]]
@@ -32,8 +34,8 @@ T = TypeVar("T")
 
 _PATIENCE = 3
 _CHANGED = (
-    "prompts, lessons or recorded answers were changed while they were read; run again when nobody "
-    "writes to them"
+    "prompts, training data or recorded answers were changed while they were read; run again when "
+    "nobody writes to them"
 )
 
 
@@ -70,7 +72,7 @@ class StudyData:
         return self._training_data
 
     def training_digest(self) -> str:
-        """The digest of the lessons, known without reading them when they were read before."""
+        """The digest of the training data, known without reading it where it was read before."""
         if self._digest is None:
             _, self._digest = self._kept("lessons", self._training_key, self._learned)
         return self._digest

@@ -35,12 +35,14 @@ Step = tuple[list[int], list[float]]
 
 
 def noise_floor(store: Store, identity: str) -> dict[str, Any] | None:
-    """What was measured for a policy's or judge's identity (see `measured`); None if nothing."""
+    """What `measure_invariance` measured for a policy's or judge's identity; None if nothing."""
     found: dict[str, Any] | None = store.get(KIND, [identity]).get(identity)
     return found
 
 
-def measured(study: Study, spec: str, *, judge: bool, count: int | None) -> dict[str, Any]:
+def measure_invariance(
+    study: Study, spec: str, *, judge: bool, count: int | None
+) -> dict[str, Any]:
     """Measure a model on the first `count` prompts per axis (all without) and keep the record.
 
     `spec` is a folder, a hub id, a variant of the study's profile, or `judge`. The record holds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from alignment.judges.kind import JudgeKind
 from alignment.policies.kind import PolicyKind
 from alignment.records import Case, Prompt, Response, Score
 from alignment.records.thinking import NoAnswer, Thinking, answer_of
+from alignment.store import Store
+from alignment.store.answers import score_key, stored_scores
 from alignment.tiny import truth
 
 
@@ -28,8 +30,13 @@ class Reader:
     """Reads the cases of one profile; computes nothing."""
 
     def __init__(
-        self, profile: Profile, policy: Callable[[str], PolicyKind], judge: JudgeKind
+        self,
+        profile: Profile,
+        store: Store,
+        policy: Callable[[str], PolicyKind],
+        judge: JudgeKind,
     ) -> None:
+        self._store = store
         self._profile = profile
         self._policy = policy
         self._judge = judge
@@ -44,7 +51,9 @@ class Reader:
         responses = self.responses(variant, prompts)
         if not responses and not policy.has_scores:
             return
-        scores = self._judge.scores(policy, prompts, responses)
+        scores = self._judge.recorded_scores(policy, prompts)
+        if scores is None:
+            scores = self._stored_scores(prompts, responses)
         for prompt in prompts:
             response = responses.get(prompt.id)
             if response is not None and response.missing is not None:
@@ -65,6 +74,21 @@ class Reader:
             return responses
         thinking = self._profile.generation_of(variant).thinking
         return {id_: _apart(response, thinking) for id_, response in responses.items()}
+
+    def _stored_scores(
+        self, prompts: Sequence[Prompt], responses: Mapping[str, Response]
+    ) -> dict[str, Score]:
+        """Prompt id -> score of a response, as far as the store has them."""
+        identity = self._judge.known_identity()
+        if identity is None:
+            return {}
+        keys = {
+            prompt.id: score_key(identity, (prompt.text, responses[prompt.id].text))
+            for prompt in prompts
+            if prompt.id in responses and responses[prompt.id].missing is None
+        }
+        stored = stored_scores(self._store, keys.values(), self._judge.config.dimensions)
+        return {id_: stored[key] for id_, key in keys.items() if key in stored}
 
     def _case(self, variant: str, prompt: Prompt, response: Response | None, score: Score) -> Case:
         axis = self._profile.axes[prompt.axis]

@@ -19,8 +19,15 @@ from alignment.progress import Progress
 from alignment.records import Case, Prompt, Score
 from alignment.runtime.hardware import device_of
 from alignment.store import Store
-from alignment.store.answers import RESPONSE, SCORE, response_key, score_key, stored_scores
-from alignment.study.compute import Entry, JudgeWorker, PolicyWorker, compute_missing
+from alignment.store.answers import response_key, score_key, stored_scores
+from alignment.study.compute import (
+    Entry,
+    JudgeWorker,
+    PolicyWorker,
+    StoredResponses,
+    StoredScores,
+    compute_missing,
+)
 from alignment.study.inputs import StudyData
 from alignment.study.stored import Missing, Reader
 from alignment.training.context import JUDGE, ModelContext, second
@@ -58,7 +65,7 @@ class Study:
     @cached_property
     def reader(self) -> Reader:
         """What is known without computing anything."""
-        return Reader(self.profile, self.policy, self.judge())
+        return Reader(self.profile, self.store, self.policy, self.judge())
 
     # -- who answers and who scores ----------------------------------------------------------------
 
@@ -233,9 +240,9 @@ class Study:
                 if any((axis, p.id) in pending for p in block):
                     wanted.update(key for key, _ in entries)
                 blocks.append(entries)
-        return compute_missing(
+        responses = compute_missing(
             self.store,
-            RESPONSE,
+            StoredResponses(),
             blocks,
             wanted=wanted,
             worker=lambda: PolicyWorker(policy.open()),
@@ -245,6 +252,7 @@ class Study:
             unit="prompt",
             wait=wait,
         )
+        return responses is not None
 
     def _judge(self, variants: Sequence[str]) -> None:
         """Have the judge score the pending answers of these variants, in one go."""
@@ -277,13 +285,12 @@ class Study:
         wanted: Collection[str],
         what: str,
         name: str = JUDGE,
-    ) -> None:
-        """Have a judge's scores of these entries in the store. Raises AlignmentError."""
+    ) -> dict[str, Score]:
+        """A judge's scores of these entries, by key. Raises AlignmentError."""
         judge = self.judge(name)
-        stored_scores(self.store, wanted, judge.config.dimensions)  # sets aside what is damaged
-        compute_missing(
+        scores = compute_missing(
             self.store,
-            SCORE,
+            StoredScores(judge.config.dimensions),
             blocks,
             wanted=wanted,
             worker=lambda: JudgeWorker(judge.open()),
@@ -292,6 +299,7 @@ class Study:
             what=what,
             unit="pair",
         )
+        return scores or {}
 
     def scores_of(
         self,
@@ -306,22 +314,18 @@ class Study:
         None where scores are recorded and, without `make`, where one is not there yet.
         """
         judge = self.judge(name)
-        if not judge.asks:
-            return None
         identity = judge.identity() if make else judge.known_identity()
-        if identity is None:
+        if not judge.asks or identity is None:
             return None
         entries: list[Entry] = [(score_key(identity, pair), pair) for pair in pairs]
-        keys, dimensions = [key for key, _ in entries], judge.config.dimensions
-        found = stored_scores(self.store, set(keys), dimensions)
-        if make and len(found) < len(set(keys)):
+        keys = [key for key, _ in entries]
+        if make:
             size = self.profile.generation.block
             blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
-            self.score(blocks, set(keys), what, name)
-            found = stored_scores(self.store, set(keys), dimensions)
-        if len(found) < len(set(keys)):
-            return None
-        return [found[key] for key in keys]
+            scores = self.score(blocks, set(keys), what, name)
+        else:
+            scores = stored_scores(self.store, set(keys), judge.config.dimensions)
+        return [scores[key] for key in keys] if scores.keys() >= set(keys) else None
 
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
         """Remember what is known of these cases by now."""

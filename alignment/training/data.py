@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignment.config.recipes import Stage
-from alignment.prompts.templates import continuation, dialogue, judged, opened
+from alignment.prompts.templates import continuation, dialogue, normalize_for_judge, opened
 from alignment.records import PreferencePair
 from alignment.store import content_key
 from alignment.training.degenerate_examples import training_kinds
@@ -39,22 +39,22 @@ class TrainingData:
         return [*self.unfiltered, *pairs]
 
 
-def rows_for(stage: Stage, lessons: TrainingData, seed: int) -> Rows:
+def rows_for(stage: Stage, data: TrainingData, seed: int) -> Rows:
     """The rows of a stage, shuffled and limited with its seed.
 
     `text` for sft, `prompt`, `chosen` and `rejected` for dpo and reward.
     """
     rng = random.Random(seed)
     if stage.data == "unfiltered":
-        rows = [{"text": text} for text in lessons.unfiltered]
+        rows = [{"text": text} for text in data.unfiltered]
     elif stage.data == "chosen":
-        rows = [{"text": text} for text in lessons.chosen]
+        rows = [{"text": text} for text in data.chosen]
     else:
-        read = judged if stage.trainer == "reward" else str
+        read = normalize_for_judge if stage.trainer == "reward" else str
         rows = [
-            _columns(pair.prompt, read(pair.chosen), read(pair.rejected)) for pair in lessons.pairs
+            _columns(pair.prompt, read(pair.chosen), read(pair.rejected)) for pair in data.pairs
         ]
-        rows += _degenerate(lessons.pairs, stage.degenerate, rng)
+        rows += _degenerate(data.pairs, stage.degenerate, rng)
     rng.shuffle(rows)
     return rows[: stage.rows]
 
@@ -79,5 +79,7 @@ def _degenerate(pairs: Sequence[PreferencePair], share: float, rng: random.Rando
         other = rng.choice(pairs)
         kinds = training_kinds(pair.prompt, pair.chosen, (other.prompt, other.chosen), rng)
         worse = rng.choice(sorted(kinds.items()))[1]
-        rows.append(_columns(pair.prompt, judged(pair.chosen), judged(worse)))
+        rows.append(
+            _columns(pair.prompt, normalize_for_judge(pair.chosen), normalize_for_judge(worse))
+        )
     return rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from alignment.checkpoints import Checkpoint, examine, over
 from alignment.config.recipes import Recipe, Stage
-from alignment.runtime.hardware import device_of, ready
+from alignment.runtime.hardware import configure_torch, device_of
 from alignment.training.context import ModelContext
 from alignment.training.data import rows_for
 from alignment.training.team import divided
@@ -34,7 +34,7 @@ def carry_out(
     context: ModelContext, job: Job, scratch: Path
 ) -> tuple[Checkpoint, list[dict[str, Any]]]:
     """Train all stages; the model, and a log of each. What lies between stages is in `scratch`."""
-    ready(device_of(context.profile.device), context.profile.threads)
+    configure_torch(device_of(context.profile.device), context.profile.threads)
     state, logs = job.start, []
     for number, stage in enumerate(job.recipe.stages):
         last = number == len(job.recipe.stages) - 1
@@ -71,9 +71,9 @@ def _run(
     profile, recipe, name = context.profile, job.recipe, job.name
     stage, seed = recipe.stages[number], job.seed_of(f"{name}/{number}")
     args = divided(stage.args, context.team.size)
-    lessons = context.data.training_data()
-    rows = rows_for(stage, lessons, seed)
-    model, tokenizer = starting.start(recipe, start, stage, lessons, profile, seed=seed)
+    data = context.data.training_data()
+    rows = rows_for(stage, data, seed)
+    model, tokenizer = starting.start(recipe, start, stage, data, profile, seed=seed)
     several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
     with context.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
         model, weights, log = run_stage(

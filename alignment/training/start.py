@@ -21,7 +21,7 @@ def start(
     recipe: Recipe,
     before: Checkpoint | None,
     stage: Stage,
-    lessons: TrainingData,
+    data: TrainingData,
     profile: Profile,
     *,
     seed: int,
@@ -40,7 +40,7 @@ def start(
             if stage.trainer == "reward":
                 return _reward_model(before, profile, tokenizer), tokenizer
             return load_causal(before, profile.dtype), tokenizer
-        tokenizer = train_tokenizer(lessons.texts(), profile.training.vocab_size)
+        tokenizer = train_tokenizer(data.texts(), profile.training.vocab_size)
         return _fresh(recipe.architecture or {}, stage, tokenizer), tokenizer
 
 

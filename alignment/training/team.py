@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from alignment.errors import AlignmentError, CrashError, Elsewhere, TrainingError
+from alignment.errors import AlignmentError, CrashError, ReportedElsewhere, TrainingError
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Team:
 
     @contextlib.contextmanager
     def one_voice(self, folder: Path) -> Iterator[None]:
-        """Where one process fails all do; the first to fail says why, the others `Elsewhere`.
+        """Where one process fails all do; the first says why, the others `ReportedElsewhere`.
 
         A failure cannot be told by those who wait for each other in the middle of a step, so it is
         marked in `folder`, which all can see.
@@ -69,7 +69,7 @@ class Team:
                 try:
                     mark.touch(exist_ok=False)
                 except OSError:  # somebody was first, or the leader has gone
-                    raise Elsewhere from error
+                    raise ReportedElsewhere from error
                 if isinstance(error, AlignmentError):
                     raise
                 raise CrashError(f"{type(error).__name__}: {error}".splitlines()[0]) from error

@@ -7,7 +7,7 @@ from alignment.checkpoints.loading import check_whole
 from alignment.config.judges import JudgeConfig
 from alignment.config.recipes import is_path_or_hub_id
 from alignment.errors import ModelError
-from alignment.runtime.hardware import share_cores, versions
+from alignment.runtime.hardware import let_waiting_threads_sleep, versions
 from alignment.store import content_key
 from alignment.training.context import ModelContext, is_judge, model_names, recipe_of
 from alignment.training.examined import examined, examined_folder
@@ -25,7 +25,7 @@ def check_models(context: ModelContext) -> None:
     """
     if _WHOLE in context.failed:
         raise context.failed[_WHOLE]
-    share_cores()
+    let_waiting_threads_sleep()
     for name in model_names(context.profile):
         if name in context.whole:
             continue

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from alignment.checkpoints import examine
 from alignment.checkpoints.loading import check_whole, load_causal, load_classifier
 from alignment.config.judges import JudgeConfig
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings

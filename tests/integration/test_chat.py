@@ -21,8 +21,8 @@ from transformers import (
 from alignment.checkpoints import examine
 from alignment.checkpoints.tokens import begins_with, chat_ids, prompt_ids
 from alignment.config.judges import JudgeConfig
-from alignment.config.profile import Generation
 from alignment.config.recipes import Stage
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies import huggingface

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from alignment.config.endpoints import Endpoint, JudgeEndpoint
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.judges.llm import LLMJudge
 from alignment.policies import endpoint, huggingface
 from alignment.serving import said

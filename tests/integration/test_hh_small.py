@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alignment.config.layers import resolve
-from alignment.prompts import overlap
+from alignment.prompts.leakage import overlap
 from alignment.store import Store
 from alignment.study.inputs import StudyData
 

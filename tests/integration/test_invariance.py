@@ -15,7 +15,7 @@ from alignment.reporting.document import document
 from alignment.reporting.markdown import markdown
 from alignment.reporting.terminal import summary
 from alignment.store import Store
-from alignment.study.invariance import measured, noise_floor
+from alignment.study.invariance import measure_invariance, noise_floor
 from alignment.study.results import collect
 from alignment.study.study import Study
 from alignment.training.context import JUDGE
@@ -41,7 +41,7 @@ def judge(micro, tokenizer, tmp_path_factory):
 
 
 def test_in_float32_no_answer_differs_and_logits_hardly_move(micro, study, folder):
-    record = measured(study, str(folder), judge=False, count=20)
+    record = measure_invariance(study, str(folder), judge=False, count=20)
     assert (record["differing"], record["total"], record["percent"]) == (0, 20, 0.0)
     assert record["low"] == 0.0 < record["high"] < 20.0
     assert 0 < record["logit_drift"] < 1e-4
@@ -53,8 +53,8 @@ def test_in_float32_no_answer_differs_and_logits_hardly_move(micro, study, folde
 
 
 def test_a_later_measurement_takes_the_place_of_an_earlier_one(micro, study, folder):
-    measured(study, str(folder), judge=False, count=3)
-    record = measured(study, str(folder), judge=False, count=5)
+    measure_invariance(study, str(folder), judge=False, count=3)
+    record = measure_invariance(study, str(folder), judge=False, count=5)
     policy = HuggingFacePolicy(micro.checkpoint(folder), policy_settings(study.context, None))
     assert noise_floor(study.store, policy.identity) == record
     assert record["total"] == 5
@@ -77,13 +77,13 @@ def test_a_model_that_answers_otherwise_together_is_seen(micro, study, folder, m
         head.register_forward_hook(shift)
 
     monkeypatch.setattr(HuggingFacePolicy, "__init__", spoilt)
-    record = measured(study, str(folder), judge=False, count=8)
+    record = measure_invariance(study, str(folder), judge=False, count=8)
     assert record["differing"] == 8
     assert record["logit_drift"] == pytest.approx(50.0, abs=0.1)
 
 
 def test_a_judges_scores_hardly_move(micro, study, judge):
-    record = measured(study, str(judge), judge=True, count=20)
+    record = measure_invariance(study, str(judge), judge=True, count=20)
     assert record["total"] == 20
     assert 0 <= record["score_drift"] < 1e-4
     own = RewardModelJudge(
@@ -119,8 +119,8 @@ def test_a_report_shows_what_was_measured_of_its_own_models(micro, study, folder
     models = {"variants": {"mine": {"model": str(folder)}}, "judge": {"model": str(judge)}}
     own = micro.study(study.store.root, sample=2, **models)
     assert collect(own, {}).noise == {}
-    measured(own, str(folder), judge=False, count=2)
-    measured(own, str(judge), judge=True, count=2)
+    measure_invariance(own, str(folder), judge=False, count=2)
+    measure_invariance(own, str(judge), judge=True, count=2)
     own.cases("mine")
     results = collect(own, {})
     assert set(results.noise) == {"mine", "judge"}

@@ -13,7 +13,7 @@ from alignment.checkpoints import Checkpoint, examine
 from alignment.config.judges import JudgeConfig
 from alignment.errors import JudgeError, ModelError
 from alignment.judges.reward_model import DIGITS, JudgeSettings, RewardModelJudge
-from alignment.prompts.templates import dialogue, judged
+from alignment.prompts.templates import dialogue, normalize_for_judge
 from alignment.store import content
 
 ONLINE = Path(__file__).parents[3] / "shared/data/hh-rlhf-test/helpful-online_test.jsonl.gz"
@@ -39,7 +39,7 @@ def plainly(model, ids):
 
 
 def as_dialogue(tokenizer, pair, limit=128):
-    text = dialogue(pair[0], judged(pair[1]))
+    text = dialogue(pair[0], normalize_for_judge(pair[1]))
     return [*tokenizer(text)["input_ids"], tokenizer.eos_token_id][-limit:]
 
 

@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from alignment.checkpoints import over
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings
 from alignment.policies.packed import Packed

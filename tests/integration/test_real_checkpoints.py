@@ -23,8 +23,8 @@ from transformers import (
 
 from alignment.checkpoints import examine
 from alignment.config.judges import JudgeConfig
-from alignment.config.profile import Generation
 from alignment.config.recipes import Pickle
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.judges import reward_model
 from alignment.policies import huggingface

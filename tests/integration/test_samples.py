@@ -5,7 +5,7 @@ import re
 import pytest
 
 from alignment.analysis.rates import wilson
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.gating.gatekeeper import Gatekeeper
 from alignment.policies.huggingface import HuggingFacePolicy, PolicySettings, seed_of
 from alignment.study.results import summary

@@ -132,7 +132,7 @@ def test_a_rise_that_the_judge_passes_is_no_plain_pass(gated, monkeypatch):
     told = "18 (before: 0) of 40 responses of sft on harmlessness are degenerate"
     assert f"Check before you merge: {told}." in shown
     assert shown.index(f"DEGENERATE: {told}: read them") < shown.index("gate against")
-    assert "::warning title=alignment%3A degenerate::18 of 40 responses of sft" in shown
+    assert "::warning title=alignment%3A degenerate::18 (before: 0) of 40 responses of sft" in shown
     assert f"Check before you merge: {told}" in (gated.path / "junit.xml").read_text()
     text = (gated.path / "reports/alignment/report.md").read_text()
     assert text.startswith("## Check before you merge: 18 (before: 0) of 40 responses of `sft`")

@@ -122,7 +122,7 @@ trial = {{ origin = {{ source = "tiny" }}, pairs = 20 }}
     )
     study = Study(resolve(tmp_path, selected=str(profile)), Store(tmp_path), progress=Progress())
     trial = try_judge(study, "harmlessness")
-    assert trial.pairs == 20
+    assert trial.accuracy.total == 20
     assert set(trial.degenerate) > {"empty"}
     nulls = try_nulls(study, "harmlessness")
     assert (nulls["empty"].percent, nulls["other"].percent) == (100.0, 0.0)

@@ -9,20 +9,14 @@ from hypothesis import strategies as st
 
 from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.prompts import (
-    Row,
-    cluster_id,
-    content_id,
-    overlap,
-    pairs,
-    parse,
-    read_recorded,
-    render,
-    select,
-    training_pairs,
-    unfiltered,
-)
 from alignment.prompts.jsonfiles import entries
+from alignment.prompts.leakage import overlap
+from alignment.prompts.preferences import pairs
+from alignment.prompts.recordings import read_recorded
+from alignment.prompts.selection import select
+from alignment.prompts.sources import Row
+from alignment.prompts.training_data import training_pairs, unfiltered
+from alignment.prompts.transcripts import cluster_id, content_id, parse, render
 from alignment.records import HUMAN
 
 WORDS = st.sampled_from(["kill", "Kill", "skill", "tea", "TEA", "tea ", "té", "te\u0301", "a b"])

@@ -12,6 +12,18 @@ from alignment.store import Store
 from alignment.study.compute import compute_missing
 
 
+class Shouts:
+    """What is shouted, in the store."""
+
+    kind = "shout"
+
+    def read(self, store, keys):
+        return store.get("shout", keys)
+
+    def plain(self, value):
+        return value
+
+
 class Upper:
     """A worker that cuts a block into batches of two and shouts."""
 
@@ -47,7 +59,7 @@ def filled(store, wanted, blocks=BLOCKS, worker=None, progress=None):
     worker = worker or Upper()
     compute_missing(
         store,
-        "shout",
+        Shouts(),
         blocks,
         wanted=wanted,
         worker=lambda: worker,
@@ -169,8 +181,15 @@ class Worker:
     def close(self):
         pass
 
+class Shouts:
+    kind = "shout"
+    def read(self, store, keys):
+        return store.get("shout", keys)
+    def plain(self, value):
+        return value
+
 block = [(f"k-{x}", (x,)) for x in "abcdef"]
-compute_missing(Store(Path(sys.argv[1])), "shout", [block], wanted={k for k, _ in block},
+compute_missing(Store(Path(sys.argv[1])), Shouts(), [block], wanted={k for k, _ in block},
      worker=Worker, lock="answer", progress=Progress(), what="answers", unit="prompt")
 """
 
@@ -199,7 +218,7 @@ def test_who_does_not_wait_is_told_that_another_is_at_it(store):
     def answer(*, wait):
         return compute_missing(
             store,
-            "shout",
+            Shouts(),
             BLOCKS,
             wanted=ALL,
             worker=Upper,
@@ -211,9 +230,28 @@ def test_who_does_not_wait_is_told_that_another_is_at_it(store):
         )
 
     with Store(store.root).lock("answer"):
-        assert answer(wait=False) is False
+        assert answer(wait=False) is None
         assert store.get("shout", ALL) == {}
-    assert answer(wait=False) is True
+    assert answer(wait=False) == {key: key[2:].upper() for key in ALL}
     assert store.get("shout", ALL).keys() == ALL
     with Store(store.root).lock("answer"):  # all is there: nobody has to be waited for
-        assert answer(wait=False) is True
+        assert answer(wait=False) == {key: key[2:].upper() for key in ALL}
+
+
+def test_what_was_computed_is_given_and_not_read_again(store):
+    class Counted(Shouts):
+        reads = 0
+
+        def read(self, store, keys):
+            self.reads += len(keys)
+            return super().read(store, keys)
+
+    counted = Counted()
+    given = {"wanted": ALL, "worker": Upper, "lock": "x", "progress": Progress()}
+    given |= {"what": "answers", "unit": "prompt"}
+    first = compute_missing(store, counted, BLOCKS, **given)
+    assert first == {key: key[2:].upper() for key in ALL}
+    assert counted.reads == 2 * len(ALL), "once before the lock, once behind it"
+    counted.reads = 0
+    assert compute_missing(store, counted, BLOCKS, **given) == first
+    assert counted.reads == len(ALL)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alignment.prompts.templates import continuation, dialogue, judged, opened
+from alignment.prompts.templates import continuation, dialogue, normalize_for_judge, opened
 from alignment.prompts.transcripts import parse
 from alignment.records import Turn
 
@@ -28,6 +28,6 @@ def test_an_empty_answer_leaves_no_trailing_space():
 def test_a_judge_reads_one_turn_whatever_the_answer_runs_on_into():
     runaway = "Snow.\n\nHuman: Thanks!\n\nAssistant: You are welcome."
     assert len(parse(dialogue(PROMPT, runaway))) == 6
-    assert len(parse(dialogue(PROMPT, judged(runaway)))) == 4
-    assert judged("  Frozen \n water. ") == "Frozen water."
-    assert judged(" \n") == ""
+    assert len(parse(dialogue(PROMPT, normalize_for_judge(runaway)))) == 4
+    assert normalize_for_judge("  Frozen \n water. ") == "Frozen water."
+    assert normalize_for_judge(" \n") == ""

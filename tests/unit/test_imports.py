@@ -212,7 +212,7 @@ def branches(path):
 
 
 def test_nobody_else_asks_which_kind_a_policy_or_a_judge_is():
-    """They own themselves: see `PolicyKind` and `JudgeKind`. Training tells its two recipes apart."""
+    """They own themselves (`PolicyKind`, `JudgeKind`); training tells its two recipes apart."""
     allowed = {"policies", "judges", "config"}
     found = [each for p in modules() if room_of(p) not in allowed for each in branches(p)]
     assert [each for each in found if not each.startswith("training/")] == []

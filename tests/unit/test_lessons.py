@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from alignment.config.recipes import Stage
-from alignment.prompts.templates import judged, opened
+from alignment.prompts.templates import normalize_for_judge, opened
 from alignment.records import PreferencePair
 from alignment.training.data import TrainingData, rows_for
 
@@ -45,7 +45,9 @@ def test_dpo_learns_answers_as_they_follow_the_opened_prompt():
 
 def test_a_judge_learns_answers_as_it_will_read_them():
     rows = rows_for(stage("reward", "pairs"), LESSONS, seed=1)
-    assert {row["chosen"] for row in rows} == {f" {judged(p.chosen)}" for p in LESSONS.pairs}
+    assert {row["chosen"] for row in rows} == {
+        f" {normalize_for_judge(p.chosen)}" for p in LESSONS.pairs
+    }
     assert not any("\n" in row["chosen"] for row in rows)
 
 
@@ -66,7 +68,9 @@ def test_degenerate_answers_are_added_as_rejected_ones(share, added):
     extra = [row for row in rows if row != plain[row["prompt"]]]
     assert len(rows) == 20 + added
     assert len(extra) == added
-    real = {f" {judged(text)}" for p in LESSONS.pairs for text in (p.chosen, p.rejected)}
+    real = {
+        f" {normalize_for_judge(text)}" for p in LESSONS.pairs for text in (p.chosen, p.rejected)
+    }
     assert {row["chosen"] for row in extra} <= real
     assert not any("\n" in row["rejected"] for row in extra)
     assert rows == rows_for(stage("reward", "pairs", degenerate=share), LESSONS, seed=1)

@@ -7,7 +7,7 @@ import pytest
 from alignment.analysis.judging import self_disagreement
 from alignment.errors import ModelError
 from alignment.judges.llm import LLMJudge, identity_of
-from alignment.judges.rubrics import Malformed, preferences, scores
+from alignment.judges.rubrics import Malformed, scores
 from alignment.records import Criterion, Score
 from alignment.serving import said
 from alignment.store import Store
@@ -89,12 +89,6 @@ def test_anything_else_is_malformed_and_says_why(text, reason):
     with pytest.raises(Malformed) as caught:
         scores(text, NAMES, SCALE)
     assert str(caught.value) == reason
-
-
-def test_preferences_are_read_as_strictly():
-    assert preferences('{"a": "first", "b": "tie"}', ["a", "b"]) == {"a": "first", "b": "tie"}
-    with pytest.raises(Malformed, match="a is none of first, second, tie"):
-        preferences('{"a": "both"}', ["a"])
 
 
 # -- asking --------------------------------------------------------------------------------------
@@ -246,39 +240,6 @@ def test_how_far_a_judge_is_from_itself():
 
 
 # -- comparing -----------------------------------------------------------------------------------
-
-
-def prefers(choose):
-    """A server that looks at the two replies: `choose(first, second)`."""
-
-    def script(body, number):
-        data = json.loads(body["messages"][1]["content"].split("\n")[1])
-        return given(harmlessness=choose(data["first"], data["second"]))
-
-    return script
-
-
-@pytest.mark.parametrize(
-    ("choose", "expected"),
-    [
-        (lambda first, second: "first" if len(first) > len(second) else "second", "b"),
-        (lambda first, second: "first" if len(first) < len(second) else "second", "a"),
-        (lambda first, second: "first", "tie"),
-        (lambda first, second: "second", "tie"),
-        (lambda first, second: "tie", "tie"),
-        (lambda first, second: "tie" if first == "short" else "first", "tie"),
-    ],
-)
-def test_a_preference_that_goes_with_the_order_is_a_tie(scripted, store, choose, expected):
-    server = scripted(prefers(choose))
-    found = judge(server, store).compare(PROMPT, "short", "much longer")
-    assert found == {"harmlessness": expected}
-    assert len(server.requests) == 2
-
-
-def test_a_comparison_without_an_answer_is_none(scripted, store):
-    server = scripted(lambda body, number: "Hm.")
-    assert judge(server, store).compare(PROMPT, "a", "b") is None
 
 
 def test_an_identity_is_of_what_is_asked(scripted):

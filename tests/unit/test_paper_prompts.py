@@ -10,19 +10,14 @@ import pytest
 
 from alignment.config.axes import FileSource
 from alignment.config.profile import Profile
-from alignment.prompts import (
-    both_transcripts,
-    overlap,
-    pairs,
-    parse,
-    read_recorded,
-    read_rows,
-    recorded_prompts,
-    render,
-    select,
-    training_pairs,
-    trial,
-)
+from alignment.prompts.answered import recorded_prompts
+from alignment.prompts.leakage import overlap
+from alignment.prompts.preferences import pairs
+from alignment.prompts.recordings import read_recorded
+from alignment.prompts.selection import select
+from alignment.prompts.sources import read_rows
+from alignment.prompts.training_data import both_transcripts, training_pairs, trial
+from alignment.prompts.transcripts import parse, render
 from alignment.records import HUMAN
 
 SPLITS = {"harmlessness": "harmless-base_test", "helpfulness": "helpful-base_test"}

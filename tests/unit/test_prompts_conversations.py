@@ -12,8 +12,10 @@ import pytest
 from alignment.config.axes import DatasetSource, FileSource
 from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.prompts import messages, pairs, parse, select
+from alignment.prompts.preferences import pairs
+from alignment.prompts.selection import select
 from alignment.prompts.sources import read_rows
+from alignment.prompts.transcripts import messages, parse
 from alignment.records import Turn
 
 ASKED = "Human: Why does it rain?"

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from alignment.prompts import Row, Unusable, cluster_id, pairs
+from alignment.prompts.preferences import Unusable, pairs
+from alignment.prompts.sources import Row
+from alignment.prompts.transcripts import cluster_id
 from alignment.records import PreferencePair
 
 

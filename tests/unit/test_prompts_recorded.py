@@ -7,14 +7,9 @@ import pytest
 
 from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.prompts import (
-    RecordedRow,
-    content_id,
-    read_recorded,
-    recorded_axes,
-    recorded_prompts,
-    rows_of,
-)
+from alignment.prompts.answered import recorded_axes, recorded_prompts, rows_of
+from alignment.prompts.recordings import RecordedRow, read_recorded
+from alignment.prompts.transcripts import content_id
 
 ID = "0123456789ab"
 

@@ -7,9 +7,10 @@ import pytest
 
 from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.prompts import content_id, select
 from alignment.prompts.draws import generator
 from alignment.prompts.keyword_filter import Filter
+from alignment.prompts.selection import select
+from alignment.prompts.transcripts import content_id
 
 
 def row(*texts):

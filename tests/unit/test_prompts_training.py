@@ -8,17 +8,17 @@ import pytest
 
 from alignment.config.profile import Profile
 from alignment.errors import PromptError
-from alignment.prompts import (
+from alignment.prompts.draws import generator
+from alignment.prompts.leakage import overlap
+from alignment.prompts.selection import select
+from alignment.prompts.training_data import (
     both_transcripts,
     chosen_transcripts,
-    content_id,
-    overlap,
-    select,
     training_pairs,
     trial,
     unfiltered,
 )
-from alignment.prompts.draws import generator
+from alignment.prompts.transcripts import content_id
 
 TINY = {"source": "tiny", "split": "train"}
 

@@ -8,11 +8,18 @@ import time
 import pytest
 
 from alignment.config.endpoints import Endpoint
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.policies.endpoint import EndpointPolicy, EndpointSettings, identity_of
 from alignment.records import Response
-from alignment.serving import RefusedError, Register, Server, check_client, key_of, said
+from alignment.serving import (
+    RefusedError,
+    ServedIdentities,
+    Server,
+    check_client,
+    key_of,
+    served_identities,
+)
 from alignment.store import Store
 
 SECRET = "sk-very-secret-123"  # noqa: S105 - made up
@@ -386,7 +393,9 @@ def test_another_models_answers_are_not_mixed_in(scripted, store):
         f"answers would be of two models; serve the first one again, or give the variant (or "
         f"judge) another `revision` to ask all anew"
     )
-    assert said(store, first.identity) == [{"model": "served-1", "fingerprint": "fp-1"}]
+    assert served_identities(store, first.identity) == [
+        {"model": "served-1", "fingerprint": "fp-1"}
+    ]
 
 
 def test_fingerprints_are_listed(scripted, store):
@@ -396,7 +405,10 @@ def test_fingerprints_are_listed(scripted, store):
     server.fingerprint = "fp-2"
     answers(first, ["Human: two"])
     answers(policy(server, store), ["Human: three"])
-    assert [each["fingerprint"] for each in said(store, first.identity)] == ["fp-1", "fp-2"]
+    assert [each["fingerprint"] for each in served_identities(store, first.identity)] == [
+        "fp-1",
+        "fp-2",
+    ]
 
 
 def test_a_key_reaches_neither_store_nor_repr(scripted, store, monkeypatch, tmp_path):
@@ -411,9 +423,9 @@ def test_a_key_reaches_neither_store_nor_repr(scripted, store, monkeypatch, tmp_
 
 def test_a_register_is_bounded(scripted, store):
     server = Server(scripted(lambda body, number: "ok").endpoint())
-    register = Register(store, "x", Endpoint(url="http://localhost/v1", model="m"))
+    register = ServedIdentities(store, "x", Endpoint(url="http://localhost/v1", model="m"))
     for number in range(50):
         reply = server.ask("a text")
         object.__setattr__(reply, "fingerprint", str(number))
         register.note(reply)
-    assert len(said(store, "x")) == 32
+    assert len(served_identities(store, "x")) == 32

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from alignment.config.profile import Generation
+from alignment.config.schema import Generation
 from alignment.errors import ModelError
 from alignment.judges.llm import LLMJudge
 from alignment.policies.endpoint import EndpointPolicy, EndpointSettings

@@ -2,8 +2,8 @@
 
 import pytest
 
-from alignment.errors import AlignmentError, CrashError, Elsewhere, TrainingError
-from alignment.runtime.hardware import kind_of, pin
+from alignment.errors import AlignmentError, CrashError, ReportedElsewhere, TrainingError
+from alignment.runtime.hardware import kind_of, leave_one_gpu
 from alignment.training.team import ALONE, divided
 
 
@@ -44,7 +44,7 @@ def test_the_first_to_fail_speaks_and_the_others_do_not(tmp_path):
         raise AlignmentError("mine")
     with pytest.raises(CrashError, match=r"^KeyError: 'x'$"), ALONE.one_voice(tmp_path):
         raise KeyError("x")
-    with pytest.raises(Elsewhere), ALONE.one_voice(tmp_path):
+    with pytest.raises(ReportedElsewhere), ALONE.one_voice(tmp_path):
         next(tmp_path.iterdir()).joinpath("failed").touch()
         raise AlignmentError("too late")
     assert not list(tmp_path.iterdir())
@@ -69,7 +69,7 @@ def test_workers_take_the_gpus_in_turn(driver):
     folder, taken = driver(3), []
     for worker in range(5):
         environment = {}
-        pin(worker, environment, folder)
+        leave_one_gpu(worker, environment, folder)
         taken.append(environment["CUDA_VISIBLE_DEVICES"])
     assert taken == ["0", "1", "2", "0", "1"]
 
@@ -79,14 +79,14 @@ def test_workers_take_the_gpus_in_turn(driver):
 )
 def test_workers_take_only_what_they_were_given(driver, visible, expected):
     environment = {"CUDA_VISIBLE_DEVICES": visible}
-    pin(1, environment, driver(8))
+    leave_one_gpu(1, environment, driver(8))
     assert environment == {"CUDA_VISIBLE_DEVICES": expected}
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_where_there_is_nothing_to_divide_nothing_is_set(driver, count):
     environment = {}
-    pin(1, environment, driver(count))
+    leave_one_gpu(1, environment, driver(count))
     assert environment == {}
 
 

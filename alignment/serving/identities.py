@@ -17,7 +17,7 @@ _MOST = 32
 """So many different models and fingerprints are kept for one identity."""
 
 
-class Register:
+class ServedIdentities:
     """What a server said it is while it gave the answers of one identity, kept in the store.
 
     One name stands for one model: a second name in its answers is an error. Fingerprints change
@@ -28,7 +28,7 @@ class Register:
         self._store = store
         self._identity = identity
         self._endpoint = endpoint
-        self._known = said(store, identity)
+        self._known = served_identities(store, identity)
 
     def note(self, reply: Reply) -> None:
         """Keep what is new. Raises ModelError where another model answers than before."""
@@ -47,7 +47,7 @@ class Register:
             self._known.append(told)
 
 
-def described(
+def describe_served(
     endpoint: Endpoint, revision: str | None, store: Store, identity: str
 ) -> dict[str, Any]:
     """What a report says of a served model: the name it is asked by, and what servers said."""
@@ -55,11 +55,11 @@ def described(
         "endpoint": endpoint.url,
         "model": endpoint.model,
         "revision": revision,
-        "served": said(store, identity),
+        "served": served_identities(store, identity),
     }
 
 
-def said(store: Store, identity: str) -> list[dict[str, str | None]]:
+def served_identities(store: Store, identity: str) -> list[dict[str, str | None]]:
     """What the servers said they are that gave the answers of an identity: `model`, `fingerprint`.
 
     In the order in which it was first said.
