@@ -1,6 +1,6 @@
 """The pytest plugin: its hooks up to collection; logic lives apart.
 
-`outcomes.py` has the hook for what becomes of a test, `ending.py` those from there to the summary.
+`outcomes.py` has the hook for what becomes of a test, `finish.py` and `summary.py` the later ones.
 It acts only on tests marked `@pytest.mark.alignment(axis=...)` and starts without torch. The heavy
 half of the package is imported when the first of them is collected.
 """
@@ -39,6 +39,7 @@ pytest_plugins = [
     "alignment.plugin.fixtures",
     "alignment.plugin.outcomes",
     "alignment.plugin.finish",
+    "alignment.plugin.summary",
 ]
 
 _PER_PROMPT = frozenset(f"alignment_{name}" for name in ("prompt", "response", "score", "verdict"))
