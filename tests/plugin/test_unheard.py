@@ -153,11 +153,8 @@ def pytest_collection_modifyitems(items):
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("test_suite.py", SKIPPED), ("conftest.py", DROPS)], ids=["mark", "shard"]
-)
-def test_a_gated_test_that_its_user_left_out_is_named(beside, workers, name, text):
-    beside.write(name, text)
+def test_gated_tests_that_were_sharded_away_are_named(beside, workers):
+    beside.write("conftest.py", DROPS)
     result = beside.run(*workers, *WITHIN)
     assert result.ret == 0
     assert beside.report() is None
@@ -166,3 +163,13 @@ def test_a_gated_test_that_its_user_left_out_is_named(beside, workers, name, tex
         "not decided, because the test was not run: test_suite.py::test_gate[sft-HmR], "
         "test_suite.py::test_gate[sft-HpR]"
     )
+
+
+def test_the_gate_decides_on_what_is_known_where_its_tests_are_skipped(beside, workers):
+    """Recorded answers and scores are known without running a test."""
+    beside.write("test_suite.py", SKIPPED)
+    result = beside.run(*workers, *WITHIN)
+    assert result.ret == 0
+    outcomes = {each["outcome"] for each in beside.report()["gate"]["decisions"]}
+    assert outcomes == {"inconclusive"}, "so few prompts decide nothing, which is tolerated"
+    assert "not decided" not in result.stdout.str()
