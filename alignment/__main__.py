@@ -1,4 +1,4 @@
-"""`python -m alignment`: the commands of `alignment.commands`."""
+"""`python -m alignment`, or `alignment-gate`: the commands of `alignment.commands`."""
 
 from __future__ import annotations
 

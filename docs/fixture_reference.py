@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 MARK = "<!-- every fixture -->"
-_SOURCE = Path(alignment.__file__).with_name("fixtures.py")
+_SOURCE = Path(alignment.__file__).with_name("plugin") / "fixtures.py"
 
 
 def reference() -> str:

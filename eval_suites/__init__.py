@@ -1,1 +1,1 @@
-"""A package, so that its modules may be called as those of other tests beside it."""
+"""A package, so that other test folders may have modules with the same names."""

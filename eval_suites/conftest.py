@@ -1,4 +1,4 @@
-"""Short names for the plugin's fixtures. Copy this beside a suite of your own."""
+"""Short names for the plugin's fixtures. Copy this file into the folder of your own suite."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from alignment.plugin import require
 
 
 def pytest_configure(config):
-    """Find bad input before anything is collected."""
+    """Check all settings before any test is collected."""
     require(config)
 
 
@@ -36,11 +36,11 @@ def score(alignment_score):
 
 @pytest.fixture
 def verdict(alignment_verdict):
-    """The response held against the axis's criterion."""
+    """Whether the response passes: its score compared with the criterion of the axis."""
     return alignment_verdict
 
 
 @pytest.fixture
 def baseline(alignment_baseline):
-    """What the run is gated against."""
+    """What the run is compared with."""
     return alignment_baseline

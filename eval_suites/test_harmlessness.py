@@ -1,6 +1,7 @@
 """Is the answer to a harmful request harmless? One case per variant and prompt.
 
-A negative verdict is reported as xfailed with its score: a rate decides, not one response.
+A response that does not pass is reported as xfailed with its score, because the gate decides on the
+rate of an axis, not on single responses.
 """
 
 import pytest
@@ -8,5 +9,5 @@ import pytest
 
 @pytest.mark.alignment(axis="harmlessness")
 def test_response_is_harmless(verdict):
-    """The judge's score of the response meets the criterion of harmlessness."""
+    """The judge's score of the response meets the criterion of the axis harmlessness."""
     verdict.require()

@@ -1,7 +1,8 @@
 """Is a variant no worse than before? One case per gated variant and rate.
 
-The same prompts before and after, compared in pairs: equal to its baseline is a report that shows
-no regression beyond the profile's margin. `--snapshot-update` accepts a run as the new baseline.
+The verdicts on the same prompts before and after are compared in pairs. A report equals its
+baseline if it shows no regression by the profile's margin. `--snapshot-update` accepts a run as
+the new baseline.
 """
 
 import pytest
@@ -9,5 +10,5 @@ import pytest
 
 @pytest.mark.alignment
 def test_not_worse_than_before(alignment_report, baseline):
-    """The paired comparison rules a regression out, or cannot tell and says so."""
+    """The paired comparison shows no regression."""
     assert alignment_report == baseline

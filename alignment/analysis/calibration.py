@@ -64,7 +64,7 @@ def propose(
     Raises ValueError without pairs.
     """
     if not pairs:
-        raise ValueError(f"{rule}: no preference pairs to calibrate on")
+        raise ValueError(f"{rule}: there are no preference pairs for calibration")
     good, bad = _split(pairs)
     threshold = choose(good, bad)
     return Proposal(
@@ -106,7 +106,7 @@ def at_most_false(target: float) -> Chooser:
     Raises ValueError for a target that is no share.
     """
     if not 0 <= target <= 1:
-        raise ValueError(f"a share of false passes lies between 0 and 1, {target} does not")
+        raise ValueError(f"the share of false passes must be between 0 and 1, not {target}")
 
     def choose(good: Sequence[float], bad: Sequence[float]) -> float:
         worse = sorted(bad)

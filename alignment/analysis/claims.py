@@ -41,7 +41,7 @@ def _judged(
 ) -> Claim:
     read = BEST.fullmatch(text) or ABOVE.fullmatch(text)
     if read is None:
-        raise ValueError(f"{text!r} is no claim of order")
+        raise ValueError(f"{text!r} is not a claim about the order of variants")
     variant, named = read["variant"], read["rate"]
     others = [read["other"]] if "other" in read.groupdict() else _variants(comparisons)
     support: Support = "supported"
@@ -68,7 +68,7 @@ def _step(
     if step is None:
         return "open", f"{variant} and {other} were not compared on {name}"
     difference, p = step
-    sentence = f"{name} of {variant} is {difference:+.1f} points from {other}'s"
+    sentence = f"{name} of {variant} minus that of {other} is {difference:+.1f} points"
     if difference < 0:
         return "contradicted", sentence
     return ("supported" if difference > 0 and p <= level else "open"), sentence

@@ -49,7 +49,7 @@ def trial(
         nothing = Rate("accuracy", 0.0, Interval(0.0, 100.0), 0, 0)
         return JudgeTrial(axis, nothing, replace(nothing, name="longer"), {}, False, unscored)
     if not pairs:
-        raise ValueError(f"{axis}: a judge's trial needs at least one preference pair")
+        raise ValueError(f"{axis}: the evaluation of a judge needs at least one preference pair")
     if {len(rejected_scores), len(chosen_lengths), len(rejected_lengths)} != {pairs}:
         raise ValueError(f"{axis}: every pair needs two scores and two lengths")
     margins = [a - b for a, b in zip(chosen_scores, rejected_scores, strict=True)]
@@ -131,7 +131,7 @@ def agreement(
     """
     verdict_pairs = list(pairs)
     if not verdict_pairs:
-        raise ValueError(f"{axis}: no responses whose truth is known; agreement needs one")
+        raise ValueError(f"{axis}: agreement needs at least one response with a known label")
     counts = Counter(verdict_pairs)
     good, bad = words
     return Agreement(

@@ -129,15 +129,12 @@ def plan_line(
     needed = prompts_needed(flips, margin=margin, confidence=confidence, family=family)
     start = f"with {total} prompts per axis and {100 * flips:.3g} % of verdicts flipping"
     if drop is None:
-        shown = "a drop that is found with 80 % power has to flip more than that"
+        shown = "no drop can be detected with 80 % power, as it would flip more verdicts"
     else:
-        shown = f"a drop of {drop:.1f} points is found with 80 % power"
-    apart = f"tell a margin of {margin:g} points apart from no change"
+        shown = f"80 % power to detect a drop of {drop:.1f} points"
     if needed is None:
-        return f"{start}, {shown}; no number of prompts would {apart}"
-    if needed <= total:
-        return f"{start}, {shown}; {needed} prompts are enough to {apart}"
-    return f"{start}, {shown}; {needed} prompts would {apart}"
+        return f"{start}: {shown}; no number of prompts is enough for a margin of {margin:g} points"
+    return f"{start}: {shown}; a margin of {margin:g} points needs {needed} prompts"
 
 
 # -- the gate's word as a limit on losses ----------------------------------------------------------
@@ -212,8 +209,12 @@ def _check(
     total: int, flips: float, margin: float, confidence: float, family: int, power: float = 0.5
 ) -> None:
     if total < 1 or family < 1:
-        raise ValueError(f"{total} prompts in {family} comparisons: both have to be at least 1")
+        raise ValueError(f"{total} prompts in {family} comparisons: both must be at least 1")
     if not 0 <= flips <= 1 or not 0 <= margin <= 100:
-        raise ValueError(f"flips {flips} lie in [0, 1] and a margin {margin} in [0, 100]")
+        raise ValueError(
+            f"flips must be in [0, 1] and the margin in [0, 100], not {flips} and {margin}"
+        )
     if not 0 < confidence < 1 or not 0 < power < 1:
-        raise ValueError(f"confidence {confidence} and power {power} lie strictly in (0, 1)")
+        raise ValueError(
+            f"confidence and power must be between 0 and 1, not {confidence} and {power}"
+        )

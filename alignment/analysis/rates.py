@@ -30,9 +30,9 @@ def wilson(passed: float, total: float, confidence: float) -> Interval:
     if total <= 0:
         raise ValueError(f"a rate needs at least one verdict, not {total}")
     if not 0 <= passed <= total:
-        raise ValueError(f"{passed} of {total} is not a share")
+        raise ValueError(f"{passed} of {total} is not a valid share")
     if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence lies strictly between 0 and 1, {confidence} does not")
+        raise ValueError(f"confidence must be strictly between 0 and 1, not {confidence}")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     share = passed / total
     scale = 1 + z * z / total
@@ -55,7 +55,7 @@ def rate(
     Raises ValueError without verdicts: a rate of nothing is neither 0 nor 100.
     """
     if not verdicts:
-        raise ValueError(f"{name}: no verdicts; a rate of nothing is neither 0 nor 100")
+        raise ValueError(f"{name}: a rate needs at least one verdict")
     effect = 1.0 if clusters is None else effect_of(verdicts, clusters)
     return share(name, sum(verdicts), len(verdicts), confidence, effect)
 
@@ -80,7 +80,7 @@ def combined(rates: Sequence[Rate], name: str = CAS) -> Rate:
     `rates` are in % and may not be empty (ValueError).
     """
     if not rates:
-        raise ValueError(f"{name}: no rates to combine; a mean of nothing is no rate")
+        raise ValueError(f"{name}: there are no rates to combine")
     mean, interval = mover([(each.percent, each.interval) for each in rates], lowest=0.0)
     return Rate(name, mean, interval)
 

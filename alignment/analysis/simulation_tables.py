@@ -14,9 +14,12 @@ _SAID: tuple[tuple[RuleName, str], ...] = (
     ("significance", "blocked"),
 )
 _TABLES: Mapping[TrialName, tuple[str, Sequence[tuple[RuleName, str]]]] = {
-    "no change": ("No change: the run", _SAID),
-    "at the margin": ("A drop of the margin: its comparison", [(r, "passed") for r in RULES]),
-    "detection": ("A drop: its variant", [(r, "blocked") for r in RULES]),
+    "no change": ("No change: outcome of the run", _SAID),
+    "at the margin": (
+        "Drop equal to the margin: outcome of that comparison",
+        [(r, "passed") for r in RULES],
+    ),
+    "detection": ("Drop: outcome of that variant", [(r, "blocked") for r in RULES]),
 }
 
 
@@ -31,10 +34,8 @@ class Headline:
     def sentence(self) -> str:
         """Both in words, with their settings and intervals."""
         block, detection = self.false_block, self.detection
-        quiet = (
-            f"a model that has not changed is blocked in at most {_cell(block.blocked)} % of runs"
-        )
-        drop = f"a drop of {detection.at.drop:g} points is found in {_cell(detection.blocked)} %"
+        quiet = f"an unchanged model is blocked in at most {_cell(block.blocked)} % of the runs"
+        drop = f"a drop of {detection.at.drop:g} points is detected in {_cell(detection.blocked)} %"
         return f"{quiet} ({block.at}); {drop} ({detection.at})"
 
 
@@ -60,7 +61,7 @@ def headline(rows: Sequence[SimulationRow]) -> Headline:
     asked = ("detection", Setting(total=100, variants=1, flips=0.4, drop=20.0))
     detections = [row for row in ours if (row.trial, row.at) == asked]
     if not quiet or not detections:
-        raise ValueError("these rows lack a setting that the headline is about")
+        raise ValueError("the rows do not include a setting that the headline needs")
     return Headline(max(quiet, key=lambda row: row.blocked.percent), detections[0])
 
 

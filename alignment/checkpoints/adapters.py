@@ -168,7 +168,7 @@ def _partly(adapter: Path, tensors: int, missing: list[str], unknown: list[str])
     if missing:
         reasons.append(f"{len(missing)} missing from its file ({some(missing, 1)})")
     return (
-        f"model {adapter}: the adapter would be applied in part: {'; '.join(reasons)}; see "
+        f"model {adapter}: the adapter would be applied only partly: {'; '.join(reasons)}; see "
         f"target_modules and base_model_name_or_path in adapter_config.json, or save it again "
         f"from the model that it was trained on"
     )
@@ -198,9 +198,9 @@ def _check_same(adapter: Path, before: Any, after: Any, share: float) -> None:
     largest, off = float(before.abs().max()), float((after - before).abs().max())
     if off > share * largest:
         raise ModelError(
-            f"model {adapter}: merged into its base's weights the adapter says something else "
-            f"(logits of up to {largest:.2g} are off by {off:.2g}); merge it with the library it "
-            f"was trained with, and name the full model"
+            f"model {adapter}: after merging into the weights of its base, the adapter gives other "
+            f"results (logits of up to {largest:.2g} differ by {off:.2g}); merge it with the "
+            f"library that it was trained with, and name the full model"
         )
 
 

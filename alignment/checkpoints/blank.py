@@ -38,8 +38,8 @@ def check_blank(folder: Path, model: Any, head: Iterable[str]) -> None:
     zeros = [part for part, weights in parts.items() if not _any(weights)]
     if zeros:
         raise ModelError(
-            f"model {folder}: its weights hold nothing but zeros in {some(zeros)}, as a file does "
-            f"that was not copied or downloaded to its end; fetch or save the weights again"
+            f"model {folder}: its weights hold nothing but zeros in {some(zeros)}, as in a file "
+            f"whose copy or download was not completed; fetch or save the weights again"
         )
 
 

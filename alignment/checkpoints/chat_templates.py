@@ -92,7 +92,7 @@ def _check(folder: Path, template: str) -> None:
         tree = _environment().parse(template)
     except TemplateSyntaxError as error:
         raise ModelError(
-            f"model {folder}: its chat template is no template: line {error.lineno}: "
+            f"model {folder}: its chat template is not valid: line {error.lineno}: "
             f"{shown(error.message, 200)}"
         ) from error
     except RecursionError as error:

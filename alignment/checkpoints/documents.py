@@ -86,12 +86,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name, count in counts.items() if count > 1)
-        raise ValueError(f"{quoted(twice)} stands twice in one object")
+        raise ValueError(f"{quoted(twice)} appears twice in one object")
     return value
 
 
 def _finite(constant: str) -> float:
     """Infinity is what transformers itself writes for the time limits of Mamba; NaN is nothing."""
     if constant == "NaN":
-        raise ValueError("NaN is no value")
+        raise ValueError("NaN is not allowed")
     return float(constant)

@@ -119,7 +119,9 @@ def _from_hub(spec: str, revision: str | None, pickles: list[str], *, network: b
         at = f" at revision {revision}" if revision else ""
         if network:
             reason = " ".join(str(error).split())[:300]
-            raise ModelError(f"model {spec}{at}: not to be had from the hub: {reason}") from error
+            raise ModelError(
+                f"model {spec}{at}: cannot be downloaded from the hub: {reason}"
+            ) from error
         raise ModelError(
             f"model {spec}: neither a folder nor in the hub's cache{at}; "
             f"download it first or set `network = true`"
@@ -147,13 +149,15 @@ def examine(
     try:
         return _examine(folder, spec or str(folder), terms, above=())
     except RecursionError as error:
-        raise ModelError(f"model {folder}: too many adapters over each other") from error
+        raise ModelError(f"model {folder}: too many adapters on top of each other") from error
 
 
 def _examine(folder: Path, spec: str, terms: _Terms, above: tuple[Path, ...]) -> Checkpoint:
     """`above` are the adapters that led here."""
     if folder.resolve() in above:
-        raise ModelError(f"model {folder}: adapter over itself; see base_model_name_or_path")
+        raise ModelError(
+            f"model {folder}: the adapter names itself as its base; see base_model_name_or_path"
+        )
     if is_there(folder / "adapter_config.json"):
         return _examine_adapter(folder, spec, terms, (*above, folder.resolve()))
     if not is_there(folder / "config.json"):

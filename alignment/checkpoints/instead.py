@@ -21,7 +21,7 @@ _FILES = {
     ".tsv": "a table (TSV); recorded answers of a model go under `recorded`, as JSON lines",
     ".jsonl": "JSON lines; recorded answers of a model go under `recorded`",
     ".json": "a JSON file; name the folder that it lies in",
-    ".onnx": "a model for ONNX; transformers' own format is needed",
+    ".onnx": "a model for ONNX; the format of transformers is required",
     ".h5": "weights of TensorFlow; load them where they come from and save safetensors",
     ".msgpack": "weights of Flax; load them where they come from and save safetensors",
     ".zip": "an archive; unpack it and name the folder",
@@ -36,13 +36,16 @@ _WEIGHTS = (
     ("tf_model.h5", _FILES[".h5"]),
     ("flax_model.msgpack", _FILES[".msgpack"]),
     ("*.onnx", _FILES[".onnx"]),
-    ("consolidated.*", "weights in the format of their makers; convert them to transformers'"),
-    ("*.distcp", "the shares of several processes; merge them (accelerate merge-weights)"),
+    (
+        "consolidated.*",
+        "weights in the original format of the model's authors; convert them to transformers'",
+    ),
+    ("*.distcp", "the parts of a distributed checkpoint; merge them (accelerate merge-weights)"),
     (
         "pytorch_model_fsdp*",
-        "the shares of several processes; merge them (accelerate merge-weights)",
+        "the parts of a distributed checkpoint; merge them (accelerate merge-weights)",
     ),
-    ("global_step*", "the shares of several processes; merge them (zero_to_fp32.py)"),
+    ("global_step*", "the parts of a distributed checkpoint; merge them (zero_to_fp32.py)"),
     ("adapter_model.*", "an adapter's weights; its adapter_config.json is missing"),
 )
 """What may lie where safetensors are looked for, and what to do with it."""

@@ -222,7 +222,7 @@ def _check_quantized(folder: Path) -> bool:
     if stated is not None and (not isinstance(method, str) or method not in {_BOTH, *KINDS}):
         raise ModelError(
             f"model {folder}: config.json has a quantization_config with quant_method = "
-            f"{str(method)[:40]}, which transformers does not have; save it in another format"
+            f"{str(method)[:40]}, which transformers does not support; save it in another format"
         )
     return stated is not None
 

@@ -25,7 +25,7 @@ def check_patterns(folder: Path, config: dict[str, Any]) -> None:
             try:
                 endless = _repeats(_parser.parse(pattern), inside=False)
             except (re.error, RecursionError, OverflowError, TypeError) as error:
-                reason = f"is no pattern ({shown(error)})"
+                reason = f"is not a valid regular expression ({shown(error)})"
             else:
                 reason = "repeats what repeats itself" if endless else ""
             if reason:

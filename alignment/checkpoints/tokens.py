@@ -77,7 +77,7 @@ def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> s
     except (OverLimitError, MemoryError) as error:
         spent = str(error) or f"more than {MEMORY} MB"
         raise ModelError(
-            f"{where} takes {spent} for one dialogue; mend it, or take it away"
+            f"{where} takes {spent} for one dialogue; correct it or remove it"
         ) from None
     except Exception as error:
         reason = " ".join(str(error).split())[:200]

@@ -165,7 +165,7 @@ def _largest_token(tokenizer: Tokenizer) -> int | None:
             return None
         return max((int(i) for i in known), default=None)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ModelError(f"model {folder}: {name} is not a tokenizer's") from error
+        raise ModelError(f"model {folder}: {name} is not a tokenizer file") from error
 
 
 def _check_types(folder: Path, config: dict[str, Any]) -> None:

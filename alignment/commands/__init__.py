@@ -1,4 +1,4 @@
-"""`python -m alignment`: a start, profiles, training, judges, the gate, reports, the store.
+"""`python -m alignment`, or `alignment-gate`: its commands.
 
 Each module declares its commands (`declare`); a command is a generator of the lines to print.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from alignment.commands import gate, judge, models, reports, starting, storage
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(options.exit)
 
 
+_SCRIPT = "alignment-gate"
+"""The console script, as `pyproject.toml` calls it."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Says in one line what it does not understand, as the commands do."""
 
@@ -43,7 +48,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m alignment", description=__doc__)
+    called = Path(sys.argv[0]).stem
+    parser = _Parser(
+        prog=_SCRIPT if called == _SCRIPT else "python -m alignment",
+        description="The tools around the alignment regression gate: set it up, train models, "
+        "calibrate and check judges, compare runs, and show reports. The gate itself runs with "
+        "pytest.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (starting, gate, judge, models, reports, storage):
         module.declare(commands)

@@ -1,4 +1,4 @@
-"""Planning, comparing, and the gate itself on trial."""
+"""Planning, comparing, and the error rates of the gate itself."""
 
 from __future__ import annotations
 
@@ -13,43 +13,73 @@ from alignment.commands.numbers import real, whole
 
 def declare(commands: Any) -> None:
     """Add `plan`, `compare` and `simulate`."""
-    plan = commands.add_parser("plan", help="what a number of prompts can show")
+    plan = commands.add_parser("plan", help="compute which drop a number of prompts can detect")
     plan.set_defaults(command=_plan)
     plan.add_argument(
         "--prompts",
         type=whole(1, 100_000),
         default=100,
         metavar="N",
-        help="per axis; default 100",
+        help="the number of prompts per axis; default 100",
     )
     plan.add_argument(
         "--flips",
         type=real(0, 1),
         default=0.1,
         metavar="SHARE",
-        help="of verdicts; default 0.1",
+        help="the share of verdicts that differ between two runs, from 0 to 1; default 0.1",
     )
-    plan.add_argument("--margin", type=real(0, 100), default=10.0, help="in points; default 10")
-    plan.add_argument("--confidence", type=real(0, 1), default=0.95, help="default 0.95")
     plan.add_argument(
-        "--variants", type=whole(1, 1000), default=1, help="gated variants; default 1"
+        "--margin",
+        type=real(0, 100),
+        default=10.0,
+        help="the loss that the gate does not allow, in percentage points; default 10",
+    )
+    plan.add_argument(
+        "--confidence",
+        type=real(0, 1),
+        default=0.95,
+        help="the confidence of the intervals, from 0 to 1; default 0.95",
+    )
+    plan.add_argument(
+        "--variants",
+        type=whole(1, 1000),
+        default=1,
+        help="the number of gated variants; default 1",
     )
 
-    compare = commands.add_parser("compare", help="the gate between two runs or variants")
+    compare = commands.add_parser("compare", help="run the gate between two reports or variants")
     compare.set_defaults(command=_compare)
     for name, which in (("before", "earlier"), ("after", "later")):
         compare.add_argument(
-            name, help=f"the {which} one: a report folder, FOLDER:VARIANT, or a VARIANT of --report"
+            name,
+            help=f"the {which} side: a report folder, FOLDER:VARIANT, or a VARIANT of --report",
         )
-    compare.add_argument("--report", type=Path, default=Path("reports/alignment"), metavar="DIR")
+    compare.add_argument(
+        "--report",
+        type=Path,
+        default=Path("reports/alignment"),
+        metavar="DIR",
+        help="the report that variants are taken from; default: %(default)s",
+    )
     compare.add_argument("--json", action="store_true", help="JSON instead of a table")
 
-    simulate = commands.add_parser("simulate", help="put the gate itself on trial")
+    simulate = commands.add_parser(
+        "simulate", help="measure the gate's error rates in simulated runs"
+    )
     simulate.set_defaults(command=_simulate)
     simulate.add_argument(
-        "--runs", type=whole(1, 1_000_000), default=4000, help="per row; default 4000"
+        "--runs",
+        type=whole(1, 1_000_000),
+        default=4000,
+        help="the number of simulated runs per row of the tables; default 4000",
     )
-    simulate.add_argument("--seed", type=whole(0, 2**32 - 1), default=0)
+    simulate.add_argument(
+        "--seed",
+        type=whole(0, 2**32 - 1),
+        default=0,
+        help="the seed of the random numbers; default 0",
+    )
 
 
 def _plan(options: argparse.Namespace) -> Iterator[str]:
@@ -76,7 +106,7 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
         return
     width = shutil.get_terminal_size().columns
     for variant in told["unchanged"]:
-        yield f"every answer of {safe(variant)} equals that of the other side, byte for byte"
+        yield f"all answers of {safe(variant)} are identical to those of the other side"
     yield from gate_text.summary(told, width)[1:]
     yield from gate_text.concerns(told, width)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.commands.numbers import real, whole
+from alignment.commands.shared import PROFILE, add_set, add_store
 from alignment.config.location import location
 from alignment.store import Store
 
@@ -17,33 +18,46 @@ def declare(commands: Any) -> None:
     """Add `calibrate` and `check-invariance`."""
     calibrate = commands.add_parser("calibrate", help="propose thresholds for a profile's judge")
     calibrate.set_defaults(command=_calibrate)
-    calibrate.add_argument("name", nargs="?", metavar="NAME|FILE", help="of the profile")
-    calibrate.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE")
-    calibrate.add_argument("--alignment-store", metavar="DIR")
+    calibrate.add_argument("name", nargs="?", metavar="NAME|FILE", help=PROFILE)
+    add_set(calibrate)
+    add_store(calibrate)
     calibrate.add_argument(
         "--false-passes",
         type=real(0, 1),
         metavar="SHARE",
-        help="let at most this share of rejected answers pass; default: Youden's threshold",
+        help="choose the threshold that at most this share of rejected answers passes, from 0 to "
+        "1; default: the threshold that maximizes Youden's J",
     )
     calibrate.add_argument(
-        "--write", type=Path, metavar="FILE", help="set the thresholds in this profile's file"
+        "--write", type=Path, metavar="FILE", help="write the thresholds into this profile file"
     )
 
     check = commands.add_parser(
-        "check-invariance", help="how far answers or scores depend on being computed together"
+        "check-invariance",
+        help="measure how far a model's answers, or a judge's scores, depend on batching",
     )
     check.set_defaults(command=_check_invariance)
-    check.add_argument("model", metavar="MODEL", help="a folder, a hub id, or one of the profile's")
-    check.add_argument("--judge", action="store_true", help="MODEL is a judge")
-    check.add_argument("--profile", metavar="NAME|FILE", help="whose prompts and settings")
-    check.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE")
-    check.add_argument("--dtype", help="default: the profile's")
-    check.add_argument("--device", help="default: the profile's")
     check.add_argument(
-        "--prompts", type=whole(1, 1_000_000), metavar="N", help="per axis; default: all"
+        "model", metavar="MODEL", help="a folder, a hub id, or the name of a variant of the profile"
     )
-    check.add_argument("--alignment-store", metavar="DIR")
+    check.add_argument("--judge", action="store_true", help="MODEL is a judge")
+    check.add_argument(
+        "--profile",
+        metavar="NAME|FILE",
+        help="the profile with the prompts and settings to use; default as for `profile`",
+    )
+    add_set(check)
+    check.add_argument("--dtype", help="the precision of the model; default: dtype of the profile")
+    check.add_argument(
+        "--device", help="the device that the model runs on; default: device of the profile"
+    )
+    check.add_argument(
+        "--prompts",
+        type=whole(1, 1_000_000),
+        metavar="N",
+        help="the number of prompts per axis; default: all",
+    )
+    add_store(check)
 
 
 def _calibrate(options: argparse.Namespace) -> Iterator[str]:
@@ -53,7 +67,7 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
     profile = resolve(Path.cwd(), selected=options.name, assignments=options.set)
     if options.write is not None:
         calibrating.check_target(options.write)
-    root = location(options.alignment_store)
+    root = location(options.store)
     found = calibrating.proposals(profile, root, options.false_passes)
     for axis, proposal in found.items():
         yield f"[axes.{axis}]"
@@ -62,7 +76,7 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
         yield f"# {calibrating.remark(proposal)}"
     if options.write is not None:
         calibrating.write_into(options.write, found, extends=options.name or profile.name)
-        yield f"written to {options.write}"
+        yield f"thresholds written to {options.write}"
 
 
 def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
@@ -75,6 +89,6 @@ def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
     given = [f"{key}={value}" for key, value in chosen.items() if value]
     profile = resolve(Path.cwd(), selected=options.profile, assignments=[*options.set, *given])
     progress = Progress(sys.stderr, live=sys.stderr.isatty())
-    study = Study(profile, Store(location(options.alignment_store)), progress=progress)
+    study = Study(profile, Store(location(options.store)), progress=progress)
     record = measure_invariance(study, options.model, judge=options.judge, count=options.prompts)
     yield from table(record)

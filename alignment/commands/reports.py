@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alignment.commands.shared import add_store
 from alignment.commands.storage import opened
-from alignment.config.location import ENVIRONMENT, location
+from alignment.config.location import location
 from alignment.errors import AlignmentError, ReportError
 from alignment.reporting.formats import DEFAULT, FORMATS, PICTURES
 
 
 def declare(commands: Any) -> None:
     """Add `report` and `history`."""
-    report = commands.add_parser("report", help="render a report again, without models")
+    report = commands.add_parser(
+        "report", help="write a report again from its JSON file, without running any model"
+    )
     report.set_defaults(command=_report)
     report.add_argument("run", type=Path, metavar="RUN", help="a report's folder, or its JSON file")
     report.add_argument(
@@ -24,24 +27,27 @@ def declare(commands: Any) -> None:
         action="append",
         choices=(*FORMATS, "text"),
         metavar="FORMAT",
-        help=f"one of {', '.join(FORMATS)}, or text, which is printed; may be repeated; "
-        f"default: {', '.join(DEFAULT)}",
+        help=f"a format to write: {', '.join(FORMATS)}, or text, which is printed; may be "
+        f"repeated; default: {', '.join(DEFAULT)}",
     )
-    report.add_argument("--to", type=Path, metavar="DIR", help="default: the folder of RUN")
+    report.add_argument(
+        "--to", type=Path, metavar="DIR", help="the folder to write to; default: the folder of RUN"
+    )
 
-    history = commands.add_parser("history", help="list and plot what earlier runs found")
+    history = commands.add_parser("history", help="list and plot the rates of earlier runs")
     history.set_defaults(command=_history)
-    history.add_argument("profile", nargs="?", metavar="PROFILE", help="its name; default: all")
+    history.add_argument(
+        "profile", nargs="?", metavar="PROFILE", help="the name of a profile; default: all"
+    )
     history.add_argument("--json", action="store_true", help="JSON instead of tables")
     history.add_argument(
-        "--figure", type=Path, metavar="FILE", help="plot a trend: FILE.svg, FILE.png or FILE.pdf"
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="plot the trend of PROFILE into FILE, which ends in .svg, .png or .pdf",
     )
     for command in (report, history):
-        command.add_argument(
-            "--alignment-store",
-            metavar="DIR",
-            help=f"default: ${ENVIRONMENT}, else the user's cache folder",
-        )
+        add_store(command)
 
 
 def _report(options: argparse.Namespace) -> Iterator[str]:
@@ -58,12 +64,12 @@ def _report(options: argparse.Namespace) -> Iterator[str]:
             yield from terminal.summary(document, width=width)
             yield from ("", *terminal.headline(document, width=width))
         if formats := [each for each in asked if each != "text"]:
-            store = opened(location(options.alignment_store))
+            store = opened(location(options.store))
             written = publish(options.to or path.parent, document, formats, store)
             yield f"report: {written}"
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ReportError(
-            f"{path}: is damaged ({type(error).__name__}: {error}); run the suite again"
+            f"{path}: the report is damaged ({type(error).__name__}: {error}); run the suite again"
         ) from error
 
 
@@ -72,13 +78,14 @@ def _history(options: argparse.Namespace) -> Iterator[str]:
     from alignment.reporting.runs import table  # noqa: PLC0415
     from alignment.store import history  # noqa: PLC0415
 
-    store = opened(location(options.alignment_store))
+    store = opened(location(options.store))
     known = history.profiles(store) if store else {}
     if options.profile is not None:
         if options.profile not in known:
             names = ", ".join(known) or "none"
             raise AlignmentError(
-                f"no complete run of profile {options.profile!r} is in the store; it knows: {names}"
+                f"the store has no complete run of profile {options.profile!r}; it has runs of: "
+                f"{names}"
             )
         known = {options.profile: known[options.profile]}
     if options.figure is not None:
@@ -88,7 +95,7 @@ def _history(options: argparse.Namespace) -> Iterator[str]:
         yield jsontext.dumps(known).rstrip()
         return
     if not known:
-        yield "no complete run is in the store yet"
+        yield "the store has no complete run yet"
     width = shutil.get_terminal_size().columns
     for place, (profile, runs) in enumerate(known.items()):
         yield from [""] * bool(place)
@@ -103,16 +110,20 @@ def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store
 
     kind = path.suffix.removeprefix(".")
     if kind not in PICTURES:
-        raise AlignmentError(f"--figure {path}: needs a name that ends in .svg, .png or .pdf")
+        raise AlignmentError(f"--figure {path}: the name must end in .svg, .png or .pdf")
     if path.exists() and not path.is_file():
-        raise AlignmentError(f"--figure {path}: is there and is no regular file; name another")
+        raise AlignmentError(
+            f"--figure {path}: exists and is not a regular file; choose another name"
+        )
     if len(known) != 1:
         names = ", ".join(known) or "none"
-        raise AlignmentError(f"--figure needs one PROFILE; the store knows: {names}")
+        raise AlignmentError(f"--figure needs one PROFILE; the store has runs of: {names}")
     ((profile, runs),) = known.items()
     drawn = figures.render(blank(profile, runs), [kind], store)
     if ("trend", kind) not in drawn:
-        raise AlignmentError(f"profile {profile!r}: no trend in {len(runs)} runs; two are needed")
+        raise AlignmentError(
+            f"profile {profile!r}: a trend needs at least two runs, and the store has {len(runs)}"
+        )
     try:
         write_file(path, drawn["trend", kind])
     except OSError as error:

@@ -11,7 +11,9 @@ from typing import Any
 def declare(commands: Any) -> None:
     """Add `init`."""
     init = commands.add_parser(
-        "init", help="write a suite, a profile, a baseline folder and a CI workflow; replaces none"
+        "init",
+        help="write a suite, a profile, a baseline folder and a CI workflow; never overwrites a "
+        "file",
     )
     init.set_defaults(command=_init)
     init.add_argument(
@@ -20,10 +22,13 @@ def declare(commands: Any) -> None:
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="the repository; default: the current folder",
+        help="the folder of your repository; default: the current folder",
     )
     init.add_argument(
-        "--profile", default="tiny", metavar="NAME", help="the profile to start from; default tiny"
+        "--profile",
+        default="tiny",
+        metavar="NAME",
+        help="the built-in profile to start from; default tiny",
     )
 
 
@@ -33,9 +38,9 @@ def _init(options: argparse.Namespace) -> Iterator[str]:
     done = start(options.folder, options.profile)
     yield f"wrote {', '.join(done.written) or 'nothing'}"
     if done.left:
-        yield f"left as they were: {', '.join(done.left)}"
-    yield "next: pytest eval_suites, then your models in alignment.toml"
+        yield f"not changed, because they exist: {', '.join(done.left)}"
+    yield "next: run pytest eval_suites, then name your models in alignment.toml"
     yield (
-        "to accept a run: take gate.against out of alignment.toml, run "
+        "to accept a run: remove gate.against from alignment.toml, run "
         "pytest eval_suites --snapshot-update, commit eval_suites/__baselines__"
     )

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alignment.config.location import ENVIRONMENT, location
+from alignment.commands.shared import add_store
+from alignment.config.location import location
 from alignment.errors import AlignmentError, StoreError, quoted
 from alignment.files.foreign import is_there
 from alignment.store import FILE, Store
 from alignment.store import model_folders as folders
 
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_AGE = "delete entries that are older than this: 45m, 12h, 30d or 4w"
 
 
 def declare(commands: Any) -> None:
@@ -23,26 +25,21 @@ def declare(commands: Any) -> None:
     store = commands.add_parser("store", help="show what the store holds, or prune it")
     store.set_defaults(command=_show)
     actions = store.add_subparsers(metavar="ACTION")
-    prune = actions.add_parser("prune", help="delete what was made long ago")
+    prune = actions.add_parser("prune", help="delete old entries")
     prune.set_defaults(command=_prune)
-    prune.add_argument("--older-than", required=True, metavar="AGE", help="45m, 12h, 30d or 4w")
-    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.add_argument("--older-than", required=True, metavar="AGE", help=_AGE)
+    prune.add_argument("--dry-run", action="store_true", help="only list what would be deleted")
     # After `prune` the option counts too, and an absent one there must not undo one before it.
     for command, default in ((store, None), (prune, argparse.SUPPRESS)):
-        command.add_argument(
-            "--alignment-store",
-            metavar="DIR",
-            default=default,
-            help=f"default: ${ENVIRONMENT}, else the user's cache folder",
-        )
+        add_store(command, default)
 
 
 def _show(options: argparse.Namespace) -> Iterator[str]:
-    root = location(options.alignment_store)
+    root = location(options.store)
     yield f"store {root}"
     store = opened(root)
     if store is None:
-        yield "empty: nothing was stored there yet"
+        yield "empty: nothing is stored there yet"
         return
     yield f"{_size(folders.size_of(root))} on disk"
     for kind, count, size in store.contents():
@@ -61,7 +58,7 @@ def _name(folder: Path) -> str:
 
 
 def _prune(options: argparse.Namespace) -> Iterator[str]:
-    seconds, root = _duration(options.older_than), location(options.alignment_store)
+    seconds, root = _duration(options.older_than), location(options.store)
     store = opened(root)
     records, models = store.prune(older_than=seconds, dry_run=options.dry_run) if store else (0, 0)
     done = "would delete" if options.dry_run else "deleted"
@@ -83,7 +80,8 @@ def _duration(text: str) -> float:
     found = re.fullmatch(r"([0-9]{1,9})([mhdw])", text)
     if found is None:
         raise AlignmentError(
-            f"--older-than {quoted(text)}: needs a number and m, h, d or w, as in 30d"
+            f"--older-than {quoted(text)}: a number and a unit (m, h, d or w) is required, such "
+            f"as 30d"
         )
     return float(found[1]) * _SECONDS[found[2]]
 

@@ -26,8 +26,9 @@ _OWN_MODELS = (
 )
 """What the commented profile has as comments, for those who start from the built-in world."""
 _CONSTRAINED = """\
-# What the workflow installs: the versions that were here when it was written. Others may give other
-# answers and scores; after a change of them expect to accept baselines anew.
+# The package versions that the workflow installs: those that were installed here when this file was
+# written. Other versions may give other answers and scores; if you change them, you may have to
+# accept the baselines again.
 """
 
 
@@ -54,7 +55,7 @@ def start(folder: Path, profile: str) -> Started:
     except OSError as error:
         where = error.filename or folder
         raise AlignmentError(
-            f"init: {where}: {error.strerror or error}; name a folder that can be written"
+            f"init: {where}: {error.strerror or error}; name a folder in which files can be written"
         ) from error
     return Started(tuple(written), tuple(name for name in texts if name not in written))
 

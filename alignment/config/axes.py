@@ -14,7 +14,7 @@ from alignment.records import Criterion
 def _within(text: str) -> str:
     path = PurePosixPath(text.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
-        raise ValueError("leads out of the data set's folder; name what is within it")
+        raise ValueError("leads out of the data set's folder; a path inside it is required")
     return text
 
 
@@ -23,14 +23,14 @@ Inside = Annotated[Place, AfterValidator(_within)]
 
 
 class TinySource(Table):
-    """The built-in corpus."""
+    """The built-in toy corpus."""
 
     source: Literal["tiny"]
     """`tiny`."""
     split: Literal["train", "test"] = "test"
-    """Prompts and trials come from `test`, training data from `train`."""
+    """`test` is meant for prompts and the judge's evaluation, `train` for training."""
     unfiltered: bool = False
-    """Also give the unfiltered dialogues that a base is pretrained on (training only)."""
+    """Also use the unfiltered dialogues for pretraining a base model (training only)."""
 
 
 class DatasetSource(Table):
@@ -43,9 +43,9 @@ class DatasetSource(Table):
     data_dir: Inside | None = None
     """The folder within the data set: `harmless-base`."""
     split: Inside = "test"
-    """The data set's own name of the split."""
+    """The name of the split in the data set."""
     revision: Inside | None = None
-    """The commit, branch or tag of a hub id; none takes the newest."""
+    """The commit, branch or tag of a hub id; default: the newest."""
 
 
 class FileSource(Table):
@@ -54,11 +54,11 @@ class FileSource(Table):
     source: Literal["file"]
     """`file`."""
     path: Place
-    """Relative paths start at the profile's `data` folder."""
+    """The file; a relative path starts at the profile's `data` folder."""
 
 
 class RecordedSource(Table):
-    """The prompts are those that the recorded variants answered."""
+    """The prompts that are stored with the recorded responses of the variants."""
 
     source: Literal["recorded"]
     """`recorded`."""
@@ -71,64 +71,69 @@ TrainingSource = Annotated[TinySource | DatasetSource | FileSource, Field(discri
 
 
 class Prompts(Table):
-    """Which dialogues become the prompts of an axis."""
+    """The prompts of an axis: which dialogues they are taken from, and how."""
 
     origin: Source
     """Where the dialogues come from."""
     protocol: Literal["strict", "paper"] = "strict"
-    """`strict` filters the last human turn, ends every prompt at the human's turn and never leaks
-    the chosen answer; `paper` does exactly what the published study did."""
+    """How a dialogue becomes a prompt. `strict`: keywords are searched in the last human turn, and
+    the prompt ends with this turn, so it never contains the chosen answer; `paper`: exactly as in
+    the published study."""
     keywords: Keywords = ()
-    """Keep dialogues that contain one of these; empty keeps all."""
+    """Keep only dialogues that contain one of these; empty: keep all."""
     match: Literal["word", "substring"] | None = None
-    """Default: `word` under strict, `substring` under paper."""
+    """Whether a keyword must be a whole word. Default: `word` with `strict`, `substring` with
+    `paper`."""
     look_in: Literal["last_turn", "prompt", "transcript"] | None = None
-    """Default: `last_turn` under strict, `transcript` under paper."""
+    """Where keywords are searched. Default: `last_turn` with `strict`, `transcript` with
+    `paper`."""
     ignore_case: bool | None = None
-    """Default: true under strict, false under paper."""
+    """Whether upper and lower case match. Default: true with `strict`, false with `paper`."""
     sample: Count | None = None
-    """How many to draw; none keeps all that are left."""
+    """How many prompts to draw at random; default: use all."""
 
 
 class AxisGate(Table):
-    """How strictly an axis is gated."""
+    """The gate settings of an axis."""
 
     margin: Annotated[float, Field(gt=0.0, le=100.0)] = 10.0
-    """The loss, in percentage points, that the gate must tell from no change."""
+    """The loss, in percentage points, that the gate does not allow and must be able to detect."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    """Of the interval of the change; the test's level is what it leaves, corrected by Holm."""
+    """The confidence of the interval of the change; the significance level of the test is
+    1 - `confidence`, Holm-corrected for multiple comparisons."""
     inconclusive: Literal["warn", "fail"] = "warn"
-    """Where the data do not decide: `warn` lets the run pass, `fail` does not."""
+    """What happens if the data do not decide: `warn` lets the run pass, `fail` does not."""
     uninformative: Literal["warn", "fail"] = "fail"
-    """Where the judge is no better than chance: the same."""
+    """What happens if the judge is no better than chance: `warn` lets the run pass, `fail` does
+    not."""
 
 
 class Trial(Table):
-    """Held-out preferences that the judge is tried on; never seen in training."""
+    """Held-out preference pairs for evaluating the judge; they are never used in training."""
 
     origin: TrainingSource
-    """Where the preferences come from."""
+    """Where the preference pairs come from."""
     pairs: Annotated[int, Field(ge=10, le=1_000_000_000)] = 200
-    """How many pairs to draw, from dialogues that no evaluation prompt comes from."""
+    """How many pairs to draw; dialogues that are used as evaluation prompts are left out."""
 
 
 class Axis(Table):
-    """One axis: its prompts, the criterion of its verdicts, and the judge's trial on it."""
+    """An axis of the evaluation: its prompts, its criterion, and the evaluation of the judge."""
 
     rate: Name
-    """The name of its rate: HmR, HpR; CAS is the mean of them all."""
+    """The name of its rate, for example HmR or HpR; CAS is the mean of all rates."""
     threshold: Number
-    """What the judge's score is held against, in the judge's unit."""
+    """The value that the judge's score is compared with, in the judge's unit."""
     comparison: Literal[">=", ">"]
     """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
     dimension: Name = "reward"
-    """Which of the judge's scores counts on this axis."""
+    """Which of the judge's scores is used on this axis."""
     prompts: Prompts
-    """Which prompts are asked."""
+    """The evaluation prompts."""
     trial: Trial | None = None
-    """The preferences that the judge itself is tried on; none leaves it untried."""
+    """Held-out preferences for evaluating the judge; without it the judge is not evaluated."""
     gate: AxisGate = AxisGate()
-    """How strictly this axis is gated."""
+    """The gate settings of this axis."""
 
     @field_validator("rate")
     @classmethod

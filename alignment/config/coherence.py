@@ -33,8 +33,8 @@ def _named(profile: ProfileTables) -> None:
         other = seen.setdefault(name.casefold(), name)
         if other != name:
             raise ValueError(
-                f"variants: {other!r} and {name!r} are one file name on disks that do not tell "
-                f"case; rename one"
+                f"variants: {other!r} and {name!r} are the same file name on file systems that "
+                f"ignore case; rename one"
             )
     for name, variant in profile.variants.items():
         asked = variant.recorded if isinstance(variant.recorded, dict) else {}
@@ -52,7 +52,7 @@ def _claimed(profile: ProfileTables) -> None:
         found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
         if found is None:
             raise ValueError(
-                f"claims: {quoted(claim)} is no claim; write `VARIANT is best on RATE` or "
+                f"claims: {quoted(claim)} is not a claim; write `VARIANT is best on RATE` or "
                 f"`VARIANT is above VARIANT on RATE`"
             )
         named = [value for key, value in found.groupdict().items() if key != "rate"]
@@ -75,7 +75,7 @@ def _distinct(profile: ProfileTables) -> None:
     rates = [axis.rate for axis in profile.axes.values()]
     for name, axis in profile.axes.items():
         if rates.count(axis.rate) > 1:
-            raise ValueError(f"axes.{name}.rate: {axis.rate!r} is another axis's rate too")
+            raise ValueError(f"axes.{name}.rate: {axis.rate!r} is also the rate of another axis")
 
 
 def _gated(profile: ProfileTables) -> None:
@@ -89,8 +89,8 @@ def _gated(profile: ProfileTables) -> None:
             raise ValueError(f"gate.variants: there is no variant {name!r}; known: {known}")
     if profile.variants and not profile.gated():
         raise ValueError(
-            f"gate.against: nothing is left to be compared with {profile.gate.reference!r}; name "
-            f"another variant"
+            f"gate.against: there is no other variant to compare with "
+            f"{profile.gate.reference!r}; add one"
         )
 
 
@@ -136,15 +136,15 @@ def _decidable(profile: ProfileTables) -> None:
         who = "every" if criterion.threshold <= low else "no"
         costs = ", as sign = -1 negates them" if high == 0 else ""
         raise ValueError(
-            f"{where}.threshold: `{criterion}` decides nothing, {who} response meets it: the "
-            f"judge's scores lie between {low:g} and {high:g}{costs}"
+            f"{where}.threshold: {who} response passes with `{criterion}`, because the judge's "
+            f"scores are between {low:g} and {high:g}{costs}; choose another threshold"
         )
 
 
 def _pinned(profile: ProfileTables) -> None:
     for name, pin in profile.pickles.items():
         if is_hub_id(name) and pin.revision is None:
-            raise ValueError(f'pickles."{name}": a hub id needs `revision`, the commit')
+            raise ValueError(f'pickles."{name}": a hub id needs a `revision` (the commit)')
     loaded: dict[str, Variant | JudgeConfig] = {
         **profile.variants,
         "judge": profile.judge,
@@ -154,7 +154,7 @@ def _pinned(profile: ProfileTables) -> None:
         known = profile.pickles.get(recipe.model or "")
         if known is not None and recipe.revision not in (None, known.revision):
             raise ValueError(
-                f"{name}.revision: {recipe.revision!r} is not that of its pickled weights, "
+                f"{name}.revision: {recipe.revision!r} is not the revision of its pickled weights, "
                 f'pickles."{recipe.model}".revision = {known.revision!r}'
             )
 
@@ -167,5 +167,5 @@ def _reachable(profile: ProfileTables) -> None:
         if endpoint is not None and not endpoint.local and not profile.network:
             raise ValueError(
                 f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "
-                f"`network = true` to allow asking it"
+                f"`network = true` to allow requests to it"
             )

@@ -18,22 +18,24 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class Endpoint(Table):
-    """A model served anywhere with an OpenAI-compatible API."""
+    """A model that is served with an OpenAI-compatible API."""
 
     url: str
-    """Up to and including the version: `http://127.0.0.1:8000/v1`."""
+    """The base URL, up to and including the version: `http://127.0.0.1:8000/v1`."""
     model: Annotated[str, Field(min_length=1)]
-    """The name that the server knows it by."""
+    """The name of the model on the server."""
     api: Literal["completions", "chat"] = "completions"
-    """`completions` gets the text that a local policy would get; `chat` the turns as messages."""
+    """`completions` sends the same text that a local model would get; `chat` sends the turns as
+    messages."""
     key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key, in capitals; keys stand nowhere else."""
+    """The name of the environment variable that holds the API key, in capitals; keys are never
+    stored."""
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Questions under way at once."""
+    """The number of requests at the same time."""
     timeout: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
-    """Seconds for one whole answer, from the name of the host to the last byte."""
+    """The time limit, in seconds, for one complete request, including the connection."""
     retries: Annotated[int, Field(ge=0, le=100)] = 6
-    """How often one question is asked again, with growing pauses, before the run gives up."""
+    """How often a failed request is repeated, with growing pauses, before the run stops."""
 
     # No message of these two quotes what it found: it may be a key.
     @field_validator("url")
@@ -44,12 +46,14 @@ class Endpoint(Table):
             whole = bool(parts.hostname) and parts.port != 0
         except ValueError:
             raise ValueError(
-                "a url is http://HOST:PORT/v1, and this one has no such host or port"
+                "a url must be http://HOST:PORT/v1, and this one has no valid host or port"
             ) from None
         if parts.username is not None or parts.password is not None or "@" in value:
-            raise ValueError("a key does not stand in a url: reports have it; use `key_env`")
+            raise ValueError(
+                "a url must not contain a key, because it is shown in reports; use `key_env`"
+            )
         if parts.scheme not in {"http", "https"} or not whole or not _PLAIN.fullmatch(value):
-            raise ValueError("a url is http://HOST:PORT/v1, and nothing after that")
+            raise ValueError("a url must be http://HOST:PORT/v1, with nothing after it")
         return value
 
     @field_validator("key_env")
@@ -57,7 +61,7 @@ class Endpoint(Table):
     def _variable(cls, value: str) -> str:
         if not _VARIABLE.fullmatch(value):
             raise ValueError(
-                "this is the name of an environment variable, in capitals, and not the key itself"
+                "the name of an environment variable is required, in capitals, not the key itself"
             )
         redaction.remember(os.environ.get(value))
         return value
@@ -73,24 +77,25 @@ class Endpoint(Table):
 
 
 class JudgeEndpoint(Endpoint):
-    """An LLM judge behind an endpoint."""
+    """An LLM judge that is served with an OpenAI-compatible API."""
 
     api: Literal["completions", "chat"] = "chat"
-    """`chat` asks with messages, `completions` with one text."""
+    """`chat` sends messages, `completions` one text."""
     rubric: Annotated[dict[Name, str], Field(min_length=1, max_length=100)]
-    """Dimension -> what is asked of a response, in words."""
+    """Dimension -> the instruction for judging it, in words."""
     scale: Pair[Annotated[int, Field(ge=-1_000_000, le=1_000_000)]] = (1, 10)
     """The lowest and the highest score."""
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    """How often each response is judged; the score is the mean, their disagreement is reported."""
+    """How often each response is judged; the score is the mean, and the report shows how far the
+    judgements differ."""
     max_tokens: Tokens = 256
-    """Of one answer; a model that thinks before it answers needs more."""
+    """The maximum number of tokens of a judgement; a reasoning model needs more."""
     thinking: Literal["unscored", "apart", "always"] = "unscored"
-    """What becomes of thinking in the text of an answer, as in `generation`: a judgement is never
-    read out of it."""
+    """How thinking in a judgement is treated, as in `generation`; the score is never read from
+    the thinking."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
         if self.scale[0] >= self.scale[1]:
-            raise ValueError("`scale` is the lowest and the highest score")
+            raise ValueError("`scale` must be the lowest score, then the highest score")
         return self

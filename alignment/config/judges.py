@@ -28,48 +28,53 @@ class Output(Table):
     """One output of a reward model that has several."""
 
     index: Annotated[int, Field(ge=0, lt=100_000)]
-    """Which of the model's outputs, from 0."""
+    """The number of the output, counted from 0."""
     sign: Literal[1, -1] = 1
-    """-1 for a cost: more is better in every dimension."""
+    """-1 if a lower output is better (a cost); the output is then negated, because a higher score
+    must always be better."""
 
 
 class JudgeConfig(Recipe):
-    """Who scores: a reward model made by a recipe or loaded, or the recorded scores."""
+    """The judge: a reward model, an LLM judge, a keyword filter, or recorded scores."""
 
     model: Place | None = None
     """A reward model or classifier: a folder or a hub id."""
     revision: Place | None = None
-    """Of a hub id. With `endpoint` a word of your own: another asks for all scores anew."""
+    """The revision of a hub id. With `endpoint`: any text; if you change it, all scores must be
+    computed again."""
     recorded: bool = False
-    """The scores come with the recorded responses."""
+    """Use the scores that are stored with the recorded responses."""
     endpoint: JudgeEndpoint | None = None
     """An LLM judge; its `rubric` names the dimensions."""
     python: PythonObject | None = None
     """A judge in Python: `package.module:Name`, or the name of an installed plug-in."""
     arguments: Settings = Field(default_factory=dict)
-    """What the class of `python` is called with."""
+    """Keyword arguments for the class in `python`."""
     scores: Annotated[Listed[Name], Field(max_length=100)] = ()
-    """The dimensions of a `python` judge that gives several; each axis names its `dimension`."""
+    """The dimensions of a `python` judge that gives several scores; each axis names the `dimension`
+    that it uses."""
     keywords: Keywords = ()
-    """A keyword filter: a response with one of these words (or phrases) scores 0, any other 1. The
-    brittle reference that the paper names."""
+    """A keyword filter: a response with one of these words or phrases scores 0, any other scores 1.
+    A simple baseline judge, as mentioned in the paper."""
     input: Literal["pair", "dialogue", "chat"] = "dialogue"
-    """`pair` gives the tokenizer (prompt, response); `dialogue` the transcript that both make;
-    `chat` the messages by the tokenizer's chat template."""
+    """What the reward model reads: `pair`: prompt and response as a text pair; `dialogue`: both as
+    one transcript; `chat`: both as messages, with the tokenizer's chat template."""
     dtype: Dtype | None = None
-    """None: the profile's."""
+    """The precision in which the judge is loaded; default: the profile's `dtype`."""
     dimension: Name = "reward"
-    """The name of its score, where it gives one only."""
+    """The name of the score, if the judge gives only one."""
     outputs: Annotated[dict[Name, Output], Field(max_length=1000)] = Field(default_factory=dict)
-    """Dimension -> output, for a reward model with several (`model` only); each axis names its
-    `dimension`."""
+    """Dimension -> output, for a reward model with several outputs (only with `model`); each axis
+    names the `dimension` that it uses."""
     activation: Literal["softmax", "sigmoid"] | None = None
-    """Read the outputs as classes (`softmax`) or labels (`sigmoid`): scores are probabilities. One
-    output takes `sigmoid`: `softmax` would make 1 of it, whatever is judged."""
+    """Turn the outputs into probabilities: `softmax` for classes, `sigmoid` for independent labels.
+    A model with one output needs `sigmoid`, because `softmax` would always give 1."""
     max_length: Tokens = 512
-    """Tokens of prompt and response; longer ones lose their beginning, a pair its prompt's."""
+    """The maximum number of tokens of prompt and response; longer input is cut at its beginning (a
+    `pair` at the beginning of the prompt)."""
     batch_tokens: Count | None = None
-    """Padded tokens that it reads at once. Default: by its size (see `judges.batching`)."""
+    """The maximum number of tokens in a batch, including padding. Default: chosen by the size of
+    the judge."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -95,16 +100,16 @@ class JudgeConfig(Recipe):
             raise ValueError("`activation` belongs to a judge with `model` or `stages`")
         if self.activation == "softmax" and not self.outputs:
             raise ValueError(
-                "`activation = 'softmax'` needs `outputs` that name classes; over one output it "
-                "gives every response 1.0: 'sigmoid' is meant"
+                "`activation = 'softmax'` needs `outputs` that name classes, because over one "
+                "output it gives every response 1.0; for one output use 'sigmoid'"
             )
         names: dict[int, str] = {}
         for name, output in self.outputs.items():
             other = names.setdefault(output.index, name)
             if other != name:
                 raise ValueError(
-                    f"`outputs`: {other!r} and {name!r} are both output {output.index}; name it "
-                    f"once, several axes may share a dimension"
+                    f"`outputs`: {other!r} and {name!r} are both output {output.index}; name each "
+                    f"output once: several axes may use the same dimension"
                 )
 
     @property
@@ -149,14 +154,14 @@ class JudgeConfig(Recipe):
 
 
 class PassCriterion(Table):
-    """What another judge's score has to reach on an axis."""
+    """The criterion of a second judge on an axis."""
 
     threshold: Number
-    """What this judge's score is held against, in its own unit."""
+    """The value that this judge's score is compared with, in its own unit."""
     comparison: Literal[">=", ">"]
     """Whether a score that equals the threshold passes (`>=`) or not (`>`)."""
     dimension: Name = "reward"
-    """Which of its scores counts."""
+    """Which of the judge's scores is used."""
 
     @property
     def criterion(self) -> Criterion:
@@ -165,10 +170,10 @@ class PassCriterion(Table):
 
 
 class SecondJudge(JudgeConfig):
-    """A second opinion on the same responses: reported beside the judge, never gated."""
+    """A second judge of the same responses: it is reported, but never affects the gate."""
 
     axes: Annotated[dict[Name, PassCriterion], Field(min_length=1, max_length=100)]
-    """Axis -> what passes; axes that are left out are not judged."""
+    """Axis -> criterion; axes that are left out are not judged."""
 
     @model_validator(mode="after")
     def _judges(self) -> Self:

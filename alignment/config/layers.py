@@ -93,7 +93,8 @@ def _named(name: str, line: tuple[str, ...]) -> Values:
         path = Path(name)
         if not is_there(path) or path.is_dir():
             raise ProfileError(
-                f"unknown profile {quoted(name)}: neither a file nor one of {', '.join(built_in())}"
+                f"unknown profile {quoted(name)}: it is neither a file nor one of "
+                f"{', '.join(built_in())}"
             )
     values, own = _read(path), str(path.resolve())
     if own in line:
@@ -114,7 +115,7 @@ def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -
     if parent is None:
         return layer
     if not isinstance(parent, str):
-        raise ProfileError(f"{origin}: extends: must be the name or file of a profile")
+        raise ProfileError(f"{origin}: extends: must be the name or the file of a profile")
     beside = folder / parent
     return _merged(_named(str(beside) if is_there(beside) else parent, line), layer)
 
@@ -173,7 +174,7 @@ def _assign_variant(values: Values, text: str) -> None:
     variants = values.setdefault("variants", {})
     if not isinstance(variants, dict):
         raise ProfileError(
-            f"--alignment-variant {quoted(text)}: the profile's `variants` are no table"
+            f"--alignment-variant {quoted(text)}: `variants` in the profile must be a table"
         )
     if spec.startswith(("http://", "https://")):
         url, sharp, model = spec.partition("#")
@@ -197,7 +198,7 @@ def _assign(values: Values, text: str) -> None:
     if not equals or not all(keys):
         raise ProfileError(f"--alignment-set {told}: needs key.path=value")
     if len(keys) > DEPTH:
-        raise ProfileError(f"--alignment-set {told}: more than {DEPTH} keys within each other")
+        raise ProfileError(f"--alignment-set {told}: more than {DEPTH} nested keys")
     try:
         value = parse_toml(f"value = {raw}")["value"]
     except UnfitError:
@@ -209,7 +210,9 @@ def _assign(values: Values, text: str) -> None:
         else:
             target = target.setdefault(key, {})
         if not isinstance(target, dict | list):
-            raise ProfileError(f"--alignment-set {told}: {'.'.join(keys[: depth + 1])} is a value")
+            raise ProfileError(
+                f"--alignment-set {told}: {'.'.join(keys[: depth + 1])} is a value, not a table"
+            )
     if isinstance(target, list):
         target[_index(target, keys, len(keys) - 1)] = value
     else:
@@ -254,8 +257,8 @@ def _validate(values: Values) -> Profile:
     ]
     if profile.toy and loaded:
         raise ProfileError(
-            f"variant {loaded[0]!r} is a real checkpoint, and profile {profile.name!r} has toy "
-            f"prompts and a toy judge that would say nothing about it; use: {REAL_CHECKPOINT}"
+            f"variant {loaded[0]!r} is a real checkpoint, but profile {profile.name!r} is a demo "
+            f"with toy prompts and a toy judge; use: {REAL_CHECKPOINT}"
         )
     if not profile.variants:
         raise ProfileError(

@@ -38,6 +38,4 @@ def expand(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise AlignmentError(
-            f"{path}: the home folder that ~ stands for is not known; set $HOME"
-        ) from None
+        raise AlignmentError(f"{path}: the home folder (~) is not known; set $HOME") from None

@@ -11,7 +11,7 @@ from alignment.config.schema import ProfileTables
 
 
 class Profile(ProfileTables):
-    """Everything one run does."""
+    """All settings of a run."""
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -14,33 +14,35 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_le
 
 
 class Pickle(Table):
-    """Leave to load a model's pickled weights: these very files and no others.
+    """Permission to load the pickled weights of a model: exactly these files and no others.
 
     A pickle can run code when it is loaded. torch loads it as data only (`weights_only`), and only
-    if its bytes are the ones that were looked at.
+    if the file has the SHA-256 stated here.
     """
 
     revision: Commit | None = None
-    """The commit of a hub id, which is then loaded at that commit; nothing for a folder."""
+    """The commit at which a hub id is loaded; leave it out for a folder."""
     sha256: Annotated[dict[FileName, Sha256], Field(min_length=1, max_length=1000)]
-    """File -> SHA-256 of its bytes; the hub shows it on the file's page."""
+    """File name -> SHA-256 of the file; the hub shows it on the page of the file."""
 
 
 class Stage(Table):
-    """One TRL trainer with its arguments; any field of the trainer's config can be in `args`."""
+    """One training stage: a TRL trainer and its arguments."""
 
     trainer: Literal["sft", "dpo", "reward"]
     """TRL's `SFTTrainer`, `DPOTrainer` or `RewardTrainer`."""
     data: Literal["unfiltered", "chosen", "pairs"]
-    """`unfiltered` or `chosen` transcripts (`sft`), or preference `pairs` (`dpo`, `reward`)."""
+    """The training data: `unfiltered` or `chosen` transcripts (`sft`), or preference `pairs`
+    (`dpo`, `reward`)."""
     args: Settings = Field(default_factory=dict)
-    """Fields of the trainer's config: `learning_rate`, `max_steps`, `beta`, ..."""
+    """Any fields of the trainer's config: `learning_rate`, `max_steps`, `beta`, ..."""
     lora: Settings | None = None
-    """Arguments of `peft.LoraConfig`; none trains all weights."""
+    """Arguments of `peft.LoraConfig`; default: no LoRA, all weights are trained."""
     rows: Count | None = None
-    """At most this many rows, drawn with the stage's seed."""
+    """Use at most this many rows, drawn with the seed of the stage; default: all."""
     degenerate: Annotated[float, Field(ge=0.0, le=4.0)] = 0.0
-    """Reward stages: pairs (chosen, degenerate response) added per preference pair."""
+    """For `reward` stages: how many extra pairs (chosen, degenerate response) to add per preference
+    pair."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -54,14 +56,14 @@ class Stage(Table):
 
 
 class Recipe(Table):
-    """How a model is made: a fresh architecture or a parent, then stages."""
+    """How a model is trained: a new architecture or a parent model, then training stages."""
 
     parent: Place | None = None
-    """A variant of this profile, a folder, or a hub id."""
+    """The model to start from: a variant of this profile, a folder, or a hub id."""
     architecture: Architecture | None = None
-    """A fresh model: `model_type` and the fields of its transformers config."""
+    """A new model with random weights: `model_type` and the fields of its transformers config."""
     stages: Listed[Stage] = ()
-    """What is trained, one after the other."""
+    """The training stages, in order."""
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> Self:

@@ -22,21 +22,23 @@ from alignment.records.thinking import Thinking
 
 
 class GateConfig(Table):
-    """What variants are compared with, and what their baselines hold."""
+    """What variants are compared with, and what their baselines store."""
 
     against: Annotated[str, Field(pattern=r"^(baseline|variant:[A-Za-z][A-Za-z0-9_-]*)$")] = (
         "baseline"
     )
-    """`baseline`: the committed file; `variant:NAME`: a variant of the same run."""
+    """What variants are compared with: `baseline`, the committed file, or `variant:NAME`, a variant
+    of the same run."""
     variants: Listed[Name] = ()
-    """Which variants are gated; empty gates all (but the one that they are compared with)."""
+    """Which variants are gated; empty: all, except the one that they are compared with."""
     responses: bool = False
-    """Keep the responses in baselines: flips are then shown with both, and another judge can score
-    them anew."""
+    """Whether to store the responses in baselines. Reports can then show both responses of a
+    flipped prompt, and another judge can score the stored responses."""
     probe_tolerance: Annotated[float, Field(ge=0.0, le=1e12)] = 0.05
-    """How far the judge's scores of the baseline's probe set may be off on average, in its unit."""
+    """How far the judge's scores of the baseline's probe set may differ on average from the stored
+    scores, in the judge's unit."""
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
-    """Bootstrap samples for the interval of mean scores."""
+    """The number of bootstrap samples for the interval of mean scores."""
 
     @property
     def reference(self) -> str | None:
@@ -45,107 +47,114 @@ class GateConfig(Table):
 
 
 class Generation(Table):
-    """How policies answer, a block of the profile's prompts at a time.
+    """How variants generate their answers.
 
-    A variant's own `generation` replaces single values of it.
+    A variant's own `generation` overrides single values.
     """
 
     max_new_tokens: Tokens = 50
-    """Tokens at most of one answer."""
+    """The maximum number of tokens of an answer."""
     format: Format = "hh"
-    """`hh` ends the prompt with `Assistant:`; `verbatim` gives it as it is (the paper); `chat` puts
-    it through the tokenizer's chat template."""
+    """The prompt format: `hh` ends the prompt with `Assistant:`; `verbatim` does not change the
+    prompt (as in the paper); `chat` applies the tokenizer's chat template."""
     stop_at_human: bool = False
-    """End an answer where it goes on to speak for the human."""
+    """Whether to end an answer where the model begins a new turn of the human."""
     samples: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Answers per prompt; those to one prompt are one cluster in all statistics."""
+    """Answers per prompt; all answers to one prompt are one cluster in the statistics."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     """0 is greedy decoding."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Sample from the most likely tokens that together have this probability."""
     thinking: Thinking = "unscored"
-    """What becomes of thinking that stands in an answer's text (`<think>...</think>` and the like):
-    `unscored` gives such an answer no score and says so; `apart` judges the answer without it;
-    `always` too, for a model whose template begins the thinking, so that a text that never ends it
-    is no answer; `answer` judges all of it."""
+    """How thinking in an answer (`<think>...</think>` and similar) is treated. `unscored`: the
+    answer gets no score, and the report says so; `apart`: only the text after the thinking is
+    judged; `always`: the same, for models whose chat template opens the thinking block: a text
+    without its end has no answer; `answer`: the whole text is judged."""
     block: Count = 64
-    """Prompts per block; a block is computed and committed whole, so that what else was selected
+    """Prompts per block; a block is always computed as a whole, so that the selection of tests
     never changes an answer."""
     batch_tokens: Count | None = None
-    """Tokens of prompts and answers under way at once; fewer take less memory. Default: as many as
-    have their keys and values in 2 GiB. Halved, with a word, when memory runs out."""
+    """The maximum number of tokens of prompts and answers in a batch; a lower number needs less
+    memory. Default: as many as fit into a key-value cache of 2 GiB. It is halved, with a message,
+    if memory runs out."""
 
     @model_validator(mode="after")
     def _sampled(self) -> Self:
         if self.samples > 1 and self.temperature == 0.0:
             raise ValueError(
-                "`samples` above 1 need a `temperature` above 0: greedy ones are equal"
+                "`samples` above 1 need a `temperature` above 0: greedy answers are all equal"
             )
         return self
 
 
 class Training(Table):
-    """What recipes learn from, and what is the same for all of them."""
+    """Training data, and settings that all trained models share."""
 
     sources: Annotated[dict[Name, TrainingSource], Field(max_length=100)] = Field(
         default_factory=dict
     )
     """Axis -> where its preference pairs come from."""
     vocab_size: Annotated[int, Field(ge=300, le=1_000_000)] = 1024
-    """Of the byte-level BPE tokenizer that fresh models share."""
+    """The vocabulary size of the byte-level BPE tokenizer that new models share."""
     max_length: Tokens = 512
-    """Tokens; longer sequences are cut at their end, and pairs are dropped for the judge."""
+    """The maximum number of tokens; longer sequences are cut at their end, and longer pairs are
+    not used for training the judge."""
     hold_out: Literal["cluster", "prompt"] = "cluster"
-    """What no training row may share with an evaluation prompt or a trial pair."""
+    """Which training rows are left out because they overlap with evaluation prompts or the pairs
+    that evaluate the judge: those with the same `prompt`, or those of the same `cluster` (the same
+    first human turn)."""
 
 
 class ProfileTables(Table):
-    """Everything one run does, each table valid by itself (see `alignment.config.coherence`)."""
+    """All settings of a run, each table valid by itself (see `alignment.config.coherence`)."""
 
     name: Name
-    """Names the run, and the folder of its baselines. Default: the name of the file."""
+    """The name of the profile, and of the folder of its baselines. Default: the name of the
+    file."""
     description: str = ""
     """One sentence for readers of the report."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Of all training; every recipe's own seed is made of this and its name."""
+    """The seed of all training; the seed of each model is derived from this and its name."""
     sampling_seed: Annotated[int, Field(ge=0, lt=2**32)] = 100
-    """Draws the prompts; apart from `seed`, so that retraining never moves the questions."""
+    """The seed for drawing the prompts. It is separate from `seed`, so that the prompts stay the
+    same if you retrain with another seed."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    """Of all intervals but the gate's own, which `axes.AXIS.gate` states."""
+    """The confidence of all intervals, except those of the gate (`axes.AXIS.gate.confidence`)."""
     data: Place = "."
-    """The folder that the paths of file sources and recorded responses start at; itself relative
-    to the file that states it, or on the command line to the current folder."""
+    """The folder that relative paths of file sources and recorded responses start at. It is itself
+    relative to the file that sets it, or to the current folder if set on the command line."""
     network: bool = False
-    """Whether hub ids may be fetched."""
+    """Whether to download from the Hub and to use remote servers."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$")] = "auto"
-    """Where models run; `auto` takes a GPU where there is one."""
+    """The device that models run on; `auto` uses a GPU if there is one."""
     dtype: Dtype = "float32"
     """The precision in which models are loaded."""
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
-    """CPU threads of torch; 0 leaves torch's own choice. A fixed number makes results repeat."""
+    """CPU threads of torch; 0: the default of torch. A fixed number makes results reproducible."""
     reference: Name = "base"
-    """The variant that changes are counted from."""
+    """The variant that the report compares the other variants with."""
     toy: bool = False
-    """Prompts and judge are toys: real checkpoints are refused."""
+    """Whether prompts and judge are only a demo; real checkpoints are then refused."""
     axes: Annotated[dict[Name, Axis], Field(min_length=1, max_length=100)]
     """What is evaluated, by name: `harmlessness`, `helpfulness`, or others."""
     variants: Annotated[dict[Name, Variant], Field(max_length=1000)] = Field(default_factory=dict)
-    """Who answers, by name."""
+    """The models under evaluation, by name."""
     judge: JudgeConfig
-    """Who scores the answers; the gate goes by its verdicts."""
+    """The model that scores the answers; the gate uses its verdicts."""
     judges: Annotated[dict[Name, SecondJudge], Field(max_length=100)] = Field(default_factory=dict)
-    """Second opinions: the same responses judged by others, for their agreement."""
+    """Second judges of the same responses, by name, to measure their agreement with the judge."""
     pickles: Annotated[dict[Place, Pickle], Field(max_length=1000)] = Field(default_factory=dict)
-    """Model, as it is named elsewhere -> its pickled weights that may be loaded."""
+    """Model, named as elsewhere in the profile -> its pickled weights that may be loaded."""
     generation: Generation = Generation()
-    """How answers are decoded."""
+    """How answers are generated."""
     training: Training = Training()
-    """What recipes learn from."""
+    """Training data."""
     gate: GateConfig = GateConfig()
     """What variants are compared with."""
     claims: Listed[str] = ()
-    """Claims of order that the report judges: `VARIANT is best on RATE`, `VARIANT is above VARIANT
-    on RATE`, with `all metrics` for every rate. Empty: that each rate's leader is best."""
+    """Claims about the order of variants that the report tests: `VARIANT is best on RATE`, `VARIANT
+    is above VARIANT on RATE`; `all metrics` stands for every rate. Empty: for each rate, the claim
+    that the variant with the highest value is best."""
 
     def generation_of(self, variant: str) -> Generation:
         """How a variant answers: what it says itself, and `generation` for the rest."""

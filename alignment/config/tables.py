@@ -34,13 +34,13 @@ _T = TypeVar("_T")
 
 def _no_device(name: str) -> str:
     if name.lower() in _DEVICES:
-        raise ValueError("is the name of a device on Windows, where no file can have it")
+        raise ValueError("is the name of a device on Windows, so no file can have this name there")
     return name
 
 
 def _spelled(text: str) -> str:
     if "\0" in text:
-        raise ValueError("holds a NUL, which no name of a file or model has")
+        raise ValueError("contains a NUL character, which no file or model can have in its name")
     return text
 
 
@@ -54,11 +54,13 @@ def _plain(value: Any) -> Any:
         for each in value.values() if isinstance(value, dict) else value:
             _plain(each)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("holds a number that is not finite")
+        raise ValueError("contains a number that is not finite")
     elif isinstance(value, int) and abs(value) >= _LARGEST:
-        raise ValueError("holds a whole number of more than 64 bits")
+        raise ValueError("contains a whole number of more than 64 bits")
     elif not isinstance(value, str | int | float | None):
-        raise ValueError(f"holds a {type(value).__name__}; texts, numbers, lists and tables only")
+        raise ValueError(
+            f"contains a {type(value).__name__}; only texts, numbers, lists and tables are allowed"
+        )
     return value
 
 
@@ -66,7 +68,7 @@ def _of_few_parts(fields: dict[str, Any]) -> dict[str, Any]:
     """Parts are made one by one: of a thousand million the machine would never be done."""
     for key, value in fields.items():
         if _PARTS.search(key) and isinstance(value, int) and value > _MOST_PARTS:
-            raise ValueError(f"has {key} = {value}; at most {_MOST_PARTS}")
+            raise ValueError(f"has {key} = {value}; at most {_MOST_PARTS} are allowed")
     return fields
 
 

@@ -17,14 +17,14 @@ Format = Literal["hh", "verbatim", "chat"]
 
 
 class GenerationOverrides(Table):
-    """What one variant does otherwise than `generation` says; what is None stays as it is there."""
+    """Settings of `generation` that differ for one variant; all others are as in the profile."""
 
     max_new_tokens: Tokens | None = None
-    """Tokens at most of one answer."""
+    """The maximum number of tokens of an answer."""
     format: Format | None = None
-    """`hh`, `verbatim` or `chat`."""
+    """The prompt format: `hh`, `verbatim` or `chat`."""
     stop_at_human: bool | None = None
-    """Whether an answer ends where it goes on to speak for the human."""
+    """Whether to end an answer where the model begins a new turn of the human."""
     samples: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Answers per prompt."""
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
@@ -32,32 +32,33 @@ class GenerationOverrides(Table):
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Sample from the most likely tokens that together have this probability."""
     thinking: Thinking | None = None
-    """What becomes of thinking in an answer; also of responses that are recorded."""
+    """How thinking in an answer is treated; this applies to recorded responses too."""
 
 
 class Variant(Recipe):
-    """A named policy: made by a recipe, loaded (`model`), served or read from a file."""
+    """A model under evaluation: trained, loaded, served, recorded or a null policy."""
 
     model: Place | None = None
-    """A folder or a hub id."""
+    """A model to load: a folder or a hub id."""
     revision: Place | None = None
-    """Of a hub id. With `endpoint` a word of your own: another one asks everything anew."""
+    """The revision of a hub id. With `endpoint`: any text; if you change it, all answers must be
+    computed again."""
     dtype: Dtype | None = None
-    """None: the profile's."""
+    """The precision in which this model is loaded; default: the profile's `dtype`."""
     quantization: Settings | None = None
-    """The arguments of a quantization config of transformers, `quant_method` among them."""
+    """The arguments of a quantization config of transformers, including `quant_method`."""
     endpoint: Endpoint | None = None
     """A served model."""
     generation: GenerationOverrides = GenerationOverrides()
-    """How this variant answers, where that differs from the profile's `generation`."""
+    """Settings of `generation` that differ for this variant."""
     recorded: Place | dict[Name, Place] | None = None
-    """A JSON or JSONL file of prompt, response and optionally score; or one per axis."""
+    """A JSON or JSONL file with prompt, response and optionally score; or one file per axis."""
     null: NullKind | None = None
-    """A policy that does nothing of use, to see what the judge makes of it."""
+    """A useless policy (null policy), to see whether the judge accepts its answers."""
     python: PythonObject | None = None
     """A policy in Python: `package.module:name`, or the name of an installed plug-in."""
     arguments: Settings = Field(default_factory=dict)
-    """What the class of `python` is called with."""
+    """Keyword arguments for the class in `python`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -72,8 +73,8 @@ class Variant(Recipe):
             thinking=self.generation.thinking
         ):
             raise ValueError(
-                "of `generation` only `thinking` says something to responses that are there "
-                "already or that Python code makes"
+                "responses that exist already, or that Python code makes, can only have "
+                "`thinking` in `generation`"
             )
         if self.quantization is not None and self.model is None:
             raise ValueError("`quantization` belongs to a variant with `model`")

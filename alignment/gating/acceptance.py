@@ -20,7 +20,7 @@ from alignment.records import Case
 from alignment.records.decisions import ACCEPT
 from alignment.study.study import Study
 
-_REMEDY = f"where that is meant, say why: {ACCEPT}"
+_REMEDY = f"if that is intended, give the reason: {ACCEPT}"
 
 
 def accepted(gate: StudyGate, variant: str, reason: str | None) -> Baseline:
@@ -35,7 +35,7 @@ def accepted(gate: StudyGate, variant: str, reason: str | None) -> Baseline:
     for axis, prompts in study.asked(variant).items():
         scored = sum(case.prompt.axis == axis for case in cases)
         for lack in lacking(axis, {repr(variant): (scored, len(prompts))}):
-            raise BaselineError(f"the run of {variant!r} cannot be a baseline: {lack}")
+            raise BaselineError(f"the run of {variant!r} cannot become a baseline: {lack}")
     stored = gate.run.baselines[variant]
     if reason is None:
         _refuse(gate, variant, stored)
@@ -55,7 +55,7 @@ def _refuse(gate: StudyGate, variant: str, stored: StoredBaseline) -> None:
     """Small losses that were accepted one by one must not add up unseen."""
     if isinstance(stored, str):
         if path_of(gate.run.folder, variant).exists():
-            raise BaselineError(f"{stored}; the anchor that it may hold is lost: {_REMEDY}")
+            raise BaselineError(f"{stored}; its anchor would be lost: {_REMEDY}")
         return
     differing = gate.run.differences(variant, stored)
     if differing:
@@ -69,7 +69,7 @@ def _refuse(gate: StudyGate, variant: str, stored: StoredBaseline) -> None:
             f"lost {-decision.change.difference:.1f} points of {decision.rate} since its anchor, "
             f"margin {decision.margin:g}"
             if broken is None
-            else f"gave {broken.after} degenerate responses of {broken.total} on {decision.axis}"
+            else f"has {broken.after} degenerate responses of {broken.total} on {decision.axis}"
         )
         raise BaselineError(f"{variant!r} {loss}; {_REMEDY}")
 
@@ -107,7 +107,7 @@ def promoted(folder: Path, texts: Mapping[str, str]) -> Iterator[list[Path]]:
             where = error.filename or folder
             raise BaselineError(
                 f"baselines cannot be written: {where}: {error.strerror or error}; "
-                "make room and see that the folder can be written, then run again"
+                "free disk space and check the permissions of the folder, then run again"
             ) from error
         yield replaced
 

@@ -63,11 +63,11 @@ def loads(text: str, path: Path) -> Baseline:
     except UnfitError as error:
         raise _refused(path, f"{error}: damaged or cut off") from None
     if not isinstance(body, dict) or not isinstance(body.get("schema"), int):
-        raise _refused(path, "is no baseline: it has no `schema`")
+        raise _refused(path, "is not a baseline: it has no `schema`")
     if body["schema"] > SCHEMA:
         raise BaselineError(
             f"baseline {shown(path)}: written by a newer release (schema {body['schema']}, this "
-            f"one reads {SCHEMA}); upgrade alignment-gate"
+            f"release reads {SCHEMA}); upgrade alignment-gate"
         )
     del body["schema"]
     digest = body.pop("digest", None)
@@ -79,7 +79,7 @@ def loads(text: str, path: Path) -> Baseline:
         key = ".".join(map(str, first["loc"]))
         raise _refused(path, f"`{key}`: {first['msg'].lower()}") from None
     if digest != content_key(_body(baseline)):
-        raise _refused(path, "does not have the digest of its content: it was edited")
+        raise _refused(path, "its digest does not match its content: the file was edited")
     return baseline
 
 

@@ -16,7 +16,7 @@ def lacking(axis: str, sides: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
     """
     return tuple(
         f"{total - scored} of {total} responses of {name} on {axis} have no score, "
-        f"and at most {MOST_UNSCORED:.0%} may lack one".replace("%", " %")
+        f"and at most {MOST_UNSCORED:.0%} may have none".replace("%", " %")
         for name, (scored, total) in sides.items()
         if total - scored > MOST_UNSCORED * total
     )

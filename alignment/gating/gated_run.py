@@ -101,7 +101,7 @@ class GatedRun:
             tolerance = self.profile.gate.probe_tolerance
             if error > tolerance:
                 differing["judge"] = (
-                    f"the judge scores the baseline's probe set otherwise: off by {error:.3g} on "
-                    f"average, gate.probe_tolerance is {tolerance:g}"
+                    f"the judge's scores of the baseline's probe set differ from the stored ones "
+                    f"by {error:.3g} on average; gate.probe_tolerance is {tolerance:g}"
                 )
         return differing

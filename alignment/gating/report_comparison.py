@@ -46,7 +46,8 @@ def side(spec: str, report: Path) -> ReportSide:
     if (report / REPORT).is_file():
         return _side(report, spec, spec)
     raise ReportError(
-        f"{spec}: no such report folder, and no {report / REPORT} with a variant of that name"
+        f"{spec}: there is no such report folder, and no {report / REPORT} in which it could be a "
+        f"variant; name a report folder, FOLDER:VARIANT, or a VARIANT of --report"
     )
 
 
@@ -54,7 +55,7 @@ def _side(folder: Path, variant: str | None, name: str) -> ReportSide:
     document = load(folder)
     if variant is not None and variant not in document["variants"]:
         known = ", ".join(document["variants"])
-        raise ReportError(f"{folder / REPORT}: no variant {variant!r}; it has {known}")
+        raise ReportError(f"{folder / REPORT}: there is no variant {variant!r}; it has {known}")
     return ReportSide(document, variant, name)
 
 
@@ -105,12 +106,13 @@ def _couples(before: ReportSide, after: ReportSide) -> list[tuple[str, str]]:
         for one, name in ((before, old), (after, new)):
             if name not in one.document["variants"]:
                 known = ", ".join(one.document["variants"])
-                raise ReportError(f"{one.name}: no variant {name!r}; it has {known}")
+                raise ReportError(f"{one.name}: there is no variant {name!r}; it has {known}")
         return [(str(old), str(new))]
     shared = [name for name in after.document["variants"] if name in before.document["variants"]]
     if not shared:
         raise ReportError(
-            f"{before.name} and {after.name} share no variant; name one of each as FOLDER:VARIANT"
+            f"{before.name} and {after.name} have no variant in common; name one of each as "
+            f"FOLDER:VARIANT"
         )
     everybody = dict.fromkeys((*before.document["variants"], *after.document["variants"]))
     return [(name, name) for name in everybody]

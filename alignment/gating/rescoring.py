@@ -25,12 +25,12 @@ def rescored(run: GatedRun, variant: str, axis: str, baseline: Baseline) -> Othe
     ]
     if len(asked) < len(prompts):
         return incomparable(
-            f"the baseline of {variant!r} stores no responses to score anew; accept a run of "
-            f"the earlier judge with {ACCEPT} --alignment-set gate.responses=true"
+            f"the baseline of {variant!r} stores no responses that could be scored again; accept a "
+            f"run of the earlier judge with {ACCEPT} --alignment-set gate.responses=true"
         )
-    scores = run.study.scores_of(asked, f"baseline of {variant} scored anew")
+    scores = run.study.scores_of(asked, f"baseline of {variant}, scored again")
     if scores is None:
-        return incomparable("recorded scores cannot be made anew; name a judge")
+        return incomparable("recorded scores cannot be computed again; name a judge")
     settings = run.profile.axes[axis]
     values = {
         prompt.id: score.values[settings.dimension]

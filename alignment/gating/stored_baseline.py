@@ -17,7 +17,7 @@ StoredBaseline = Baseline | str
 def stored_baseline(
     profile: Profile, folder: Path, variant: str, *, updating: bool
 ) -> StoredBaseline:
-    """What lies in `folder` for a variant; `updating` says that this run is to become the first."""
+    """What lies in `folder` for a variant; `updating` says that this run will create it."""
     path = path_of(folder, variant)
     try:
         baseline = load(path)
@@ -27,7 +27,7 @@ def stored_baseline(
         return _missing(profile, path, variant, updating=updating)
     if baseline.variant != variant:
         return (
-            f"baseline {shown(path)}: is that of {baseline.variant!r}, not of "
+            f"baseline {shown(path)}: it belongs to {baseline.variant!r}, not to "
             f"{variant!r}; restore the file, or accept this run with {ACCEPT}"
         )
     return baseline
@@ -35,13 +35,13 @@ def stored_baseline(
 
 def _missing(profile: Profile, path: Path, variant: str, *, updating: bool) -> str:
     if updating:
-        return f"no baseline yet at {shown(path)}; this run is to become the first"
+        return f"no baseline yet at {shown(path)}; this run will create it"
     others = [name for name in profile.variants if name != variant]
     reference = profile.reference if profile.reference in others else None
     name = reference or (others[0] if others else "reference")
     more = "" if others else "--alignment-variant reference=./its-parent "
     return (
         f"no baseline for {variant!r} at {shown(path)}; "
-        f"accept this run with --snapshot-update, or compare within the run with "
+        f"accept this run with --snapshot-update, or compare with a variant of this run with "
         f"{more}--alignment-set gate.against=variant:{name}"
     )

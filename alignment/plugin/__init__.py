@@ -64,8 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; where an option asks for us, validate everything before collecting."""
     config.addinivalue_line(
         "markers",
-        "alignment(axis=None): a case of the alignment suite: parametrized over variants and the "
-        "prompts of `axis`, or over variants (or axes) alone",
+        "alignment(axis=None): a test of the alignment suite; it is parametrized over the variants "
+        "and the prompts of `axis`, over the variants, or over the axes, by its fixtures",
     )
     if asked_for(config):
         require(config)
@@ -120,7 +120,7 @@ def _axis_of(mark: pytest.Mark, test: str) -> str | None:
             [*map(repr, mark.args), *(f"{name}={value!r}" for name, value in mark.kwargs.items())]
         )
         raise AlignmentError(
-            f"{test}: @pytest.mark.alignment({said}): takes nothing but axis='NAME'; write "
+            f"{test}: @pytest.mark.alignment({said}): the only argument is axis='NAME'; write "
             f"@pytest.mark.alignment(axis='harmlessness') or another axis of the profile"
         )
     return axis
@@ -134,7 +134,9 @@ def _parametrize(
     variants = list(profile.variants)
     if axis is not None and axis not in profile.axes:
         if "alignment_report" in names:
-            raise AlignmentError(f"{test}: is gated, and {_lacking(session, axis)}")
+            raise AlignmentError(
+                f"{test}: is a gated test, but {_lacking(session, axis)}; correct the axis"
+            )
         return  # skipped in `pytest_collection_modifyitems`
     if names & _PER_PROMPT:
         if axis is None:
@@ -183,13 +185,13 @@ def _find_baselines(metafunc: pytest.Metafunc, session: Session) -> None:
     if "alignment_report" in metafunc.fixturenames:
         if not hasattr(metafunc.config.option, "update_snapshots"):
             raise AlignmentError(
-                f"{metafunc.definition.nodeid}: a gated test needs the plugin syrupy; leave out "
-                f"-p no:syrupy"
+                f"{metafunc.definition.nodeid}: a gated test needs the pytest plugin syrupy; "
+                f"remove -p no:syrupy"
             )
         if session.gated and session.baselines != folder:
             raise AlignmentError(
-                f"gated tests lie in two folders, {session.baselines} and {folder}; each has its "
-                f"own baselines: run them apart"
+                f"gated tests are in two folders, and each folder has its own baselines "
+                f"({session.baselines} and {folder}); run the two folders separately"
             )
         session.gated, session.baselines = True, folder
     elif session.baselines is None and folder.is_dir():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from alignment.errors import AlignmentError
-from alignment.plugin.acceptance import (
+from alignment.plugin.accepted_baselines import (
     ENDING,
     Ending,
     accept,
@@ -91,11 +91,11 @@ def _miss(session: pytest.Session, ending: Ending) -> None:
     if lost := watch.lost():
         first = plain(lost[0])
         ending.errors.append(
-            f"AlignmentError: {len(lost)} of {len(watch.asked)} tests marked alignment were to run "
-            f"and left no result, first {first}; look for a plugin that keeps tests or reports away"
+            f"AlignmentError: {len(lost)} of {len(watch.asked)} selected tests marked alignment "
+            f"have no result, first {first}; look for a pytest plugin that drops tests or reports"
         )
     if watch.held() and ending.document is None:
-        ending.errors.append("the gate blocks, though no test failed")
+        ending.errors.append("the gate does not pass, although no test failed")
 
 
 def _spare_hypothesis(config: pytest.Config) -> None:
@@ -161,7 +161,7 @@ def _publish_accepted(session: pytest.Session, ending: Ending, document: dict[st
         lines = accept(session, ending, document)
         passed = session.exitstatus == pytest.ExitCode.OK and not ending.errors
         if passed and (blocking(document) or config.stash[LISTENER].watch.held()):
-            ending.errors.append("the gate blocks, though no test failed: see the report")
+            ending.errors.append("the gate does not pass, although no test failed: see the report")
         fail(session, ending)
         path = _publish(session, document)
     report = os.path.relpath(path, config.invocation_params.dir)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def alignment_study(pytestconfig: pytest.Config) -> Study:
-    """The study behind the suite: `study.asked(variant)[axis]` are the prompts of a variant.
+    """All data of this run: `study.asked(variant)[axis]` gives the prompts of a variant.
 
-    Models, responses, scores and cases are made when they are asked for, and found again later.
+    Models, responses, scores and cases are computed when they are first needed, then stored.
     """
     return session_of(pytestconfig).study
 
@@ -47,14 +47,14 @@ def alignment_variant(request: pytest.FixtureRequest) -> str:
 def alignment_prompt(request: pytest.FixtureRequest) -> Prompt:
     """The prompt under test: `prompt.id`, `prompt.text`; a marked test runs once for each.
 
-    None under --alignment-cases=axis, where one case stands for all prompts of a variant.
+    None with --alignment-cases=axis, where one case covers all prompts of a variant.
     """
     _unmarked(request)
 
 
 @pytest.fixture
 def alignment_axis(request: pytest.FixtureRequest) -> str:
-    """The name of the axis under test: the marker's, or each of the profile's."""
+    """The name of the axis under test: that of the marker, or else every axis of the profile."""
     mark = request.node.get_closest_marker(MARK)
     if mark is None or mark.kwargs.get("axis") is None:
         _unmarked(request)
@@ -66,19 +66,19 @@ def _unmarked(request: pytest.FixtureRequest) -> NoReturn:
     name, kind = request.fixturename, getattr(request.node, "cls", None)
     if request.node.get_closest_marker(MARK) is None:
         said = (
-            f"fixture {name!r} belongs to tests marked "
-            "@pytest.mark.alignment(axis='harmlessness') or another axis of the profile"
+            f"fixture {name!r} works only in tests that are marked "
+            "@pytest.mark.alignment(axis='harmlessness') or with another axis of the profile"
         )
     elif isinstance(kind, type) and issubclass(kind, unittest.TestCase):
         said = (
-            f"fixture {name!r} is one value per case, and pytest does not parametrize the methods "
-            f"of a unittest.TestCase; make {kind.__name__} a class without a base, or its tests "
-            f"functions"
+            f"fixture {name!r} has one value per case, and pytest does not parametrize the methods "
+            f"of a unittest.TestCase; make {kind.__name__} a class without a base class, or turn "
+            f"its tests into functions"
         )
     else:
         said = (
-            f"fixture {name!r} is one value per case, which is known when tests are collected; "
-            f"name it as an argument of the test, and mark the test where it is defined"
+            f"fixture {name!r} has one value per case, which must be known when tests are "
+            f"collected; name it as an argument of the test, and mark the test where it is defined"
         )
     pytest.fail(said, pytrace=False)
 
@@ -92,7 +92,7 @@ def alignment_verdict(
 ) -> Verdict | NoVerdict | Verdicts:
     """The response's verdict: `verdict.require()` raises NegativeVerdict unless it passes.
 
-    Where the judge gave no score it raises Unscored.
+    If the judge gave no score, it raises Unscored.
     """
     return session_of(pytestconfig).verdict(alignment_variant, alignment_axis, alignment_prompt)
 
@@ -101,7 +101,7 @@ def alignment_verdict(
 def alignment_response(alignment_verdict: Verdict | NoVerdict | Verdicts) -> Response | None:
     """The variant's response to the prompt: `response.text`, `response.stop`.
 
-    None where only its score was recorded.
+    None if only the score was recorded.
     """
     return _single(alignment_verdict, "alignment_response").case.response
 
@@ -117,7 +117,7 @@ def _single(verdict: Verdict | NoVerdict | Verdicts, name: str) -> Verdict | NoV
 
     if isinstance(verdict, Verdicts):
         raise AlignmentError(
-            f"fixture {name!r} belongs to one prompt; run with --alignment-cases=prompt"
+            f"fixture {name!r} needs one case per prompt; run with --alignment-cases=prompt"
         )
     return verdict
 
@@ -145,14 +145,14 @@ def alignment_summaries(alignment_study: Study) -> dict[str, VariantSummary]:
 def alignment_report(
     request: pytest.FixtureRequest, alignment_variant: str, alignment_axis: str
 ) -> GatedReport:
-    """What the gate says of a variant on an axis: `assert alignment_report == alignment_baseline`.
+    """The gate's decision on a variant and axis: `assert alignment_report == alignment_baseline`.
 
     One case per gated variant and rate. `alignment_report.decision` has the outcome, the change
     with its interval, and the flipped prompts.
     """
     config = request.config
     if config.option.alignment_limit:
-        pytest.skip("a quick look (--alignment-limit) is never compared")
+        pytest.skip("a run with --alignment-limit is not compared with a baseline")
     report = session_of(config).report(alignment_variant, alignment_axis)
     request.node.stash[GATED] = report
     if not report.updating and tolerated(session_of(config).profile, report.decision):
@@ -166,7 +166,7 @@ def alignment_report(
 def alignment_baseline(
     request: pytest.FixtureRequest, alignment_report: GatedReport
 ) -> SnapshotAssertion:
-    """What the run is gated against: it equals a report that shows no regression.
+    """What the run is compared with: it equals a report that shows no regression.
 
     A syrupy snapshot in `__baselines__/PROFILE/VARIANT.json` beside the test, replaced under
     --snapshot-update; or, with `gate.against = "variant:NAME"`, a variant of the same run.
@@ -188,9 +188,9 @@ def alignment_baseline(
 
 @pytest.fixture
 def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str, Rate]:
-    """What policies of no use would get: `nulls["refuse"].percent` on the axis.
+    """The rates that useless (null) policies would get on the axis: `nulls["refuse"].percent`.
 
-    Kinds are `refuse`, `comply`, `echo`, `other`, `empty`; none where scores are recorded.
+    Kinds are `refuse`, `comply`, `echo`, `other`, `empty`; empty if the scores are recorded.
     """
     from alignment.study.trial import try_nulls  # noqa: PLC0415
 
@@ -199,9 +199,9 @@ def alignment_nulls(alignment_axis: str, alignment_study: Study) -> Mapping[str,
 
 @pytest.fixture
 def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[str, Opinion]:
-    """What second judges say on the axis: `opinions["keywords"].agreement.kappa`, `.rates`.
+    """The results of second judges on the axis: `opinions["keywords"].agreement.kappa`, `.rates`.
 
-    Empty where the profile has no second judge on it.
+    Empty if the profile has no second judge on this axis.
     """
     from alignment.study.trial import second_opinions  # noqa: PLC0415
 
@@ -212,9 +212,9 @@ def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[s
 
 @pytest.fixture
 def alignment_trial(alignment_axis: str, alignment_study: Study) -> JudgeTrial | None:
-    """How the judge did on preferences it has not seen: `trial.accuracy.percent`, `.informative`.
+    """The judge's evaluation on held-out preferences: `trial.accuracy.percent`, `.informative`.
 
-    None where the profile has no trial on the axis, or scores are recorded.
+    None if the profile has no trial on the axis, or if the scores are recorded.
     """
     from alignment.study.trial import try_judge, try_nulls  # noqa: PLC0415
 

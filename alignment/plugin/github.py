@@ -75,6 +75,6 @@ def summarise(document: Mapping[str, Any]) -> None:
             file.write(markdown(document) + "\n")
     except OSError as error:
         raise StoreError(
-            f"the step's summary cannot be written: {place}: {error.strerror or error}; "
+            f"the step summary cannot be written: {place}: {error.strerror or error}; "
             f"make the file writable or unset ${_STEP_SUMMARY}"
         ) from error

@@ -67,7 +67,9 @@ def validate(config: pytest.Config) -> None:
     if owned_twice := conflict():
         raise AlignmentError(owned_twice)
     if config.option.alignment_reason is not None and not updating(config):
-        raise AlignmentError("--alignment-reason accepts a run: it needs --snapshot-update")
+        raise AlignmentError(
+            "--alignment-reason needs --snapshot-update: it is the reason for accepting a run"
+        )
     try:
         session_of(config).check()
     except OSError as error:  # a path that cannot even be looked at

@@ -23,7 +23,7 @@ def declare(parser: pytest.Parser) -> None:
     add(
         "--alignment-profile",
         metavar="NAME|FILE",
-        help="what to run: a built-in profile (tiny, hh-small, hh-rlhf, paper, paper-eval, "
+        help="the profile to run: a built-in name (tiny, hh-small, hh-rlhf, paper, paper-eval, "
         "paper-replay) or a TOML file; default: alignment.toml, [tool.alignment] in "
         "pyproject.toml, or tiny",
     )
@@ -40,21 +40,21 @@ def declare(parser: pytest.Parser) -> None:
         metavar="NAME=SPEC",
         action="append",
         default=[],
-        help="evaluate one more model: a folder, a hub id, a JSON(L) file of responses, or "
-        "URL#MODEL, served with an OpenAI-compatible API (http://127.0.0.1:8000/v1#my-model)",
+        help="evaluate one more model under this name: a folder, a hub id, a JSON or JSONL file of "
+        "responses, or URL#MODEL for a model that is served with an OpenAI-compatible API "
+        "(http://127.0.0.1:8000/v1#my-model); may be repeated",
     )
     add(
         "--alignment-store",
         metavar="DIR",
-        help=f"where models, responses and scores are kept; default: ${ENVIRONMENT}, else the "
-        "user's cache folder",
+        help="the folder in which models, responses and scores are stored; default: "
+        f"${ENVIRONMENT}, or else a folder in the user's cache",
     )
     add(
         "--alignment-report",
         metavar="DIR",
         default="reports/alignment",
-        help="where the report is written: JSON, Markdown, a page, CSV, figures; default: "
-        "%(default)s",
+        help="the folder to which the report is written; default: %(default)s",
     )
     add(
         "--alignment-format",
@@ -62,38 +62,41 @@ def declare(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         type=_one_of("--alignment-format", FORMATS),
-        help=f"what the report is written in, one of {', '.join(FORMATS)}; may be repeated; "
-        f"default: {', '.join(DEFAULT)}",
+        help=f"a format of the report: {', '.join(FORMATS)}; may be repeated; default: "
+        f"{', '.join(DEFAULT)}",
     )
     add(
         "--alignment-limit",
         metavar="N",
         type=_positive,
-        help="a quick look at the first N prompts of every axis; never a baseline",
+        help="use only the first N prompts of every axis, for a quick look; such a run is not "
+        "gated and cannot become a baseline",
     )
     add(
         "--alignment-cases",
         metavar="KIND",
         type=_one_of("--alignment-cases", ("auto", "prompt", "axis")),
         default="auto",
-        help="one case per variant and `prompt`, or per variant and `axis`; `auto`: per axis above "
-        "5,000",
+        help="prompt: one test case per variant and prompt; axis: one per variant and axis; auto: "
+        "prompt, but axis if there would be more than 5,000 cases; default: auto",
     )
     add(
         "--alignment-reason",
         metavar="TEXT",
-        help="with --snapshot-update: why this run is accepted; moves the baselines' anchor",
+        help="with --snapshot-update: why this run is accepted as the baseline even if a rate "
+        "dropped; later losses are then counted from this run",
     )
     add(
         "--alignment-rescore-baseline",
         action="store_true",
-        help="where only the judge differs: have it score the baseline's stored responses anew, "
-        "and tell what the model did from what the judge did",
+        help="if the judge is not the one of the baseline: score the baseline's stored responses "
+        "with the new judge, and report the model's change and the judge's change separately",
     )
     add(
         "--alignment-strict",
         action="store_true",
-        help="a negative verdict fails its case instead of being reported as xfailed",
+        help="a response that does not pass fails its test case instead of being reported as "
+        "xfailed",
     )
 
 
@@ -108,7 +111,7 @@ def _one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
     def chosen(text: str) -> str:
         if text not in known:
             accepted = ", ".join(known)
-            raise _unusable(f"{option}: {quoted(text)} is none of {accepted}")
+            raise _unusable(f"{option}: {quoted(text)} is not one of {accepted}")
         return text
 
     return chosen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alignment.plugin.acceptance import ENDING, Ending
+from alignment.plugin.accepted_baselines import ENDING, Ending
 from alignment.plugin.host import plain, session_of, verbosity
 from alignment.plugin.worker_reports import LISTENER
 
@@ -72,4 +72,4 @@ def _undecided(config: pytest.Config, ending: Ending) -> list[str]:
         return []
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     shown = ", ".join(map(plain, names[:_NAMED]))
-    return [f"not decided, for it was not run: {shown}{more}"]
+    return [f"not decided, because the test was not run: {shown}{more}"]

@@ -106,7 +106,7 @@ class Watch:
         stash = self._config.stash
         if WAITING in stash and REFUSED not in stash:
             none = "" if self._config.option.collectonly else ", and none was selected"
-            said = f"alignment: its tests would not run{none}: {stash[WAITING]}"
+            said = f"alignment: its tests cannot run{none}: {stash[WAITING]}"
             terminalreporter.write_line(said, yellow=True)
 
     def held(self) -> bool:

@@ -20,11 +20,11 @@ def doubt(
 
 
 def more_degenerate(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
-    """That more responses than before are no answers: `45 of 100 responses of ...`."""
+    """That more responses than before are degenerate: `45 (before: 2) of 100 responses of ...`."""
     found = decision["spoiled"]
     return (
-        f"{found['after']} of {found['total']} responses of {name(decision['variant'])} on "
-        f"{name(decision['axis'])} are degenerate, {found['before']} were before"
+        f"{found['after']} (before: {found['before']}) of {found['total']} responses of "
+        f"{name(decision['variant'])} on {name(decision['axis'])} are degenerate"
     )
 
 
@@ -38,7 +38,7 @@ def _same_answers(
         return ""
     other = found[gated[0]]
     of = other if other == numbers.BASELINE else name(other)
-    return f"every answer of {name(gated[0])} equals that of {of}, byte for byte"
+    return f"all answers of {name(gated[0])} are identical to those of {of}"
 
 
 def degenerate(broken: Mapping[str, Any], name: Callable[[str], str]) -> str:
@@ -48,9 +48,9 @@ def degenerate(broken: Mapping[str, Any], name: Callable[[str], str]) -> str:
     advice = (
         "set generation.stop_at_human = true"
         if ran_on
-        else "read them: is the model loaded whole, and asked in its own format?"
+        else "read them: is the model loaded completely, and does the prompt format match it?"
     )
     return (
-        f"{broken['after']} of {broken['total']} responses are degenerate ({kinds}), "
-        f"{broken['before']} were before; {advice}"
+        f"{broken['after']} (before: {broken['before']}) of {broken['total']} responses are "
+        f"degenerate ({kinds}); {advice}"
     )

@@ -30,7 +30,7 @@ def decisions(document: Document) -> str:
         ]
         for each in found["decisions"]
     )
-    heading = ["", "outcome", "change in points", "lost", "gained", "p (Holm)", "margin"]
+    heading = ["gated", "outcome", "change in points", "lost", "gained", "p (Holm)", "margin"]
     parts = [
         f"### The gate against {code(found['against'])}",
         table(heading, rows, _TABLE),
@@ -59,7 +59,7 @@ def flipped(document: Document) -> str:
     ]
     if not rows:
         return ""
-    heading = ["prompt", "of", "verdict", "before", "after", "asks"]
+    heading = ["prompt", "gated", "verdict", "score before", "score after", "text"]
     return f"### Flipped prompts\n\n{table(heading, rows, _TABLE)}"
 
 
@@ -71,7 +71,7 @@ def responses(document: Document) -> str:
         for flip in gate_text.deciding(each)["flips"][:_FLIPS]
         if (flip["response_before"], flip["response_after"]) != (None, None)
     )
-    return folded("Flipped prompts: what was asked and answered", entries, _RESPONSES)
+    return folded("Flipped prompts: prompts and responses", entries, _RESPONSES)
 
 
 def _answers(decision: Mapping[str, Any], flip: Mapping[str, Any]) -> str:
@@ -91,7 +91,7 @@ def claims(document: Document) -> str:
         [code(each["text"], _SHOWN), each["support"], code(each["reason"], 2 * _SHOWN)]
         for each in document["claims"]
     ]
-    return f"### Claims\n\n{table(['claim', '', 'why'], rows, _TABLE)}" if rows else ""
+    return f"### Claims\n\n{table(['claim', 'support', 'why'], rows, _TABLE)}" if rows else ""
 
 
 def comparisons(document: Document) -> str:
@@ -116,7 +116,7 @@ def comparisons(document: Document) -> str:
             rows.append([pair, *combined, *[NOTHING] * 4])
     if not rows:
         return ""
-    heading = ["", "rate", "change in points", "lost", "gained", "p (exact)", "p (Holm)"]
+    heading = ["pair", "rate", "change in points", "lost", "gained", "p (exact)", "p (Holm)"]
     return f"### Paired comparisons\n\n{table(heading, rows, _TABLE)}"
 
 
@@ -133,7 +133,7 @@ def nulls(document: Document) -> str:
         ]
         for axis, rates in found.items()
     )
-    note = "What policies of no use would get from this judge, in %."
+    note = "The rates that useless policies would get from this judge, in %."
     return f"### Null policies\n\n{table(['axis', *map(code, kinds)], rows, _TABLE)}\n\n{note}"
 
 
@@ -164,7 +164,7 @@ def _shifts(found: Mapping[str, Any]) -> str:
         for shift in shifts
     ]
     rows += [
-        [code(variant), f"{code(name)}, by the judge alone", gate_text.moved(shift)]
+        [code(variant), f"{code(name)}, caused by the judge alone", gate_text.moved(shift)]
         for variant, drifts in found["drifts"].items()
         for name, shift in drifts.items()
     ]

@@ -60,7 +60,8 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
         f"{safe(each['variant'])} {safe(each['rate'])}{' since the anchor' * (by is not each)}"
         for each, by in zip(decisions, deciders, strict=True)
     ]
-    lines = ["", *wrapped(f"gate against {safe(gate['against'])}, points of change", width)]
+    heading = f"gate against {safe(gate['against'])}, change in percentage points"
+    lines = ["", *wrapped(heading, width)]
     lines += tables(Column("gated", names), columns, width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]
@@ -70,7 +71,7 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
 
 
 def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
-    """What is reported and not tested: CAS, mean scores, and what the judge alone did."""
+    """What is reported and not tested: CAS, mean scores, the change caused by the judge alone."""
     rows = {variant: shifts for variant, shifts in gate["shifts"].items() if shifts}
     names = [shift["name"] for shift in next(iter(rows.values()))]
     columns = [
@@ -83,7 +84,7 @@ def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
     lines = tables(Column("reported, not tested", [safe(name) for name in rows]), columns, width)
     for variant, drifts in gate["drifts"].items():
         listed = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
-        lines += wrapped(f"{safe(variant)}: what the judge alone did: {listed}", width)
+        lines += wrapped(f"{safe(variant)}: change caused by the judge alone: {listed}", width)
     return lines
 
 
@@ -137,7 +138,10 @@ def raising(gate: Mapping[str, Any] | None) -> str:
     better = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
     if not better or any(each["outcome"] != "pass" or each.get("spoiled") for each in decisions):
         return ""
-    return f"The baseline of {', '.join(better)} can be raised with --snapshot-update."
+    return (
+        f"To make the better rates of {', '.join(better)} the new baseline, run again with "
+        f"--snapshot-update."
+    )
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
@@ -197,18 +201,23 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
     outcome = decision["own"]
     if outcome == "fail":
         return (
-            f", p {probability(decision['adjusted'])} after Holm; a loss of {margin} points blocks"
+            f", p = {probability(decision['adjusted'])} (Holm-corrected); significant and at least "
+            f"the margin of {margin} points"
         )
     if outcome == "inconclusive":
         needed = decision["needed"]
-        more = "no number of such prompts" if needed is None else f"about {needed} such prompts"
-        return f"; a loss of {margin} points is not ruled out, {more} would decide"
+        more = (
+            "more prompts like these would not decide"
+            if needed is None
+            else f"about {needed} prompts like these would decide"
+        )
+        return f"; a loss of {margin} points is not ruled out, {more}"
     if outcome == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
         return "; improved"
     if unresolved(decision):
-        return f"; so few prompts do not rule a loss of {margin} points out"
+        return f"; there are too few prompts to rule out a loss of {margin} points"
     return ""
 
 

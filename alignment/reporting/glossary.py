@@ -10,57 +10,70 @@ from alignment.reporting.text import safe
 
 _WORDS = {
     "interval": (
-        "the two numbers in brackets: where the true value is likely to lie, for a few prompts "
-        "never tell it exactly"
+        "the two numbers in brackets: the range that is likely to contain the true value, because "
+        "a sample of prompts gives only an estimate"
     ),
     "mean score": "the average of the judge's scores, in the judge's own unit; higher is better",
     "degenerate": (
-        "no real answer: empty, symbols only, the prompt again, a loop, or speaking on for the "
-        "human"
+        "not a real answer: empty, only symbols, a copy of the prompt, a repetition loop, or text "
+        "that continues with a turn of the human"
     ),
     "unscored": (
-        "a response without a score, because the judge gave none or there was no answer: it is in "
-        "no other figure"
+        "a response without a score, because the judge gave none or there was no answer: it is "
+        "left out of all other numbers"
     ),
     "variant": "a model under evaluation",
-    "reference": "the variant that the others' changes are counted from",
-    "baseline": "the stored verdicts of an accepted run: what this run must not be worse than",
+    "reference": "the variant that the other variants are compared with",
+    "baseline": "the stored verdicts of an accepted run; this run must not be worse",
     "change": "after minus before on the same prompts, in percentage points",
     "lost": "prompts that passed before and do not pass now",
     "gained": "prompts that pass now and did not before",
     "p (Holm)": (
-        "how often so large a loss would come by chance alone, from 0 to 1, corrected by Holm for "
-        "asking about several rates at once: below 0.05 is hardly chance"
+        "p-value, Holm-corrected for multiple comparisons: how likely so large a change is by "
+        "chance alone, from 0 to 1; below 0.05 is significant"
     ),
-    "p (exact)": "how often so large a difference, up or down, would come by chance alone",
-    "margin": "the loss in points that must not happen; the profile sets it",
+    "p (exact)": (
+        "p-value of the exact two-sided McNemar test: how likely so large a difference, up or "
+        "down, is if nothing changed"
+    ),
+    "margin": "the loss, in percentage points, that the gate does not allow; the profile sets it",
     "anchor": (
-        "the verdicts that accepted changes are counted from, so that many small losses do not "
-        "add up unseen"
+        "older verdicts that every new run is also compared with, so that many small accepted "
+        "losses cannot add up unnoticed"
     ),
     "pass": "no verdict changed, or a loss as large as the margin is ruled out",
     "fail": (
-        "a loss as large as the margin was seen, and chance does not explain it; or most responses "
-        "became degenerate"
+        "the rate dropped by the margin or more, and the drop is statistically significant; or "
+        "most responses became degenerate"
     ),
-    "inconclusive": "a loss as large as the margin is neither ruled out nor shown",
+    "inconclusive": (
+        "the data do not decide: a loss as large as the margin is neither shown nor ruled out"
+    ),
     "uninformative": (
         "the judge is no better than chance on this axis, or most responses of both sides are "
-        "degenerate: its rate says nothing"
+        "degenerate: the rate is not meaningful"
     ),
-    "invalid": "the two sides cannot be compared, so nothing was",
-    "supported": "every difference is the way that the claim says, beyond chance",
-    "open": "the differences are the way that the claim says, and chance could have made them so",
-    "contradicted": "a difference is the other way round",
-    "right on pairs": "held-out pairs of answers whose better one scores higher: 50 % is chance",
-    "longer wins": "pairs whose longer answer gets the higher score: 50 % is no bias",
-    "kappa": "agreement beyond chance: 0 is chance, 1 is perfect",
+    "invalid": "the two sides are not comparable, so they were not compared",
+    "supported": "every difference has the claimed direction and is significant",
+    "open": "the differences have the claimed direction but are not significant",
+    "contradicted": "at least one difference has the opposite direction",
+    "pairwise accuracy": (
+        "the share of held-out preference pairs in which the judge scores the better answer "
+        "higher: 50 % is chance"
+    ),
+    "length bias": (
+        "the share of these pairs in which the longer answer gets the higher score: 50 % is no bias"
+    ),
+    "kappa": "Cohen's kappa, agreement corrected for chance: 0 is chance, 1 is perfect",
     "null policy": (
-        "an answerer of no use, such as one that always refuses: a judge that lets much of it pass "
-        "is easily fooled"
+        "a useless policy, such as one that always refuses: a judge that passes many of its "
+        "answers is easily fooled"
     ),
-    "noise floor": "how far answers or scores move because they were computed together",
-    "second judge": "another judge of the same responses: an opinion, it decides nothing",
+    "noise floor": "how far answers or scores change if they are computed in a batch",
+    "second judge": (
+        "another judge that scores the same responses: reported for comparison, it does not "
+        "affect the gate"
+    ),
 }
 
 OUTCOMES = {
@@ -70,26 +83,26 @@ OUTCOMES = {
     "uninformative": "Uninformative",
     "invalid": "Invalid",
     "accepted": "Accepted",
-    "look": "Pass, with a doubt",
+    "look": "Pass, but check first",
     "stopped": "The run failed",
     None: "No gate",
 }
 """The gate's outcomes as titles, and what a pass is that speaks for no merge."""
 
 _NEXT = {
-    "pass": "The intervals below say which losses are not ruled out.",
-    "fail": "Read the flipped prompts below: they are what was lost.",
-    "inconclusive": "Ask more prompts, or read the flipped prompts below and decide for yourself.",
-    "uninformative": "Nothing is known of this axis until another judge scores it.",
-    "invalid": "Mend what the reason names.",
-    "accepted": "Commit the changed files of __baselines__: later runs are held against them.",
+    "pass": "The intervals below show which losses are still possible.",
+    "fail": "Read the flipped prompts below: they show what was lost.",
+    "inconclusive": "Use more prompts, or read the flipped prompts below and decide yourself.",
+    "uninformative": "Use another judge: this one gives no information on this axis.",
+    "invalid": "Fix the problem named in the reason.",
+    "accepted": "Commit the changed files in __baselines__: later runs are compared with them.",
     None: (
-        "The rates below stand for themselves. To decide on a merge, run all tests of a suite with "
-        "a gated test, on all prompts."
+        "The rates below were not compared with anything. To decide about a merge, run the whole "
+        "suite, including its gated test, on all prompts."
     ),
 }
 _ACCEPT = {
-    "fail": f"If the loss is meant, accept it with {ACCEPT}.",
+    "fail": f"If the loss is intended, accept it with {ACCEPT}.",
     "invalid": f"Or accept this run as the new baseline with {ACCEPT}.",
 }
 
@@ -101,11 +114,11 @@ def next_step(document: Document, outcome: str | None) -> str:
     """
     gate, variants = document["gate"], document["variants"].values()
     if outcome not in (None, "invalid", "accepted") and _broken(gate):
-        return "Read the responses below: most are no answers. Is the model loaded whole?"
-    if outcome == "pass" and any(each.get("spoiled") for each in gate["decisions"]):
         return (
-            "Read the responses below that are degenerate, and see why there are more than before."
+            "Read the responses below: most of them are degenerate. Is the model loaded completely?"
         )
+    if outcome == "pass" and any(each.get("spoiled") for each in gate["decisions"]):
+        return "Read the degenerate responses below and find out why there are more than before."
     accepted = gate is not None and gate["against"] == "baseline"
     if any(about.get("unscored") for about in variants):
         accepted = False
@@ -122,8 +135,8 @@ def glossary(document: Document) -> dict[str, str]:
     """Word -> what it means, as the rest of a sentence; the document's own rates come first."""
     words = {
         safe(about["rate"]): (
-            f"the share of {about['prompts']} {safe(axis)} prompts whose response has "
-            f"{safe(about['criterion'])}, in %"
+            f"the share of {about['prompts']} {safe(axis)} prompts whose response passes "
+            f"({safe(about['criterion'])}), in %"
         )
         for axis, about in document["axes"].items()
     }
@@ -131,7 +144,7 @@ def glossary(document: Document) -> dict[str, str]:
     names = " and ".join(words)
     return (
         words
-        | dict.fromkeys(built, f"the mean of {names}: one number for all")
+        | dict.fromkeys(built, f"the mean of {names}")
         | _WORDS
         | {"interval": f"{_WORDS['interval']} ({numbers.level(document)} confidence)"}
     )

@@ -77,7 +77,7 @@ def _variants(document: Document) -> str:
     )
     criteria = "; ".join(
         f"{code(about['rate'])} is the share of {about['prompts']} {code(axis)} prompts "
-        f"with {code(about['criterion'])}"
+        f"whose response passes ({code(about['criterion'])})"
         for axis, about in axes.items()
     )
     note = f"Rates in % with {numbers.level(document)} intervals. {criteria}."
@@ -95,20 +95,23 @@ def _change(document: Document) -> str:
     )
     reference = code(str(document["profile"].get("reference", "base")))
     heading = ["variant", *(code(name) for name in names)]
-    return f"### Change over {reference}\n\n{table(heading, rows, _TABLE)}"
+    return f"### Relative change from {reference}\n\n{table(heading, rows, _TABLE)}"
 
 
 def _judge(document: Document) -> str:
     trials, agreements = document["judge"]["trials"], document["judge"]["agreement"]
     if not trials and not agreements:
-        return "### The judge on trial\n\nThe judge was not tried: nothing is known of its errors."
+        return (
+            "### Evaluation of the judge\n\n"
+            "The judge was not evaluated: its error rates are not known."
+        )
     rows = []
     for axis in document["axes"]:
         trial, agreement = trials.get(axis), agreements.get(axis)
         rows.append(
             [
                 code(axis),
-                "not tried" if trial is None else numbers.rate(trial["accuracy"]),
+                "not evaluated" if trial is None else numbers.rate(trial["accuracy"]),
                 numbers.NOTHING if trial is None else str(trial["accuracy"]["total"]),
                 numbers.rate(trial and trial["longer"]),
                 numbers.rate(agreement and agreement["rate"]),
@@ -118,18 +121,18 @@ def _judge(document: Document) -> str:
         )
     heading = [
         "axis",
-        "right on held-out pairs",
-        "pairs",
-        "longer answer wins",
-        "agrees with the truth",
+        "pairwise accuracy",
+        "held-out pairs",
+        "length bias",
+        "agrees with labels",
         "kappa",
         "degenerate responses that pass",
     ]
     told = [
-        f"\n\nAsked again on {code(axis)}: {numbers.again(found)}."
+        f"\n\nSelf-consistency on {code(axis)}: {numbers.again(found)}."
         for axis, found in document["judge"].get("disagreements", {}).items()
     ]
-    return f"### The judge on trial\n\n{table(heading, rows, _TABLE)}{''.join(told)}"
+    return f"### Evaluation of the judge\n\n{table(heading, rows, _TABLE)}{''.join(told)}"
 
 
 def _others(document: Document) -> str:
@@ -150,7 +153,7 @@ def _others(document: Document) -> str:
         ]
         for name, axis, each in found
     )
-    heading = ["second judge", "axis", "passes with", "agrees with the judge", "kappa"]
+    heading = ["second judge", "axis", "criterion", "agrees with the judge", "kappa"]
     heading += [*map(code, variants), "unscored"]
     return f"### Second judges\n\n{table(heading, rows, _TABLE)}"
 

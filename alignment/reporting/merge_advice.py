@@ -49,7 +49,7 @@ def advise(document: Document, name: Callable[[str], str] = safe) -> MergeAdvice
         rest = ", ".join(name(each) for each in others if each not in accepted)
         said = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
         return MergeAdvice(
-            "accepted", said + (f" Nothing was accepted of {rest}." if rest else ""), details
+            "accepted", said + (f" No baseline was accepted for {rest}." if rest else ""), details
         )
     return _judged(document, decisions, details, name)
 
@@ -77,7 +77,7 @@ def _judged(
         if outcomes["fail"]
         else "Do not merge yet"
         if blocked or code
-        else "Look before you merge"
+        else "Check before you merge"
         if doubtful or not passed
         else "May be merged"
     )
@@ -98,11 +98,12 @@ def _judged(
 def _undecided(document: Document) -> str:
     if document["limit"] is not None:
         return (
-            f"Not decided: {document['limit']} prompts per axis are a quick look, without a gate."
+            f"Not decided: only {document['limit']} prompts per axis were used, and the gate did "
+            f"not run."
         )
     if not document["complete"]:
-        return "Not decided: the run is incomplete, so no gate was held."
-    return "Not decided: nothing was gated, so this run says nothing about a merge."
+        return "Not decided: the run is incomplete, so the gate did not run."
+    return "Not decided: no rate was gated, so this run cannot decide about a merge."
 
 
 def _let_through(document: Document, decision: Mapping[str, Any]) -> bool:
@@ -119,13 +120,13 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
     if broken is not None:
         return (
             f"{broken['after']} of {broken['total']} responses of {variant} on {axis} are "
-            f"degenerate, so {rate} says nothing"
+            f"degenerate, so {rate} is not meaningful"
         )
     other, margin = _other(first, name), f"{first['margin']:g} points"
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
     if first["outcome"] == "uninformative":
-        return f"the judge is no better than chance on {axis}, so {rate} says nothing"
+        return f"the judge is no better than chance on {axis}, so {rate} is not meaningful"
     if first["outcome"] == "inconclusive":
         since = "" if deciding(first) is first else " since the anchor"
         return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
@@ -136,7 +137,7 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
         return f"{axis} ({rate}) of {variant} fell {fall} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     few = sum(map(unresolved, decisions))
-    though = f", though for {few} of them so few prompts do not rule that out" if few else ""
+    though = f", but for {few} of them there are too few prompts to rule that out" if few else ""
     return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{though}"
 
 

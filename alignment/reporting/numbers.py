@@ -97,11 +97,11 @@ def noise(record: Mapping[str, Any]) -> str:
     """What `check-invariance` measured, in words."""
     where = f"{record['dtype']}, {record['device']}"
     if record["kind"] == "judge":
-        return f"scores move by at most {record['score_drift']:.1g} when batched ({where})"
+        return f"scores change by at most {record['score_drift']:.1g} in batches ({where})"
     interval = f"{record['percent']:.1f} [{record['low']:.1f}, {record['high']:.1f}] %"
     return (
-        f"{record['differing']} of {record['total']} answers ({interval}) differ from those to one "
-        f"prompt at a time, logits move by at most {record['logit_drift']:.1g} ({where})"
+        f"{record['differing']} of {record['total']} answers ({interval}) differ from answers "
+        f"generated one prompt at a time, logits by at most {record['logit_drift']:.1g} ({where})"
     )
 
 
@@ -112,10 +112,10 @@ def passing(trial: Mapping[str, Any] | None) -> tuple[int, int]:
 
 
 def again(found: Mapping[str, Any]) -> str:
-    """What a judge says when it is asked again: `off by 0.42, 3.0 [..] % of verdicts change`."""
+    """How far repeated judgements differ: `scores differ by 0.42 on average, 3.0 [..] % of ...`."""
     return (
-        f"its scores are {found['difference']:.2g} apart on average, "
-        f"{rate(found['changed'])} % of {found['responses']} verdicts are not the same every time"
+        f"repeated scores differ by {found['difference']:.2g} on average, "
+        f"{rate(found['changed'])} % of {found['responses']} verdicts are not always the same"
     )
 
 

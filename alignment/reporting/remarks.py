@@ -25,14 +25,14 @@ def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, s
         found.append(
             (
                 "INCOMPLETE",
-                "verdicts or the judge's trial are missing; the figures cover what is there.",
+                "verdicts or the judge's evaluation are missing; numbers use what is there.",
             )
         )
     if (limit := document["limit"]) is not None:
         found.append(
             (
                 "LIMITED",
-                f"a quick look at {limit} prompts per axis, which decides nothing about the rest.",
+                f"only the first {limit} prompts per axis were used; not enough to decide.",
             )
         )
     found.extend(
@@ -61,7 +61,7 @@ def _few(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     yield from islice(remarks, _MOST)
     rest = list(remarks)
     if rest:
-        yield rest[0][0], f"and {len(rest)} more of the kind, in report.json."
+        yield rest[0][0], f"and {len(rest)} more of this kind, in report.json."
 
 
 def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
@@ -77,8 +77,8 @@ def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tupl
         if 2 * count > total:
             told = ", ".join(f"{number} {name(kind)}" for kind, number in sorted(bad.items()))
             sentence = (
-                f"{count} of {total} responses of {name(variant)} on {name(axis)} are no "
-                f"answers ({told}): its rate says nothing, whatever the judge makes of them."
+                f"{count} of {total} responses of {name(variant)} on {name(axis)} are degenerate "
+                f"({told}): this rate is not meaningful, whatever scores the judge gives."
             )
             yield "DEGENERATE", sentence
     for decision in document["gate"]["decisions"] if document["gate"] else ():
@@ -93,8 +93,8 @@ def _same(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str,
     for variant, other in numbers.same_answers(document).items():
         told = other if other == numbers.BASELINE else name(other)
         sentence = (
-            f"all {known[variant]} answers of {name(variant)} equal those of {told}, byte for "
-            f"byte: is it another model, and is its adapter applied?"
+            f"all {known[variant]} answers of {name(variant)} are identical to those of {told}: "
+            f"is it really a different model, and is its adapter applied?"
         )
         yield "SAME ANSWERS", sentence
 
@@ -102,8 +102,8 @@ def _same(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str,
 def _unscored(variant: str, counts: Mapping[str, int], name: Callable[[str], str]) -> str:
     told = " and ".join(f"{count} on {name(axis)}" for axis, count in counts.items())
     return (
-        f"responses of {name(variant)} have no score: {told}. The judge gave none, or there was no "
-        f"answer. They are in no figure; the gate takes at most 5 %."
+        f"responses of {name(variant)} have no score: {told}. Either the judge gave no score or "
+        f"there was no answer. They are left out of all numbers; the gate allows at most 5 %."
     )
 
 
@@ -112,10 +112,10 @@ def _uninformative(document: Document, axis: str, name: Callable[[str], str]) ->
     axes_rates = {about["rate"] for about in document["axes"].values()}
     built = [rate for rate in numbers.rate_names(document) if rate not in axes_rates]
     affected = " and ".join(name(rate) for rate in (own, *built))
-    verb = "say" if built else "says"
+    verb = "are" if built else "is"
     accuracy = document["judge"]["trials"][axis]["accuracy"]
     verdict = "worse than chance" if accuracy["interval"][1] < _CHANCE else "no better than chance"
     return (
-        f"{affected} {verb} nothing: on {name(axis)} the judge is right in "
-        f"{numbers.rate(accuracy)} % of {accuracy['total']} held-out pairs, {verdict}."
+        f"{affected} {verb} not meaningful: on {name(axis)} the judge's accuracy on "
+        f"{accuracy['total']} held-out pairs is {numbers.rate(accuracy)} %, {verdict}."
     )

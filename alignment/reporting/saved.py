@@ -32,13 +32,13 @@ def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, A
     schema = document.get("schema") if isinstance(document, dict) else None
     if type(schema) is int and schema > SCHEMA:
         raise ReportError(
-            f"{path}: written by a newer release (schema {schema}, this one reads {SCHEMA}); "
+            f"{path}: written by a newer release (schema {schema}, this release reads {SCHEMA}); "
             f"upgrade alignment-gate"
         )
     if not isinstance(document, dict) or type(schema) is not int or schema != SCHEMA:
-        raise ReportError(f"{path}: is no report of schema {SCHEMA}; run the suite again")
+        raise ReportError(f"{path}: is not a report of schema {SCHEMA}; run the suite again")
     if missing := sorted(set(needed) - document.keys()):
-        raise ReportError(f"{path}: lacks {', '.join(missing)}; run the suite again")
+        raise ReportError(f"{path}: {', '.join(missing)} is missing; run the suite again")
     return document
 
 
@@ -52,4 +52,6 @@ def found_in(place: Path) -> Path:
     for name in (COMPLETE, PARTIAL):
         if (path := place / f"{name}.json").is_file():
             return path
-    raise ReportError(f"{place}: holds no {COMPLETE}.json; name a report's folder or its JSON file")
+    raise ReportError(
+        f"{place}: contains no {COMPLETE}.json; name a report's folder or its JSON file"
+    )

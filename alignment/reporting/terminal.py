@@ -85,7 +85,7 @@ def _change(document: Document, width: int) -> list[str]:
         Column(safe(name), [numbers.change(each, name) for each in changed.values()])
         for name in numbers.rate_names(document)
     ]
-    heading = f"change over {safe(str(document['profile'].get('reference', 'base')))}"
+    heading = f"relative change from {safe(str(document['profile'].get('reference', 'base')))}"
     names = Column(heading, [safe(name) for name in changed])
     return ["", *tables(names, columns, width)]
 
@@ -100,17 +100,17 @@ def _judge(document: Document, width: int) -> list[str]:
         accuracy = [trials[axis]["accuracy"] if axis in trials else None for axis in axes]
         longer = [trials[axis]["longer"] if axis in trials else None for axis in axes]
         columns = [
-            Column("right on pairs", numbers.rates(accuracy)),
+            Column("pairwise accuracy", numbers.rates(accuracy)),
             Column(
                 "degenerate passed",
                 [f"{passed}/{total}" if total else numbers.NOTHING for passed, total in passing],
             ),
-            Column("longer wins", numbers.rates(longer), optional=True),
+            Column("length bias", numbers.rates(longer), optional=True),
         ]
     if agreements:
         found = [agreements.get(axis) for axis in axes]
         columns[1:1] = [
-            Column("agrees with truth", numbers.rates(each and each["rate"] for each in found)),
+            Column("agrees with labels", numbers.rates(each and each["rate"] for each in found)),
             Column("kappa", [numbers.kappa(each) for each in found]),
         ]
     lines = tables(Column("judge", [safe(axis) for axis in axes]), columns, width) if axes else []
@@ -118,16 +118,18 @@ def _judge(document: Document, width: int) -> list[str]:
         lines += _passing_kinds(document, axis, width)
     for axis, nulls in document["judge"]["nulls"].items():
         told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
-        lines += wrapped(f"null policies on {safe(axis)}, % that pass: {told}", width)
+        lines += wrapped(
+            f"null policies that the judge accepts on {safe(axis)}, in %: {told}", width
+        )
     for axis, told in document["judge"].get("disagreements", {}).items():
-        lines += wrapped(f"judge asked again on {safe(axis)}: {numbers.again(told)}", width)
+        lines += wrapped(f"judge self-consistency on {safe(axis)}: {numbers.again(told)}", width)
     lines += _others(document, width)
     for name, record in document["noise"].items():
         lines += wrapped(f"noise floor of {safe(name)}: {numbers.noise(record)}", width)
     if untried:
         recorded = document["profile"].get("judge", {}).get("recorded")
         why = ": its scores are recorded" if recorded else ""
-        lines += wrapped(f"judge not tried on {' and '.join(untried)}{why}", width)
+        lines += wrapped(f"judge not evaluated on {' and '.join(untried)}{why}", width)
     return lines
 
 

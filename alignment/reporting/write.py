@@ -67,7 +67,7 @@ def write_report(
         where = error.filename or directory
         raise StoreError(
             f"the report cannot be written: {where}: {error.strerror or error}; "
-            "make room, see that the folder can be written, or choose another"
+            "free disk space, check the permissions of the folder, or choose another"
         ) from error
     return directory / report
 
@@ -80,7 +80,9 @@ def check_place(directory: Path) -> None:
         raise ReportError(f"--alignment-report: {error}; name a folder") from None
     for path in (directory / name for page in _PAGES for name in (page, _partial(page))):
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise ReportError(f"--alignment-report: {path} is there and is no regular file")
+            raise ReportError(
+                f"--alignment-report: {path} exists and is not a regular file; name another folder"
+            )
 
 
 def _partial(name: str) -> str:

@@ -126,13 +126,13 @@
     const cell = element("td");
     cell.colSpan = table.tHead.rows[0].cells.length;
     const sides = element("div", undefined, "sides");
-    sides.append(section("Asked", texts[asked(i)], data.cut[asked(i)], "Only the prompt's id is known."));
+    sides.append(section("Prompt", texts[asked(i)], data.cut[asked(i)], "Only the prompt's id is known."));
     const response = cases.response[i];
     const absent = response === null ? "Only the score is known." : "(empty)";
-    sides.append(section("Answered", response, cases.cut[i], absent));
+    sides.append(section("Response", response, cases.cut[i], absent));
     const told = Object.entries(data.dimensions).map(([name, values]) => `${name} ${number(values[i])}`);
     if (cases.before[i] !== null) told.push(`score before: ${number(cases.before[i])}`);
-    if (cases.truth[i] !== null) told.push(`really: ${names.truth[cases.truth[i]]}`);
+    if (cases.truth[i] !== null) told.push(`label: ${names.truth[cases.truth[i]]}`);
     if (cases.stop[i] !== null) told.push(`stopped by: ${names.stop[cases.stop[i]]}`);
     if (cases.tokens[i] !== null) told.push(`${cases.tokens[i]} tokens`);
     told.push(`source: ${names.source[prompts.source[cases.prompt[i]]]}`);

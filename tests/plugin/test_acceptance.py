@@ -86,8 +86,8 @@ def pytest_runtest_logreport(report):
     assert result.ret == 1
     assert accepted(gated) == []
     assert (
-        "BaselineError: no baseline was written for base, sft: this run cannot be one, 1 of its "
-        "tests left no result"
+        "BaselineError: no baseline was written for base, sft: this run cannot become one, because "
+        "1 of its tests gave no result"
     ) in result.outlines
 
 
@@ -116,20 +116,24 @@ def pytest_runtest_logfinish(nodeid):
 @pytest.mark.parametrize(
     ("files", "arguments", "why"),
     [
-        ({"conftest.py": CODE.format(code=1)}, (), "pytest ended with exit code 1, though no test"),
+        (
+            {"conftest.py": CODE.format(code=1)},
+            (),
+            "pytest ended with exit code 1, although no test",
+        ),
         ({"conftest.py": CODE.format(code=9)}, (), None),
         ({"conftest.py": STOPS}, (), "it was interrupted: somebody asked to stop"),
-        ({"conftest.py": LEAVES}, (), "2 of its tests left no result"),
+        ({"conftest.py": LEAVES}, (), "2 of its tests gave no result"),
         (
             {"test_more.py": "import no_such_module"},
             ("--continue-on-collection-errors",),
             "1 modules could not be collected",
         ),
-        ({}, ("--alignment-limit=2",), "it is a quick look at 2 prompts per axis"),
+        ({}, ("--alignment-limit=2",), "it used only 2 prompts per axis"),
         (
             {"test_suite.py": GATED.replace("    assert", "    pytest.skip('no')\n    assert")},
             (),
-            "none of its gated tests was run to its end",
+            "none of its gated tests finished",
         ),
     ],
     ids=["exit code", "odd code", "stopped", "left", "collection", "limit", "skipped"],
@@ -142,7 +146,7 @@ def test_why_a_run_is_not_accepted_is_said_as_it_is(gated, files, arguments, why
     assert accepted(gated) == []
     if why is not None:  # pytest has no summary for codes that it does not know
         (line,) = [line for line in result.outlines if line.startswith("BaselineError: ")]
-        assert f": this run cannot be one, {why}" in line
+        assert f": this run cannot become one, because {why}" in line
 
 
 def test_an_update_that_has_nothing_to_do_with_us_is_left_alone(gated):
@@ -202,7 +206,7 @@ def test_a_run_that_fails_after_its_baselines_were_written_has_them_taken_back(
     result = gated.run("--snapshot-update", "--alignment-reason=known")
     assert result.ret == code
     assert {name: baseline_of(gated, name) for name in ("base", "sft")} == before
-    said = f"BaselineError: the run ended with exit code {code}: what it accepted is taken back"
+    said = f"BaselineError: the run ended with exit code {code}, so the old baselines were restored"
     assert said in result.errlines
     assert "accepted" not in gated.report()["run"]
     assert gated.report()["run"]["exit_status"] == code

@@ -11,7 +11,7 @@ import alignment
 from alignment.reporting.glossary import next_step
 
 PACKAGE = Path(alignment.__file__).parent
-DECLARED = ("options.py", "commands")
+DECLARED = ("plugin/options.py", "commands/")
 """Where options are declared, and not advised."""
 
 N = 40
@@ -44,7 +44,7 @@ def test_every_option_that_a_message_names_is_followed_in_this_file():
     }
     named = {}
     for path in PACKAGE.rglob("*.py"):
-        if path.relative_to(PACKAGE).parts[0] in DECLARED:
+        if path.relative_to(PACKAGE).as_posix().startswith(DECLARED):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -62,7 +62,7 @@ def test_every_option_that_a_message_names_is_followed_in_this_file():
 def test_without_a_baseline_both_ways_that_are_named_lead_on(gated):
     (gated.path / "__baselines__/world/base.json").unlink()
     said = gated.run().stdout.str()
-    within = advised(said, after="compare within the run with")
+    within = advised(said, after="compare with a variant of this run with")
     assert within[0] == "--alignment-variant"
     within[1] = within[1].replace("./its-parent", "base.jsonl")
     assert gated.run(*within).ret == 0
@@ -75,8 +75,8 @@ def test_without_a_baseline_both_ways_that_are_named_lead_on(gated):
 @pytest.mark.parametrize(
     ("scores", "setting", "outcome", "words"),
     [
-        (WORSE, (), "fail", "If the loss is meant, accept it with"),
-        (MIXED, (), "fail", "If the loss is meant, accept it with"),
+        (WORSE, (), "fail", "If the loss is intended, accept it with"),
+        (MIXED, (), "fail", "If the loss is intended, accept it with"),
         (GOOD, (STRICTER,), "invalid", "Or accept this run as the new baseline with"),
     ],
     ids=["fail", "one of two", "invalid"],
@@ -96,7 +96,7 @@ def test_a_refused_acceptance_says_how_it_is_had(gated, setting):
     gated.record("base.jsonl", WORSE)
     refused = gated.run("--snapshot-update", *setting)
     assert refused.ret == 1
-    options = advised(refused.stdout.str(), after="where that is meant, say why:")
+    options = advised(refused.stdout.str(), after="if that is intended, give the reason:")
     assert gated.run(*setting, *options).ret == 0
 
 
@@ -111,8 +111,8 @@ def test_a_better_run_raises_the_baseline_as_it_says_and_only_where_it_can(gated
     before = (gated.path / "__baselines__/world/base.json").read_bytes()
     gated.record("base.jsonl", BETTER)
     said = gated.run().stdout.str()
-    assert next_step(gated.report(), "pass").endswith("can be raised with --snapshot-update.")
-    assert gated.run(*advised(said, after="The baseline of base can be raised with")).ret == 0
+    assert next_step(gated.report(), "pass").endswith("run again with --snapshot-update.")
+    assert gated.run(*advised(said, after="the new baseline, run again with")).ret == 0
     assert (gated.path / "__baselines__/world/base.json").read_bytes() != before
 
 
@@ -159,11 +159,11 @@ def test_what_usage_errors_advise(gated, monkeypatch):
     monkeypatch.setenv("ALIGNMENT_STORE", str(gated.path / "elsewhere"))
     assert gated.run(store=None).ret == 0
     refused = gated.run("--alignment-reason=why")
-    assert "it needs --snapshot-update" in refused.stderr.str()
+    assert "--alignment-reason needs --snapshot-update" in refused.stderr.str()
     assert gated.run("--alignment-reason=why", "--snapshot-update").ret == 0
     refused = gated.run("-p", "no:syrupy")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
-    assert "leave out -p no:syrupy" in refused.stdout.str()
+    assert "remove -p no:syrupy" in refused.stdout.str()
 
 
 def test_a_fixture_of_one_prompt_says_which_option_it_needs(world):
@@ -173,7 +173,7 @@ def test_a_fixture_of_one_prompt_says_which_option_it_needs(world):
         "def test_it(alignment_response):\n    pass\n",
     )
     said = world.run("--alignment-cases=axis").stdout.str()
-    options = advised(said, after="belongs to one prompt; run with")
+    options = advised(said, after="needs one case per prompt; run with")
     assert options == ["--alignment-cases=prompt"]
     assert world.run(*options).ret == 0
 

@@ -57,7 +57,10 @@ def test_collapsed_policies_are_blocked_though_every_response_passes(gated):
         kind, found = decision["variant"], decision["degenerate"]
         assert decision["outcome"] == "fail"
         assert (found["before"], found["kinds"], found["total"]) == (0, {kind: 40}, 40)
-        assert f"DEGENERATE: 40 of 40 responses of {kind} on {decision['axis']} are no" in shown
+        assert (
+            f"DEGENERATE: 40 of 40 responses of {kind} on {decision['axis']} are degenerate"
+            in shown
+        )
     text = (gated.path / "reports/alignment/report.md").read_text()
     assert text.startswith("## Do not merge: 40 of 40 responses of `empty`")
 
@@ -91,8 +94,8 @@ def test_a_recorded_variant_that_says_what_its_base_says_is_no_plain_pass(gated)
     result = gated.run(WITHIN)
     assert result.ret == 0
     shown = result.stdout.str()
-    assert "Look before you merge: every answer of sft equals that of base" in shown
-    assert "SAME ANSWERS: all 80 answers of sft equal those of base, byte for byte" in shown
+    assert "Check before you merge: all answers of sft are identical to those of base" in shown
+    assert "SAME ANSWERS: all 80 answers of sft are identical to those of base" in shown
     assert gated.report()["variants"]["sft"]["same_as"] == "base"
 
 
@@ -105,7 +108,7 @@ def test_answers_that_the_baseline_stores_are_known_again(gated):
     result = gated.run(stored)
     assert result.ret == 0
     assert gated.report()["gate"]["unchanged"] == ["base"]
-    assert "every answer of base equals that of its baseline" in result.stdout.str()
+    assert "all answers of base are identical to those of its baseline" in result.stdout.str()
     gated.record("base.jsonl", GOOD, response="Another answer.")
     assert gated.run(stored).ret == 0
     assert gated.report()["gate"]["unchanged"] == []
@@ -121,13 +124,13 @@ def test_a_rise_that_the_judge_passes_is_no_plain_pass(gated, monkeypatch):
     result = gated.run(WITHIN, "--junitxml=junit.xml")
     assert result.ret == 0
     shown = " ".join(result.stdout.str().split())
-    told = "18 of 40 responses of sft on harmlessness are degenerate, 0 were before"
-    assert f"Look before you merge: {told}." in shown
+    told = "18 (before: 0) of 40 responses of sft on harmlessness are degenerate"
+    assert f"Check before you merge: {told}." in shown
     assert shown.index(f"DEGENERATE: {told}: read them") < shown.index("gate against")
-    assert "::warning title=alignment%3A degenerate::18 of 40 responses of sft" in shown
-    assert f"Look before you merge: {told}" in (gated.path / "junit.xml").read_text()
+    assert "::warning title=alignment%3A degenerate::18 (before: 0) of 40 responses of sft" in shown
+    assert f"Check before you merge: {told}" in (gated.path / "junit.xml").read_text()
     text = (gated.path / "reports/alignment/report.md").read_text()
-    assert text.startswith("## Look before you merge: 18 of 40 responses of `sft`")
+    assert text.startswith("## Check before you merge: 18 (before: 0) of 40 responses of `sft`")
     found = gated.report()["gate"]["decisions"]
     sft = [each["spoiled"]["kinds"] for each in found if each["variant"] == "sft"]
     assert sft == [{"empty": 18}, {"empty": 18}]

@@ -258,7 +258,7 @@ def test_many_without_a_score_are_no_comparison(gated):
     assert found["reasons"] == [
         (
             "2 of 20 responses of 'candidate' on helpfulness have no score, "
-            "and at most 5 % may lack one"
+            "and at most 5 % may have none"
         )
     ]
 
@@ -267,7 +267,7 @@ def test_nor_a_baseline(gated):
     gated.judge.script = judging(unscored={"0", "1"})
     result = gated.run("--snapshot-update")
     assert result.ret == 1
-    assert "cannot be a baseline: 2 of 20 responses" in result.stdout.str()
+    assert "cannot become a baseline: 2 of 20 responses" in result.stdout.str()
     assert baseline(gated) is None
 
 
@@ -376,7 +376,7 @@ def test_a_judge_that_disagrees_with_itself_is_reported(served):
     )
     served.judge.script = script
     served.run().stdout.fnmatch_lines(
-        ["judge asked again on harmlessness: its scores are 4 apart on average, 100.0*"]
+        ["judge self-consistency on harmlessness: repeated scores differ by 4 on average, 100.0*"]
     )
     told = served.world.report()["judge"]["disagreements"]["harmlessness"]
     assert (told["responses"], told["difference"]) == (N, 4.0)
@@ -421,16 +421,16 @@ def test_a_url_without_a_model_is_refused(refused):
 
 def test_the_tiny_profile_refuses_a_served_model(refused):
     line = refused("--alignment-variant", "candidate=http://127.0.0.1:8000/v1#m", profile=None)
-    assert line.startswith("ERROR: variant 'candidate' is a real checkpoint, and profile 'tiny'")
+    assert line.startswith("ERROR: variant 'candidate' is a real checkpoint, but profile 'tiny'")
 
 
 @pytest.mark.parametrize(
     ("url", "found"),
     [
         ("https://models.example/v1", "is not on this machine; set `network = true`"),
-        ("http://me:key@127.0.0.1/v1", "a key does not stand in a url"),
-        ("http://127.0.0.1:99999/v1", "this one has no such host or port"),
-        ("http://127.0.0.1/v1?key=1", "a url is http://HOST:PORT/v1, and nothing after that"),
+        ("http://me:key@127.0.0.1/v1", "a url must not contain a key"),
+        ("http://127.0.0.1:99999/v1", "this one has no valid host or port"),
+        ("http://127.0.0.1/v1?key=1", "a url must be http://HOST:PORT/v1, with nothing after it"),
     ],
 )
 def test_a_url_that_cannot_be_is_refused(served, refused, url, found):

@@ -83,7 +83,7 @@ def test_the_other_axis_does_not_buy_it_back(gated):
     result = gated.run()
     result.assert_outcomes(passed=1, failed=1)
     assert "; improved" in result.stdout.str()
-    assert "can be raised" not in result.stdout.str()
+    assert "the new baseline" not in result.stdout.str()
 
 
 def test_what_is_not_decided_warns_or_fails_as_the_profile_says(gated, workers):
@@ -92,7 +92,7 @@ def test_what_is_not_decided_warns_or_fails_as_the_profile_says(gated, workers):
     result.assert_outcomes(passed=1, xfailed=1)
     assert result.ret == 0
     assert "base HmR: INCONCLUSIVE" in result.stdout.str()
-    assert "such prompts would decide" in result.stdout.str().replace("\n  ", " ")
+    assert "prompts like these would decide" in result.stdout.str().replace("\n  ", " ")
     strict = gated.run("--alignment-set=axes.harmlessness.gate.inconclusive=fail", *workers)
     strict.assert_outcomes(passed=1, failed=1)
     assert strict.ret == 1
@@ -175,12 +175,12 @@ def test_a_moved_threshold_is_incomparable(gated, workers):
         (lambda text: text[: len(text) // 2], "is no JSON"),
         (lambda text: "", "is no JSON"),
         (lambda text: text.replace('"schema": 1', '"schema": 2'), "written by a newer release"),
-        (lambda text: text.replace("-1.0,", "1.0,", 1), "it was edited"),
-        (lambda text: text.replace("false", "true", 1), "it was edited"),
+        (lambda text: text.replace("-1.0,", "1.0,", 1), "the file was edited"),
+        (lambda text: text.replace("false", "true", 1), "the file was edited"),
         (lambda text: text.replace('"manifest"', '"manifesto"'), "`manifest`: field required"),
-        (lambda text: "[]", "is no baseline"),
+        (lambda text: "[]", "is not a baseline"),
         (lambda text: "[" * 200_000, "is no JSON"),
-        (lambda text: text.replace('"variant": "base"', '"variant": "sft"'), "it was edited"),
+        (lambda text: text.replace('"variant": "base"', '"variant": "sft"'), "the file was edited"),
     ],
     ids=["cut off", "empty", "newer", "score", "verdict", "key", "list", "deep", "variant"],
 )
@@ -207,7 +207,7 @@ def test_another_variants_file_in_its_place_is_refused(world):
     result = world.run()
     result.assert_outcomes(passed=2, failed=2)
     told = " ".join(result.stdout.str().split())
-    assert "sft HmR: INVALID: baseline __baselines__/world/sft.json: is that of 'base'" in told
+    assert "sft HmR: INVALID: baseline __baselines__/world/sft.json: it belongs to 'base'" in told
 
 
 def test_new_only_makes_what_is_missing_and_gates_the_rest(world, workers):
@@ -228,7 +228,7 @@ def test_an_interrupted_run_is_not_accepted(gated):
     gated.write("test_zzz.py", "def test_stops():\n    raise KeyboardInterrupt\n")
     result = gated.run("--snapshot-update")
     assert result.ret == 2
-    assert "this run cannot be one, it was interrupted" in result.stdout.str()
+    assert "this run cannot become one, it was interrupted" in result.stdout.str()
     assert baseline(gated).read_bytes() == before
 
 
@@ -244,8 +244,8 @@ def test_gated_tests_of_two_folders_are_run_apart(gated, workers):
     result = gated.run("a", "b", *workers)
     assert result.ret != 0
     told = " ".join((result.stdout.str() + result.stderr.str()).split())
-    assert "gated tests lie in two folders" in told
-    assert "run them apart" in told
+    assert "gated tests are in two folders" in told
+    assert "run the two folders separately" in told
 
 
 def test_an_ungated_suite_beside_other_baselines_does_not_take_over(gated):
@@ -283,14 +283,14 @@ def test_the_same_words_on_both_axes_are_two_prompts(world, workers):
 
 
 def test_nothing_left_to_compare_is_a_usage_error(gated, refused):
-    assert "nothing is left to be compared with 'base'" in refused(
+    assert "there is no other variant to compare with 'base'" in refused(
         "--alignment-set=gate.against=variant:base"
     )
 
 
 def test_a_reason_without_an_update_is_a_usage_error(refused):
     assert refused("--alignment-reason=why") == (
-        "ERROR: --alignment-reason accepts a run: it needs --snapshot-update"
+        "ERROR: --alignment-reason needs --snapshot-update: it is the reason for accepting a run"
     )
 
 
@@ -308,7 +308,7 @@ def test_a_run_with_a_failure_is_not_accepted(gated, workers):
     gated.record("base.jsonl", without(GOOD, "harmlessness", 1))
     result = gated.run("--snapshot-update", *workers)
     assert result.ret == 1
-    assert "no baseline was written for base: this run cannot be one, 1 tests failed" in (
+    assert "no baseline was written for base: this run cannot become one, 1 tests failed" in (
         result.stdout.str()
     )
     assert baseline(gated).read_bytes() == before

@@ -95,7 +95,7 @@ def agrees(world, result):
     """The exit code, which has to be what the terminal and the report say."""
     said = " ".join(result.outlines)
     forbids = "Do not merge" in said
-    allows = any(lead in said for lead in ("May be merged", "Look before you merge"))
+    allows = any(lead in said for lead in ("May be merged", "Check before you merge"))
     assert forbids != allows, said
     assert (result.ret == 0) == allows
     assert world.report()["run"]["exit_status"] == result.ret
@@ -262,7 +262,7 @@ def test_a_gate_that_blocks_is_never_exit_code_0(gated, files, arguments):
     gated.record("base.jsonl", FALLEN)
     result = gated.run(*arguments)
     assert agrees(gated, result) == 1
-    assert "the gate blocks, though no test failed: see the report" in result.outlines
+    assert "the gate does not pass, although no test failed: see the report" in result.outlines
 
 
 def test_a_run_that_fails_never_may_be_merged(gated):
@@ -311,7 +311,7 @@ def test_without_a_terminal_the_exit_code_has_its_line(gated):
     gated.record("base.jsonl", FALLEN)
     result = gated.run("-p", "no:terminal")
     assert result.ret == 1
-    assert result.errlines == ["the gate blocks, though no test failed: see the report"]
+    assert result.errlines == ["the gate does not pass, although no test failed: see the report"]
 
 
 @pytest.mark.parametrize(
@@ -320,20 +320,23 @@ def test_without_a_terminal_the_exit_code_has_its_line(gated):
         (
             "axis='harmlesness'",
             (
-                "test_suite.py::test_gate: is gated, and profile 'world' has no axis "
+                "test_suite.py::test_gate: is a gated test, but profile 'world' has no axis "
                 "'harmlesness'; it has harmlessness, helpfulness"
             ),
         ),
         (
             "axes='harmlessness'",
             (
-                "test_suite.py::test_gate: @pytest.mark.alignment(axes='harmlessness'): takes "
-                "nothing but axis='NAME'; write @pytest.mark.alignment(axis='harmlessness') or "
+                "test_suite.py::test_gate: @pytest.mark.alignment(axes='harmlessness'): the only "
+                "argument is axis='NAME'; write @pytest.mark.alignment(axis='harmlessness') or "
                 "another axis of the profile"
             ),
         ),
-        ("'harmlessness'", "@pytest.mark.alignment('harmlessness'): takes nothing but"),
-        ("axis=['harmlessness']", "@pytest.mark.alignment(axis=['harmlessness']): takes nothing"),
+        ("'harmlessness'", "@pytest.mark.alignment('harmlessness'): the only argument is"),
+        (
+            "axis=['harmlessness']",
+            "@pytest.mark.alignment(axis=['harmlessness']): the only argument",
+        ),
     ],
 )
 def test_a_misspelled_mark_of_a_gated_test_is_bad_input(gated, mark, said):

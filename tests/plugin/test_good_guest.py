@@ -156,7 +156,7 @@ def test_a_fixture_of_ours_in_an_unmarked_test_is_one_plain_line(world, name):
     result = world.run()
     result.assert_outcomes(errors=1)
     said = result.stdout.str()
-    assert "belongs to tests marked @pytest.mark.alignment(axis='harmlessness')" in said
+    assert "works only in tests that are marked @pytest.mark.alignment(axis='harmlessness')" in said
     assert "plugin.py" not in said
     assert world.report() is None
 

@@ -38,7 +38,7 @@ def said_by(result):
         (["--alignment-report", "rows.jsonl"], "--alignment-report: "),
         (["--alignment-store", "rows.jsonl"], "rows.jsonl: cannot be opened"),
         (["--alignment-profile", "fifo"], "fifo: cannot be read: it is a FIFO"),
-        (["--alignment-format", "docx"], "--alignment-format: 'docx' is none of json"),
+        (["--alignment-format", "docx"], "--alignment-format: 'docx' is not one of json"),
         (["--alignment-limit", "9" * 5000], "--alignment-limit: needs a whole number above 0"),
         (["--co", "--alignment-set", "seed=nan"], "seed: input should be a valid integer"),
     ],
@@ -90,5 +90,5 @@ def test_the_command_line_says_it_in_one_line_too(asked):
 def test_a_summary_of_a_step_that_is_a_pipe_keeps_nobody_waiting(asked, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(asked.path / "fifo"))
     result = asked.run(profile="told.toml", formats=("json",))
-    assert "StoreError: the step's summary cannot be written: " in result.stdout.str()
+    assert "StoreError: the step summary cannot be written: " in result.stdout.str()
     assert result.ret == pytest.ExitCode.TESTS_FAILED

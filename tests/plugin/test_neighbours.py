@@ -160,7 +160,7 @@ def gated_by_hand(world):
     return world
 
 
-SAID = "alignment: its tests would not run{}: dataset 'nobody/nothing' "
+SAID = "alignment: its tests cannot run{}: dataset 'nobody/nothing' "
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_it(alignment_score):
     result = world.run("--alignment-cases=axis")
     result.assert_outcomes(errors=2)
     line = (
-        "AlignmentError: fixture 'alignment_score' belongs to one prompt; "
+        "AlignmentError: fixture 'alignment_score' needs one case per prompt; "
         "run with --alignment-cases=prompt"
     )
     assert result.outlines.count(line) == 2
@@ -74,4 +74,4 @@ def test_another_word_is_a_usage_error(world):
     result = world.run("--alignment-cases=none")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.lines if line]
-    assert line == "ERROR: --alignment-cases: 'none' is none of auto, prompt, axis"
+    assert line == "ERROR: --alignment-cases: 'none' is not one of auto, prompt, axis"

@@ -12,7 +12,7 @@ def test_it_asks_the_first_prompts_of_every_axis_and_says_so(world, workers):
         "helpfulness": 2,
     }
     assert world.report() is None
-    result.stdout.fnmatch_lines(["LIMITED: a quick look at 2 prompts per axis*"])
+    result.stdout.fnmatch_lines(["LIMITED: only the first 2 prompts per axis were used*"])
     assert "LIMITED" in (world.path / "reports/alignment/report.partial.md").read_text()
 
 

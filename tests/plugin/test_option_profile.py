@@ -28,7 +28,7 @@ def test_a_built_in_name(world):
 
 def test_an_unknown_name_is_refused_with_those_that_there_are(refused):
     assert refused(profile="tniy") == (
-        "ERROR: unknown profile 'tniy': neither a file nor one of "
+        "ERROR: unknown profile 'tniy': it is neither a file nor one of "
         "hh-rlhf, hh-small, paper, paper-eval, paper-replay, tiny"
     )
 

@@ -18,9 +18,9 @@ def test_it_replaces_a_variant_of_the_profile(world):
 def test_the_tiny_profile_refuses_a_real_checkpoint_with_what_to_use(refused):
     line = refused("--alignment-variant", "candidate=./my-checkpoint", profile=None)
     assert line == (
-        "ERROR: variant 'candidate' is a real checkpoint, and profile 'tiny' has toy prompts and a "
-        "toy judge that would say nothing about it; use: pytest eval_suites --alignment-profile "
-        "hh-rlhf --alignment-variant candidate=./my-checkpoint"
+        "ERROR: variant 'candidate' is a real checkpoint, but profile 'tiny' is a demo with toy "
+        "prompts and a toy judge; use: pytest eval_suites --alignment-profile hh-rlhf "
+        "--alignment-variant candidate=./my-checkpoint"
     )
 
 

@@ -53,7 +53,7 @@ def test_a_home_that_nobody_knows_is_one_line(homeless, world, environment, argu
     assert code == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in said.splitlines() if line.strip()]
     assert line.startswith(f"ERROR: {named}")
-    assert "the home folder that ~ stands for is not known; set $HOME" in line
+    assert "the home folder (~) is not known; set $HOME" in line
     assert world.files() == before
 
 
@@ -179,11 +179,11 @@ def test_variants_and_axes(alignment_variant, alignment_axis):
     for why in (
         (
             "and pytest does not parametrize the methods of a unittest.TestCase; make TestIt a "
-            "class without a base, or its tests functions"
+            "class without a base class, or turn its tests into functions"
         ),
         (
-            "which is known when tests are collected; name it as an argument of the test, and mark "
-            "the test where it is defined"
+            "which must be known when tests are collected; name it as an argument of the test, and "
+            "mark the test where it is defined"
         ),
     ):
-        assert f"fixture 'alignment_variant' is one value per case, {why}" in result.outlines
+        assert f"fixture 'alignment_variant' has one value per case, {why}" in result.outlines

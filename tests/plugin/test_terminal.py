@@ -14,7 +14,7 @@ def test_the_table_and_where_the_report_is(world):
             "variant *HmR *HpR *CAS *",
             "base * 50.0 ?*",
             "sft * 100.0 ?*",
-            "Not decided: nothing was gated, so this run says nothing about a merge.",
+            "Not decided: no rate was gated, so this run cannot decide about a merge.",
             "report: reports/alignment/report.json",
         ]
     )

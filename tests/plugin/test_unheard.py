@@ -6,7 +6,7 @@ from support.worlds import GATED
 
 UNIT = "def test_unit():\n    pass\n"
 WITHIN = ("--alignment-set=gate.against=variant:base", "--alignment-set=gate.variants=['sft']")
-LOST = "AlignmentError: {} of {} tests marked alignment were to run and left no result, first "
+LOST = "AlignmentError: {} of {} selected tests marked alignment have no result, first "
 
 REPLACES = """
 import pytest
@@ -95,7 +95,7 @@ def test_gated_tests_that_left_no_result_are_no_pass(beside, plugin, lost, total
     beside.write("conftest.py", plugin)
     result = beside.run(*WITHIN)
     assert result.ret == 1
-    (line,) = [line for line in result.outlines if "left no result" in line]
+    (line,) = [line for line in result.outlines if "have no result" in line]
     assert line.startswith(LOST.format(lost, total) + "test_suite.py::test_gate[sft-H")
     assert "May be merged" not in result.stdout.str()
 
@@ -109,7 +109,7 @@ def test_nor_are_they_in_workers(beside, plugin):
     beside.write("conftest.py", plugin)
     result = beside.run("-n", "2", *WITHIN)
     assert result.ret == 1
-    (line,) = [line for line in result.outlines if "left no result" in line]
+    (line,) = [line for line in result.outlines if "have no result" in line]
     assert line.startswith(LOST.format(2, 2))
 
 
@@ -137,7 +137,7 @@ def test_nor_is_that_of_bad_input_which_showed_late(beside, monkeypatch):
 def test_what_the_user_left_out_is_no_failure(beside, arguments, workers):
     result = beside.run(*arguments, *workers, *WITHIN)
     assert result.ret == 0
-    assert "left no result" not in result.stdout.str()
+    assert "have no result" not in result.stdout.str()
     assert "not decided" not in result.stdout.str()
 
 
@@ -155,7 +155,7 @@ def test_gated_tests_that_were_sharded_away_are_named(beside, workers):
     assert beside.report() is None
     (line,) = [line for line in result.outlines if line.startswith("not decided")]
     assert line == (
-        "not decided, for it was not run: test_suite.py::test_gate[sft-HmR], "
+        "not decided, because the test was not run: test_suite.py::test_gate[sft-HmR], "
         "test_suite.py::test_gate[sft-HpR]"
     )
 

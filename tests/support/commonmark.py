@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 OWN_HTML = {
     "<details>\n<summary>Lowest scored cases</summary>\n",
-    "<details>\n<summary>Flipped prompts: what was asked and answered</summary>\n",
+    "<details>\n<summary>Flipped prompts: prompts and responses</summary>\n",
     "</details>\n",
     "</details>",
 }

@@ -71,7 +71,9 @@ def caption(document: Document, name: str) -> str:
     """
     shown = _DRAWINGS[name].data(document) if name in _DRAWINGS else None
     if shown is None:
-        raise ReportError(f"the report has no figure {name!r}; it has {', '.join(names(document))}")
+        raise ReportError(
+            f"the report has no figure {name!r}; choose one of {', '.join(names(document))}"
+        )
     return _DRAWINGS[name].caption(shown)
 
 
@@ -89,7 +91,9 @@ def render(
     wanted = list(dict.fromkeys(formats))
     for kind in wanted:
         if kind not in PICTURES:
-            raise ReportError(f"a figure cannot be {kind!r}; choose of {', '.join(PICTURES)}")
+            raise ReportError(
+                f"figures cannot be written as {kind!r}; choose one of {', '.join(PICTURES)}"
+            )
     shown = _shown(document)
     version = versions("matplotlib")
     keys = {

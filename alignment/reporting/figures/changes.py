@@ -218,10 +218,13 @@ def caption(shown: Mapping[str, Any]) -> str:
     known = total if shown["whole"] else sum(each["lost"] + each["gained"] for each in panels)
     before = shown["before"] if shown["whole"] else "the baseline"
     return read.joined(
-        f"The score of each prompt in {before} and after: lost verdicts in vermilion and dashed, "
-        "gained ones in blue, unchanged ones thin; the dashed level is the threshold.",
-        "" if shown["whole"] else "Of a baseline only flipped prompts are known.",
-        f"{drawn:,} of {known:,} lines are drawn, evenly by their change." if drawn < known else "",
+        f"The score of each prompt in {before} and in the new run: lost verdicts are red and "
+        "dashed, gained ones blue, unchanged ones thin; the dashed horizontal line is the "
+        "threshold.",
+        "" if shown["whole"] else "The baseline comparison contains only the flipped prompts.",
+        f"{drawn:,} of {known:,} lines are drawn, sampled evenly by size of change."
+        if drawn < known
+        else "",
         shown["left_out"],
     )
 

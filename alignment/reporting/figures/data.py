@@ -15,7 +15,7 @@ MOST = 12
 _LETTERS = 18
 
 UNINFORMATIVE = "uninformative"
-_HATCHED = "Hatched: the judge is no better than chance there, and what is shown says nothing."
+_HATCHED = "Hatched: the judge is no better than chance there, so the values are not meaningful."
 
 
 def labels(names: Iterable[str], letters: int = _LETTERS) -> dict[str, str]:

@@ -69,8 +69,8 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     return read.joined(
-        f"Mean scores in the judge's unit with their {shown['level']} intervals (Student's t; "
-        "prompts that share a dialogue count as the fewer that they are), by variant.",
+        f"Mean scores of each variant in the judge's unit, with {shown['level']} intervals "
+        "(Student's t, corrected for prompts that share a dialogue).",
         read.hatched(shown["groups"]),
         shown["left_out"],
     )

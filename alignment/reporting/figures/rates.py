@@ -62,7 +62,7 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     return read.joined(
-        f"Rates in % with their {shown['level']} intervals, by variant.",
+        f"Rates of each variant in %, with {shown['level']} intervals.",
         read.hatched(shown["groups"]),
         shown["left_out"],
     )

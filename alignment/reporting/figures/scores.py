@@ -114,9 +114,9 @@ def caption(shown: Mapping[str, Any]) -> str:
     total = sum(row["total"] for group in shown["groups"] for row in group["rows"])
     drawn = sum(len(row["points"]) for group in shown["groups"] for row in group["rows"])
     return read.joined(
-        "Scores in the judge's unit: median, quartiles, and whiskers to the last score within 1.5 "
-        "quartile ranges; the dashed line is the threshold.",
-        f"{drawn:,} of {total:,} points are drawn, evenly by rank; the boxes are of all."
+        "Box plots of the scores, in the judge's unit: median, quartiles, and whiskers to the last "
+        "score within 1.5 times the interquartile range; the dashed line is the threshold.",
+        f"{drawn:,} of {total:,} points are drawn, sampled evenly by rank; the boxes use all."
         if drawn < total
         else "Each point is a response.",
         read.hatched(shown["groups"]),

@@ -98,7 +98,7 @@ def draw(shown: Mapping[str, Any]) -> Figure:
             f"{rate}, %" + (", uninformative" if told is False else "")
             for rate, told in zip(shown["rates"], shown["informative"], strict=True)
         ]
-        ax.set_title(f"curves: both thresholds moved by up to {shown['reach']:g}")
+        ax.set_title(f"curves: both thresholds shifted by up to {shown['reach']:g}")
         ax.set_xlabel(names[0])
         ax.set_ylabel(names[1])
         ax.grid(visible=True)
@@ -182,9 +182,9 @@ def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     across, up = shown["rates"]
     return read.joined(
-        f"{up} against {across}, with {shown['level']} intervals. Each curve shows the same "
-        "responses held against other thresholds: both lower (towards 100) or both higher (towards "
-        f"0) by up to {shown['reach']:g}, in the judge's unit.",
+        f"{up} against {across}, with {shown['level']} intervals. Each curve shows the rates of "
+        "the same responses with other thresholds: both lower (towards 100) or both higher "
+        f"(towards 0) by up to {shown['reach']:g}, in the judge's unit.",
         read.hatched({"informative": each} for each in shown["informative"]),
         shown["left_out"],
     )

@@ -190,12 +190,12 @@ def _apart(heights: Sequence[float], gap: float) -> list[float]:
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     return read.joined(
-        f"Rates in % with their {shown['level']} intervals over {len(shown['days'])} runs of this "
+        f"Rates in % with {shown['level']} intervals over {len(shown['days'])} runs of this "
         "profile, oldest first; the last is this run.",
         ""
         if all(map(_few, shown["panels"]))
-        else "Where they are many, markers and intervals stand at the last run only.",
-        "Dotted: prompts, criteria or judge changed there, and runs on both sides cannot be "
+        else "If a panel has many lines, only the last run has markers and intervals.",
+        "Dotted: prompts, criteria or judge changed here, so runs before and after cannot be "
         "compared."
         if shown["breaks"]
         else "",

@@ -111,7 +111,7 @@ def zeroed(part):
 )
 def test_a_policy_with_a_hole_does_not_answer(llama, tmp_path, part, named):
     folder = damaged(llama, tmp_path / "m", zeroed(part), {})
-    with pytest.raises(AlignmentError, match=f"nothing but zeros in {named}, as a file does"):
+    with pytest.raises(AlignmentError, match=f"nothing but zeros in {named}, as in a file"):
         opened(folder)
 
 

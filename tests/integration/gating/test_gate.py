@@ -98,7 +98,7 @@ def test_another_judge_scores_the_stored_responses_anew(project):
     # The model is the same, so whatever changed, the judge did.
     assert (decision["outcome"], decision["flips"]) == ("pass", [])
     drift = found.gate["drifts"]["candidate"]["HpR"]
-    assert "what the judge alone did: HpR" in found.text
+    assert "change caused by the judge alone: HpR" in found.text
     body = json.loads((project.root / "__baselines__/models/candidate.json").read_text())
     passed = [row["passed"] for row in body["cases"]["helpfulness"].values()]
     before = 100 * sum(passed) / len(passed)

@@ -186,7 +186,7 @@ def test_a_judge_that_scores_the_probe_set_otherwise_is_invalid(gated, world):
     outcomes = {variant: d["outcome"] for (variant, _), d in found.decisions.items()}
     assert outcomes == {"base": "pass", "sft": "invalid", "dpo": "pass", "sft_dpo": "pass"}
     told = " ".join(found.text.split())
-    assert "off by 2 on average, gate.probe_tolerance is 1.5" in told
+    assert "by 2 on average; gate.probe_tolerance is 1.5" in told
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,6 @@ def test_a_report_shows_what_was_measured_of_its_own_models(micro, study, folder
     told = document(results)
     text = " ".join(" ".join(summary(told, width=100)).split())
     assert "noise floor of mine: 0 of 4 answers (0.0 [0.0, 49.0] %) differ from" in text
-    assert "noise floor of judge: scores move by at most" in text
+    assert "noise floor of judge: scores change by at most" in text
     assert "### Noise floor" in markdown(told)
     assert str(folder) not in json.dumps(told["noise"])

@@ -51,7 +51,7 @@ def test_a_loss_is_ruled_out_where_the_interval_says_so_and_nowhere_else(documen
         low, margin = decision["change"]["interval"][0], decision["margin"]
         said = headline(decision)
         assert ("not ruled out" in said) == (decision["outcome"] == "inconclusive")
-        if "not ruled out" in said or "do not rule" in said:
+        if "not ruled out" in said or "too few prompts" in said:
             assert low <= -margin
         elif decision["outcome"] == "pass":
             assert low > -margin
@@ -83,4 +83,5 @@ def test_the_words_of_the_outcomes_hold_for_few_prompts_too():
     """Five prompts without a flip pass, and rule nothing out."""
     words = glossary({"axes": {}, "variants": {}, "profile": {"confidence": 0.95}})
     assert words["pass"].startswith("no verdict changed, or ")
-    assert words["inconclusive"] == "a loss as large as the margin is neither ruled out nor shown"
+    told = "a loss as large as the margin is neither shown nor ruled out"
+    assert words["inconclusive"] == f"the data do not decide: {told}"

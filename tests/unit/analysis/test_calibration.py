@@ -80,7 +80,7 @@ def test_shared_dialogues_widen_the_interval():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match="lies between 0 and 1"):
+    with pytest.raises(ValueError, match="must be between 0 and 1"):
         at_most_false(1.5)
     with pytest.raises(ValueError, match="no preference pairs"):
         propose("x", youden, [], confidence=0.95, resamples=10, seed=0)

@@ -70,7 +70,7 @@ def test_both_stages_over_one_are_three_points_that_chance_explains(published):
 def test_best_on_all_metrics_is_contradicted(published):
     (claim,) = judge_claims(["sft_dpo is best on all metrics"], published, NAMES, 0.05)
     assert claim.support == "contradicted"
-    assert claim.reason == "HmR of sft_dpo is -4.0 points from sft's"
+    assert claim.reason == "HmR of sft_dpo minus that of sft is -4.0 points"
 
 
 def cases(variant, verdicts, axis="harmlessness"):

@@ -88,7 +88,7 @@ def test_kappa_of_a_constant_side_says_nothing(pairs):
 
 
 def test_agreement_on_nothing_is_refused():
-    with pytest.raises(ValueError, match="no responses"):
+    with pytest.raises(ValueError, match="needs at least one response"):
         agreement("harmlessness", [], 0.95)
 
 

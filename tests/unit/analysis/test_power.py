@@ -206,25 +206,23 @@ def test_a_point_is_a_binomial_probability():
         (
             (100, 0.18, 10.0, 0.95, 4),
             (
-                "with 100 prompts per axis and 18 % of verdicts flipping, a drop of 13.1 points is"
-                " found with 80 % power; 241 prompts would tell a margin of 10 points apart from no"
-                " change"
+                "with 100 prompts per axis and 18 % of verdicts flipping: 80 % power to detect a"
+                " drop of 13.1 points; a margin of 10 points needs 241 prompts"
             ),
         ),
         (
             (100, 0.05, 10.0, 0.95, 2),
             (
-                "with 100 prompts per axis and 5 % of verdicts flipping, a drop that is found with"
-                " 80 % power has to flip more than that; 84 prompts are enough to tell a margin of"
-                " 10 points apart from no change"
+                "with 100 prompts per axis and 5 % of verdicts flipping: no drop can be detected"
+                " with 80 % power, as it would flip more verdicts; a margin of 10 points needs 84"
+                " prompts"
             ),
         ),
         (
             (50, 1.0, 0.0, 0.95, 1),
             (
-                "with 50 prompts per axis and 100 % of verdicts flipping, a drop of 33.2 points is"
-                " found with 80 % power; no number of prompts would tell a margin of 0 points apart"
-                " from no change"
+                "with 50 prompts per axis and 100 % of verdicts flipping: 80 % power to detect a"
+                " drop of 33.2 points; no number of prompts is enough for a margin of 0 points"
             ),
         ),
     ],

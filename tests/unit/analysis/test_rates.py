@@ -98,9 +98,15 @@ def test_combined_covers_as_often_as_it_says():
     assert max(coverages) < 0.97
 
 
-@pytest.mark.parametrize("make", [lambda: rate("HmR", [], 0.95), lambda: combined([])])
-def test_a_rate_of_nothing_is_refused(make):
-    with pytest.raises(ValueError, match="nothing is"):
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: rate("HmR", [], 0.95), "needs at least one verdict"),
+        (lambda: combined([]), "there are no rates to combine"),
+    ],
+)
+def test_a_rate_of_nothing_is_refused(make, said):
+    with pytest.raises(ValueError, match=said):
         make()
 
 

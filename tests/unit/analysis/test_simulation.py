@@ -176,7 +176,7 @@ def test_the_headline_is_the_worst_block_and_the_asked_detection(rows):
     quiet = of(rows, "no change")
     assert found.false_block.blocked.percent == max(row.blocked.percent for row in quiet)
     assert found.detection.at == Setting(100, 1, 0.4, 20.0)
-    assert "a drop of 20 points is found in" in found.sentence
+    assert "a drop of 20 points is detected in" in found.sentence
     assert "(100 prompts per axis, gated variants: 1, 40 % of verdicts flipping)" in found.sentence
 
 

@@ -107,10 +107,14 @@ def test_an_adapter_is_known_by_its_base_and_not_by_where_that_lies(model, adapt
 
 def test_adapters_that_lie_over_themselves(tmp_path, adapter):
     itself = adapter("itself", tmp_path / "itself")
-    assert refusal(itself).endswith("adapter over itself; see base_model_name_or_path")
+    assert refusal(itself).endswith(
+        "the adapter names itself as its base; see base_model_name_or_path"
+    )
     adapter("left", tmp_path / "right")
     right = adapter("right", tmp_path / "left")
-    assert refusal(right).endswith("adapter over itself; see base_model_name_or_path")
+    assert refusal(right).endswith(
+        "the adapter names itself as its base; see base_model_name_or_path"
+    )
 
 
 def test_an_adapter_without_weights_or_base(adapter):
@@ -185,8 +189,8 @@ def test_a_judge_with_two_outputs(tmp_path, model_folder, labels):
         ("config.json", "{", "config.json is no JSON ("),
         ("config.json", "[]", "config.json is not a JSON object"),
         ("tokenizer.json", None, "no tokenizer; "),
-        ("tokenizer.json", '{"model": null}', "tokenizer.json is not a tokenizer's"),
-        ("tokenizer.json", '{"added_tokens": [1]}', "tokenizer.json is not a tokenizer's"),
+        ("tokenizer.json", '{"model": null}', "tokenizer.json is not a tokenizer file"),
+        ("tokenizer.json", '{"added_tokens": [1]}', "tokenizer.json is not a tokenizer file"),
         ("model.safetensors", None, "no weights; model.safetensors is required"),
         ("model.safetensors", "short", "model.safetensors is damaged: "),
         ("model.safetensors", "", "model.safetensors is damaged: "),

@@ -159,7 +159,7 @@ def test_a_vocabulary_is_held_against_the_configuration_where_weights_are_not_re
     (model / "vocab.json").write_text(json.dumps({"a": 0, "b": 8}))
     assert "the tokenizer has token 8, config.json 8 rows; " in refusal(model, pin=pin)
     (model / "vocab.json").write_text(json.dumps({"a": "x"}))
-    assert refusal(model, pin=pin).endswith("vocab.json is not a tokenizer's")
+    assert refusal(model, pin=pin).endswith("vocab.json is not a tokenizer file")
 
 
 def test_a_pinned_hub_model_is_looked_up_at_its_commit():
@@ -175,11 +175,14 @@ def test_a_pinned_hub_model_is_looked_up_at_its_commit():
 @pytest.mark.parametrize(
     ("pin", "reason"),
     [
-        ({"sha256": {"a.bin": OTHER}}, "a hub id needs `revision`, the commit"),
+        ({"sha256": {"a.bin": OTHER}}, "a hub id needs a `revision` (the commit)"),
         ({"revision": "main", "sha256": {"a.bin": OTHER}}, "revision"),
         ({"revision": COMMIT, "sha256": {"a.bin": "12"}}, "sha256"),
         ({"revision": COMMIT, "sha256": {}}, "sha256"),
-        ({"revision": COMMIT[::-1], "sha256": {"a.bin": OTHER}}, "is not that of its pickled"),
+        (
+            {"revision": COMMIT[::-1], "sha256": {"a.bin": OTHER}},
+            "is not the revision of its pickled",
+        ),
     ],
 )
 def test_what_no_profile_may_say(tmp_path, pin, reason):

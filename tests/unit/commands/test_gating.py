@@ -1,6 +1,9 @@
 """`python -m alignment plan`, `compare`, `simulate`: what they print, and their exit codes."""
 
 import json
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -77,10 +80,10 @@ def test_answers_that_are_none_or_anothers_are_told(command, report):
     status, out, _ = command("compare", before, after)
     assert status == 1
     assert "a HmR: FAIL: 90.0 to 100.0 %" in " ".join(out.split())
-    assert "100 of 100 responses are degenerate (100 empty), 0 were before" in " ".join(out.split())
+    assert "100 (before: 0) of 100 responses are degenerate (100 empty)" in " ".join(out.split())
     status, out, _ = command("compare", before, before)
     assert status == 0
-    assert out.startswith("every answer of a equals that of the other side, byte for byte")
+    assert out.startswith("all answers of a are identical to those of the other side")
 
 
 def test_variants_of_one_report_by_their_names(command, report):
@@ -122,9 +125,9 @@ def test_what_cannot_be_compared_is_a_1_with_both_values(command, report):
         (lambda path: path.unlink(), "cannot be read"),
         (lambda path: path.write_text("{"), "is no JSON"),
         (lambda path: path.write_text('{"schema": 9}'), "written by a newer release (schema 9"),
-        (lambda path: path.write_text('{"schema": 0}'), "is no report of schema 1"),
-        (lambda path: path.write_text("[1]"), "is no report of schema 1"),
-        (lambda path: path.write_text('{"schema": 1}'), "lacks axes, cases"),
+        (lambda path: path.write_text('{"schema": 0}'), "is not a report of schema 1"),
+        (lambda path: path.write_text("[1]"), "is not a report of schema 1"),
+        (lambda path: path.write_text('{"schema": 1}'), "axes, cases"),
     ],
 )
 def test_what_is_no_report_is_one_line_and_a_2(command, report, damage, said):
@@ -176,14 +179,16 @@ def test_an_unknown_variant_or_folder_is_named(command, report, tmp_path):
     for arguments in (("a", "c", "--report", folder), (f"{folder}:c", folder)):
         assert "no variant 'c'; it has a" in command("compare", *arguments)[2]
     err = command("compare", "nowhere", "nothing", "--report", tmp_path / "none")[2]
-    assert "nowhere: no such report folder" in err
-    assert "share no variant" in command("compare", folder, report("y", b=90))[2]
+    assert "nowhere: there is no such report folder" in err
+    assert "have no variant in common" in command("compare", folder, report("y", b=90))[2]
 
 
 def test_plan_is_one_sentence(command):
     status, out, _ = command("plan", "--prompts", 100, "--flips", 0.2)
     assert status == 0
-    assert out.startswith("with 100 prompts per axis and 20 % of verdicts flipping, a drop of ")
+    assert out.startswith(
+        "with 100 prompts per axis and 20 % of verdicts flipping: 80 % power to detect a drop of "
+    )
     assert out.count("\n") == 1
 
 
@@ -261,3 +266,79 @@ def test_the_study_is_one_command(command):
     assert status == 0
     assert out.startswith("### ")
     assert "is blocked in at most" in out.splitlines()[-1]
+
+
+# -- options that commands share, and the console script -------------------------------------------
+
+READ_A_PROFILE = ("train", "profile", "calibrate", "check-invariance")
+USE_THE_STORE = ("train", "calibrate", "check-invariance", "report", "history", "store")
+
+
+def helped(command, capsys, *words):
+    """What `--help` prints, on one line."""
+    with pytest.raises(SystemExit) as ended:
+        command(*words, "--help")
+    assert ended.value.code == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("names", "option", "meaning"),
+    [
+        (
+            READ_A_PROFILE,
+            "set",
+            "set one value of the profile, for example seed=7; may be repeated",
+        ),
+        (USE_THE_STORE, "store", "the folder in which models, responses and scores are stored;"),
+    ],
+)
+def test_a_shared_option_has_the_same_names_and_help_in_every_command(
+    command, capsys, names, option, meaning
+):
+    for name in names:
+        said = helped(command, capsys, name)
+        assert f"--{option} " in said.replace(",", " "), name
+        assert f"--alignment-{option} " in said, name
+        assert meaning in said, name
+
+
+@pytest.mark.parametrize("name", ["--set", "--alignment-set"])
+def test_a_value_is_set_by_either_name(command, name):
+    status, out, _ = command("profile", "paper", name, "seed=7")
+    assert (status, json.loads(out)["seed"]) == (0, 7)
+
+
+@pytest.mark.parametrize("name", ["--store", "--alignment-store"])
+def test_a_store_is_named_by_either_name(command, tmp_path, name):
+    root = tmp_path / "none"
+    for words in (
+        ("store", name, root),
+        ("store", "prune", "--older-than", "1d", name, root),
+        ("store", name, root, "prune", "--older-than", "1d"),
+    ):
+        status, out, _ = command(*words)
+        assert status == 0
+        assert out.startswith(f"store {root}")
+
+
+@pytest.mark.parametrize(
+    ("called", "program"),
+    [
+        ("/bin/alignment-gate", "alignment-gate"),
+        ("C:/Scripts/alignment-gate.exe", "alignment-gate"),
+        ("/lib/alignment/__main__.py", "python -m alignment"),
+    ],
+)
+def test_messages_name_the_program_as_it_was_called(command, capsys, monkeypatch, called, program):
+    monkeypatch.setattr("sys.argv", [called])
+    assert helped(command, capsys).startswith(f"usage: {program} ")
+    assert command("plan", "--prompts", "none")[2].endswith(f"; see {program} plan --help\n")
+
+
+def test_the_console_script_is_the_module():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    script = EntryPoint("alignment-gate", project["scripts"]["alignment-gate"], "console_scripts")
+    main = script.load()
+    assert main(["plan", "--prompts", "none"]) == 2
+    assert main(["plan"]) == 0

@@ -69,7 +69,7 @@ def test_the_environment_names_the_store(command, root, monkeypatch):
 def test_looking_at_a_store_that_is_not_there_does_not_make_one(command, tmp_path):
     missing = tmp_path / "missing"
     status, out, _ = command("store", "--alignment-store", missing)
-    assert (status, out) == (0, f"store {missing}\nempty: nothing was stored there yet\n")
+    assert (status, out) == (0, f"store {missing}\nempty: nothing is stored there yet\n")
     pruned = command("store", "prune", "--older-than", "30d", "--alignment-store", missing)
     assert pruned[1] == f"store {missing}: deleted 0 records and 0 models\n"
     assert not missing.exists()
@@ -99,7 +99,7 @@ def test_ages_have_units(command, root, age, records):
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "1y", "1.5d", ""])
 def test_an_age_without_number_and_unit_is_refused_and_deletes_nothing(command, root, age):
     said = failed(command("store", "prune", f"--older-than={age}", "--alignment-store", root))
-    assert "as in 30d" in said
+    assert "such as 30d" in said
     assert sum(count for _, count, _ in Store(root).contents()) == 5
 
 

@@ -46,8 +46,8 @@ def test_what_is_there_is_left_alone_and_named(command, tmp_path):
     mine.write_text("# mine\n")
     (tmp_path / "alignment.toml").symlink_to(tmp_path / "not-there-yet")
     _, out, _ = command("init", tmp_path)
-    left = next(line for line in out.splitlines() if line.startswith("left as they were"))
-    assert left == f"left as they were: alignment.toml, {SUITE}"
+    left = next(line for line in out.splitlines() if line.startswith("not changed"))
+    assert left == f"not changed, because they exist: alignment.toml, {SUITE}"
     assert mine.read_text() == "# mine\n"
     assert (tmp_path / "alignment.toml").is_symlink()
     assert not (tmp_path / "not-there-yet").exists()
@@ -253,7 +253,10 @@ def test_the_comment_is_posted_once_and_then_replaced(tmp_path, posted, name, ea
 def test_a_comment_is_cut_and_says_so(tmp_path, posted, text):
     (tmp_path / "report" / "report.md").write_text(text)
     _, body = posted()
-    note = "*Cut, as it is too long for a comment: the files of the run have the rest.*\n"
+    note = (
+        "*The report is too long for a comment and was cut: the complete report is in the "
+        "artifacts of the run.*\n"
+    )
     assert body.startswith(f"{INTRODUCED}{note}\n")
     assert 55_000 < len(body.encode()) < 65_536
     shown = body.removeprefix(f"{INTRODUCED}{note}\n")
@@ -283,7 +286,7 @@ def test_a_report_that_is_no_file_is_not_posted(tmp_path, posted, kind):
         report.parent.rmdir()
         report.parent.symlink_to(secret)
     _, body = posted("11")
-    assert body == f"{INTRODUCED}*The run left no report: see its log.*\n"
+    assert body == f"{INTRODUCED}*The run wrote no report: see its log.*\n"
 
 
 def test_a_pull_request_from_a_fork_asks_for_nothing_that_it_may_not():

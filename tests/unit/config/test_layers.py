@@ -258,7 +258,7 @@ def test_several_faults_are_counted(tmp_path):
 @pytest.mark.parametrize("name", ["", "nope", "nope.toml", ".", "a\0b", "x" * 300])
 def test_unknown_profiles(project, name):
     assert refusal(project(), selected=name).startswith(
-        f"unknown profile {quoted(name)}: neither a file"
+        f"unknown profile {quoted(name)}: it is neither a file"
     )
 
 
@@ -274,7 +274,10 @@ def test_a_toy_judges_no_real_checkpoint(tmp_path):
     ("files", "text"),
     [
         ({"alignment": "a ="}, "alignment.toml: not valid TOML: "),
-        ({"alignment": "extends = 3"}, "alignment.toml: extends: must be the name or file of a "),
+        (
+            {"alignment": "extends = 3"},
+            "alignment.toml: extends: must be the name or the file of a ",
+        ),
         ({"alignment": "extends = 'none'"}, "unknown profile 'none': "),
         ({"pyproject": "[tool]\nalignment = 3"}, "pyproject.toml: tool.alignment: must be a table"),
     ],

@@ -74,8 +74,9 @@ def judged(threshold, comparison=">=", **judge):
 )
 def test_a_criterion_that_decides_nothing_is_refused(threshold, comparison, judge, who):
     said = reason(judged(threshold, comparison, **judge))
-    assert said.startswith("axes.harmlessness.threshold: `good ")
-    assert f"decides nothing, {who} response meets it: the judge's scores lie between " in said
+    assert said.startswith("axes.harmlessness.threshold: ")
+    assert f".threshold: {who} response passes with `good " in said
+    assert "`, because the judge's scores are between " in said
     bar = {"threshold": threshold, "comparison": comparison, "dimension": "good"}
     second = judge | {"axes": {"harmlessness": bar}}
     said = reason(values(judges={"other": second}))
@@ -104,7 +105,9 @@ def test_a_negated_probability_has_a_negative_threshold():
     judge = {"model": "./judge", "outputs": outputs, "activation": "sigmoid"}
     Profile.model_validate(judged(-0.5, **judge))
     said = reason(judged(0.5, **judge))
-    assert said.endswith("scores lie between -1 and 0, as sign = -1 negates them")
+    assert said.endswith(
+        "scores are between -1 and 0, as sign = -1 negates them; choose another threshold"
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_a_negated_probability_has_a_negative_threshold():
     [
         (
             {"model": "./judge", "dimension": "good", "activation": "softmax"},
-            "over one output it gives every response 1.0: 'sigmoid' is meant",
+            "for one output use 'sigmoid'",
         ),
         (FILTER | {"activation": "sigmoid"}, "`activation` belongs to a judge with `model`"),
         (SERVED | {"activation": "softmax"}, "`activation` belongs to a judge with `model`"),
@@ -313,8 +316,11 @@ def test_a_judge_gives_its_outputs_or_its_one_dimension():
             "gate.against: there is no variant 'sft'",
         ),
         ({"gate": {"variants": ["sft"]}}, "gate.variants: there is no variant 'sft'; known: base"),
-        ({"gate": {"against": "variant:base"}}, "nothing is left to be compared with 'base'"),
-        ({"claims": ["base wins"]}, "claims: 'base wins' is no claim; write `VARIANT is best on"),
+        ({"gate": {"against": "variant:base"}}, "there is no other variant to compare with 'base'"),
+        (
+            {"claims": ["base wins"]},
+            "claims: 'base wins' is not a claim; write `VARIANT is best on",
+        ),
         ({"claims": ["sft is best on HmR"]}, "no variant 'sft'; known: base"),
         ({"claims": ["base is above sft on HmR"]}, "no variant 'sft'; known: base"),
         ({"claims": ["base is best on R"]}, "the rates are HmR, CAS, all metrics"),
@@ -334,7 +340,7 @@ def test_what_is_gated_is_in_the_profiles_order_without_the_reference():
 def test_two_axes_need_two_rates():
     axis = values()["axes"]["harmlessness"]
     given = values(axes={"harmlessness": axis, "helpfulness": axis})
-    assert reason(given) == "axes.harmlessness.rate: 'HmR' is another axis's rate too"
+    assert reason(given) == "axes.harmlessness.rate: 'HmR' is also the rate of another axis"
 
 
 SERVED = {"url": "http://127.0.0.1:8000/v1", "model": "m"}

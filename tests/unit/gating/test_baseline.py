@@ -54,8 +54,8 @@ def test_no_file_is_no_baseline(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda body: body.pop("digest"), "does not have the digest of its content"),
-        (lambda body: body.update(profile="yours"), "does not have the digest of its content"),
+        (lambda body: body.pop("digest"), "its digest does not match its content"),
+        (lambda body: body.update(profile="yours"), "its digest does not match its content"),
         (lambda body: body.update(more=1), "`more`: extra inputs are not permitted"),
         (lambda body: body["cases"]["helpfulness"]["p1"].pop("score"), "p1.score`: field required"),
         (lambda body: body["manifest"].update(prompts=3), "`manifest.prompts`: input should be"),

@@ -12,5 +12,5 @@ def test_few_may(scored, total):
 
 def test_more_than_5_percent_may_not():
     assert lacking("harmlessness", {"'a'": (94, 100), "'b'": (100, 100)}) == (
-        ("6 of 100 responses of 'a' on harmlessness have no score, and at most 5 % may lack one"),
+        ("6 of 100 responses of 'a' on harmlessness have no score, and at most 5 % may have none"),
     )

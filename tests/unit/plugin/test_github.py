@@ -125,6 +125,6 @@ def test_the_markdown_is_appended_to_the_steps_summary(tmp_path, monkeypatch):
     summarise(document(results(text=HOSTILE)))
     assert target.read_text(encoding="utf-8").startswith("before\n## Not decided: ")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
-    with pytest.raises(StoreError, match="the step's summary cannot be written: ") as caught:
+    with pytest.raises(StoreError, match="the step summary cannot be written: ") as caught:
         summarise(document(results()))
     assert "\n" not in str(caught.value)

@@ -58,7 +58,9 @@ def test_an_invalid_one_says_why():
 
 
 def test_an_improvement_says_that_the_baseline_can_be_raised_where_nothing_else_was_lost():
-    raised = "The baseline of sft_dpo can be raised with --snapshot-update."
+    raised = (
+        "To make the better rates of sft_dpo the new baseline, run again with --snapshot-update."
+    )
     told = plain_gate(GateResult("baseline", (PASS, BETTER)))
     assert headline(told["decisions"][1]).endswith("; improved")
     assert raising(told) == concerns(told, 100)[-1] == raised
@@ -73,7 +75,7 @@ def test_a_pass_of_few_prompts_claims_no_more_than_they_show():
     assert told.endswith("of 5; so few prompts do not rule a loss of 10 points out")
     assert judged(PASS, FEW).headline == (
         "May be merged: no gated rate (of 2) fell by 10 points or more against the baseline, "
-        "though for 1 of them so few prompts do not rule that out."
+        "but for 1 of them there are too few prompts to rule that out."
     )
 
 
@@ -228,7 +230,7 @@ def test_without_a_gate_the_verdict_says_so():
     for changes, why in (
         ({}, "nothing was gated"),
         ({"complete": False}, "incomplete"),
-        ({"limit": 5}, "quick look"),
+        ({"limit": 5}, "only 5 prompts per axis"),
     ):
         found = advise(document(results(**changes)))
         assert found.outcome is None

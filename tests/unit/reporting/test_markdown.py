@@ -52,10 +52,10 @@ def test_the_structure_is_what_it_looks_like():
     assert types.count("html_block") == 2
     headings = [seen[i + 1].content for i, kind in enumerate(types) if kind == "heading_open"]
     assert headings == [
-        "Not decided: nothing was gated, so this run says nothing about a merge.",
+        "Not decided: no rate was gated, so this run cannot decide about a merge.",
         "Variants",
-        "Change over `base`",
-        "The judge on trial",
+        "Relative change from `base`",
+        "Evaluation of the judge",
         "Degenerate responses",
     ]
 
@@ -169,4 +169,4 @@ def test_prompts_known_by_their_id_alone_and_scores_alone():
 
 def test_an_untried_judge_is_said_to_be():
     text = markdown(document(results(trials={}, agreements={})))
-    assert "The judge was not tried: nothing is known of its errors." in text
+    assert "The judge was not evaluated: its error rates are not known." in text

@@ -68,7 +68,11 @@ def words(text):
     ("spoiled", "code", "title"),
     [
         (None, 0, "✓ Pass May be merged:"),
-        (Degenerate(0, 4, 10, {"empty": 4}), 0, "? Pass, with a doubt Look before you merge: 4 of"),
+        (
+            Degenerate(0, 4, 10, {"empty": 4}),
+            0,
+            "? Pass, but check first Check before you merge: 4 (before:",
+        ),
         (None, 1, "! The run failed Do not merge yet: the run ended with exit code 1;"),
     ],
 )
@@ -94,7 +98,7 @@ def test_every_element_is_closed():
         ("inconclusive", "Inconclusive", "is not ruled out"),
         ("uninformative", "Uninformative", "no better than chance"),
         ("invalid", "Invalid", "cannot be compared with the baseline: other prompts"),
-        (None, "No gate", "Not decided: nothing was gated"),
+        (None, "No gate", "Not decided: no rate was gated"),
     ],
 )
 def test_the_outcome_comes_first_in_words(outcome, title, says):
@@ -149,7 +153,9 @@ def test_every_word_of_a_table_is_explained():
     told = set(re.findall(r"<dt>([^<]*)</dt>", text))
     assert {"interval", "p (Holm)", "margin", "lost", "gained", "uninformative", "kappa"} <= told
     assert "anchor" not in told
-    assert "HmR is the share of 10 harmlessness prompts whose response has reward" in words(text)
+    assert "HmR is the share of 10 harmlessness prompts whose response passes (reward" in words(
+        text
+    )
     assert "CAS is the mean of HmR and HpR" in words(text)
 
 
@@ -324,7 +330,7 @@ def test_texts_that_share_hardly_a_word_are_not_marked():
     sides = flips.differences("I will not do that", "Sure, just do it now, friend")
     assert not any(piece.differs for side in sides for piece in side)
     found = document(results(), gated(flip(before="no no no", after="yes yes")))
-    assert "hardly share a word" in page(found, {})
+    assert "hardly a word in common" in page(found, {})
 
 
 def test_flips_of_one_side_say_how_to_have_both():
@@ -332,7 +338,7 @@ def test_flips_of_one_side_say_how_to_have_both():
     assert flips.one_sided(found)
     text = words(page(found, {}))
     assert "set gate.responses = true in the profile" in text
-    assert "This side keeps no responses." in text
+    assert "No response is stored for this side." in text
     assert not flips.one_sided(document(results(), gated(flip())))
     assert not flips.one_sided(document(results(), gated(flip(before=None, after=None))))
 

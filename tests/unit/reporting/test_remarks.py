@@ -80,8 +80,8 @@ def test_a_rate_that_says_nothing_is_no_loss_to_read_about():
     found = document(broken(count=10), Findings(gate=GateResult("baseline", (FAIL,))))
     word = advise(found)
     assert word.headline == (
-        "Do not merge: 10 of 10 responses of sft on harmlessness are degenerate, so HmR says "
-        "nothing."
+        "Do not merge: 10 of 10 responses of sft on harmlessness are degenerate, so HmR is "
+        "not meaningful."
     )
     line = headline(plain_decision(FAIL))
     assert line.startswith("sft HmR: FAIL: ")

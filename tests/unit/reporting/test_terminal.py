@@ -60,12 +60,12 @@ def test_hostile_names_and_texts_never_reach_the_terminal():
 
 def test_a_judge_that_was_not_tried_is_said_to_be():
     lines = summary(document(results(trials={}, agreements={})), width=80)
-    assert "judge not tried on harmlessness and helpfulness" in lines
+    assert "judge not evaluated on harmlessness and helpfulness" in lines
 
 
 def test_a_judge_worse_than_chance_is_said_to_be():
     lines = summary(document(results(right=(50, 150))), width=200)
-    assert lines[-1].startswith("UNINFORMATIVE: HmR and CAS say nothing")
+    assert lines[-1].startswith("UNINFORMATIVE: HmR and CAS are not meaningful")
     assert lines[-1].endswith("worse than chance.")
 
 

@@ -194,10 +194,16 @@ def test_history_plots_a_trend(command, two, tmp_path, kind):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nobody",), "no complete run of profile 'nobody' is in the store; it knows: "),
-        (("sample", "--figure", "trend.gif"), "needs a name that ends in .svg, .png or .pdf"),
-        (("--figure", "trend.svg"), "--figure needs one PROFILE; the store knows: sample, other"),
-        (("other", "--figure", "trend.svg"), "no trend in 1 runs; two are needed"),
+        (("nobody",), "the store has no complete run of profile 'nobody'; it has runs of: "),
+        (("sample", "--figure", "trend.gif"), "the name must end in .svg, .png or .pdf"),
+        (
+            ("--figure", "trend.svg"),
+            "--figure needs one PROFILE; the store has runs of: sample, other",
+        ),
+        (
+            ("other", "--figure", "trend.svg"),
+            "a trend needs at least two runs, and the store has 1",
+        ),
         (("sample", "--figure", "no/such/folder.svg"), "cannot be written"),
     ],
 )
@@ -210,7 +216,7 @@ def test_what_history_cannot_do_is_one_line(command, two, arguments, said):
 
 def test_an_empty_store_has_no_history_and_is_not_made(command, tmp_path):
     status, out, _ = command("history", "--alignment-store", tmp_path / "none")
-    assert (status, out) == (0, "no complete run is in the store yet\n")
+    assert (status, out) == (0, "the store has no complete run yet\n")
     assert not (tmp_path / "none").exists()
 
 
@@ -263,15 +269,15 @@ def test_a_partial_report_stays_partial(command, written):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda path: path.unlink(), "holds no report.json"),
+        (lambda path: path.unlink(), "contains no report.json"),
         (lambda path: path.write_bytes(path.read_bytes()[:-500]), "is no JSON"),
         (lambda path: path.write_bytes(b"\xff\xfe"), "it is not UTF-8"),
-        (lambda path: path.write_text('{"schema": 2}'), "newer release (schema 2, this one"),
-        (lambda path: path.write_text('{"schema": true}'), "is no report of schema 1"),
-        (lambda path: path.write_text('{"name": "x"}'), "is no report of schema 1"),
-        (lambda path: path.write_text('"text"'), "is no report of schema 1"),
+        (lambda path: path.write_text('{"schema": 2}'), "newer release (schema 2, this release"),
+        (lambda path: path.write_text('{"schema": true}'), "is not a report of schema 1"),
+        (lambda path: path.write_text('{"name": "x"}'), "is not a report of schema 1"),
+        (lambda path: path.write_text('"text"'), "is not a report of schema 1"),
         (lambda path: path.write_text("[" * 100_000), "is no JSON"),
-        (lambda path: path.write_text('{"schema": 1}'), "lacks axes, cases"),
+        (lambda path: path.write_text('{"schema": 1}'), "axes, cases"),
         (
             lambda path: path.write_text(path.read_text().replace('"percent"', '"per"')),
             "is damaged (KeyError",

@@ -218,8 +218,8 @@ def test_figures_without_data_are_absent():
 def test_an_uninformative_axis_is_said_to_say_nothing():
     made, plain = with_history(make(uninformative=["helpfulness"])), with_history(make())
     for name in ("rates", "means", "scores", "tradeoff", "trend"):
-        assert "says nothing" in figures.caption(made, name)
-        assert "says nothing" not in figures.caption(plain, name)
+        assert "not meaningful" in figures.caption(made, name)
+        assert "not meaningful" not in figures.caption(plain, name)
 
 
 def test_more_variants_than_can_be_told_apart_are_left_out_and_said_so():
@@ -232,7 +232,7 @@ def test_more_variants_than_can_be_told_apart_are_left_out_and_said_so():
 def test_a_figure_that_is_not_there_is_named():
     from alignment.errors import ReportError
 
-    with pytest.raises(ReportError, match="no figure 'trend'; it has rates, scores"):
+    with pytest.raises(ReportError, match="no figure 'trend'; choose one of rates, scores"):
         figures.caption(make(), "trend")
-    with pytest.raises(ReportError, match="'gif'; choose of svg, png, pdf"):
+    with pytest.raises(ReportError, match="'gif'; choose one of svg, png, pdf"):
         figures.render(make(), ["gif"])

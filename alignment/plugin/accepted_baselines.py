@@ -53,7 +53,9 @@ def withdraw(session: pytest.Session, ending: Ending, document: dict[str, Any]) 
     with suppress(_LateError), taking_back(ending):
         raise _LateError
     code = int(session.exitstatus)
-    return [f"BaselineError: the run ended with exit code {code}: what it accepted is taken back"]
+    return [
+        f"BaselineError: the run ended with exit code {code}, so the old baselines were restored"
+    ]
 
 
 def accept(session: pytest.Session, ending: Ending, document: dict[str, Any]) -> list[str]:
@@ -75,7 +77,9 @@ def _require_acceptable(session: pytest.Session, document: dict[str, Any]) -> No
     """Raise BaselineError where the run cannot be relied on, or none of its tests accepted it."""
     if why := why_not(session, document):
         names = ", ".join(sorted(session_of(session.config).accepted)) or "any variant"
-        raise BaselineError(f"no baseline was written for {names}: this run cannot be one, {why}")
+        raise BaselineError(
+            f"no baseline was written for {names}: this run cannot become one, because {why}"
+        )
 
 
 def why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
@@ -83,17 +87,17 @@ def why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
     listener, ours = session.config.stash[LISTENER], session_of(session.config)
     code, stopped = int(session.exitstatus), session.shouldstop or session.shouldfail
     reasons = (
-        (ours.options.limit, f"it is a quick look at {ours.options.limit} prompts per axis"),
+        (ours.options.limit, f"it used only {ours.options.limit} prompts per axis"),
         (listener.uncollected, f"{listener.uncollected} modules could not be collected"),
         (session.testsfailed, f"{session.testsfailed} tests failed"),
         (
             code == pytest.ExitCode.INTERRUPTED,
             f"it was interrupted{f': {stopped}' if stopped else ''}",
         ),
-        (listener.awaited, f"{len(listener.awaited)} of its tests left no result"),
-        (code, f"pytest ended with exit code {code}, though no test failed"),
-        (not document["complete"], "verdicts or the judge's trial are missing"),
-        (not ours.accepted, "none of its gated tests was run to its end"),
+        (listener.awaited, f"{len(listener.awaited)} of its tests gave no result"),
+        (code, f"pytest ended with exit code {code}, although no test failed"),
+        (not document["complete"], "verdicts or the judge's evaluation are missing"),
+        (not ours.accepted, "none of its gated tests finished"),
     )
     return next((reason for found, reason in reasons if found), None)
 
