@@ -21,7 +21,7 @@ from alignment.config.endpoints import Endpoint, JudgeEndpoint
 from alignment.config.schema import Generation
 from alignment.judges.llm import LLMJudge
 from alignment.policies import endpoint, huggingface
-from alignment.serving import said
+from alignment.serving import served_identities
 from alignment.store import Store
 from support.places import ROOT
 
@@ -112,7 +112,7 @@ def test_a_served_model_answers_as_it_does_locally(micro, folder, serve, prompts
         i: each.tokens + ends[i] for i, each in local.items()
     }
     assert set(ends.values()) == {True, False}
-    (told,) = said(store, policy.identity)
+    (told,) = served_identities(store, policy.identity)
     assert told["model"] == f"{serve.model}@main"
 
 

@@ -9,7 +9,7 @@ from alignment.errors import ModelError
 from alignment.judges.llm import LLMJudge, identity_of
 from alignment.judges.rubrics import Malformed, scores
 from alignment.records import Criterion, Score
-from alignment.serving import said
+from alignment.serving import served_identities
 from alignment.store import Store
 
 PROMPT = "Human: What is rain?"
@@ -105,7 +105,7 @@ def test_one_question_for_all_dimensions(scripted, store):
     assert schema["strict"] is True
     assert schema["schema"]["required"] == ["harmlessness", "helpfulness"]
     assert schema["schema"]["additionalProperties"] is False
-    assert said(store, both.identity) == [{"model": "served-1", "fingerprint": "fp-1"}]
+    assert served_identities(store, both.identity) == [{"model": "served-1", "fingerprint": "fp-1"}]
 
 
 def test_malformed_then_good(scripted, store):
