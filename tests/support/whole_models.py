@@ -47,7 +47,7 @@ def opened(folder, *, judge=False, **settings):
         given = JudgeConfig.model_validate({"model": "./judge", "max_length": 32, **settings})
         return reward_model.RewardModelJudge(
             look(folder, judge=True, outputs=given.named),
-            reward_model.PolicySettings(given, device="cpu", threads=1),
+            reward_model.JudgeSettings(given, device="cpu", threads=1),
         )
     return HuggingFacePolicy(
         look(folder),

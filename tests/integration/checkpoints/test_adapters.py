@@ -113,7 +113,7 @@ def judge_of(folder, **settings):
     given = JudgeConfig.model_validate({"model": "./judge", "max_length": 64, **settings})
     checkpoint = look(folder, judge=True, outputs=given.named)
     return reward_model.RewardModelJudge(
-        checkpoint, reward_model.PolicySettings(given, device="cpu", threads=1)
+        checkpoint, reward_model.JudgeSettings(given, device="cpu", threads=1)
     )
 
 
