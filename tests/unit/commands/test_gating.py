@@ -3,9 +3,10 @@
 import json
 import tomllib
 from importlib.metadata import EntryPoint
-from pathlib import Path
 
 import pytest
+
+from support.places import ROOT
 
 MANIFEST = {
     "prompts": {"harmlessness": "100 prompts abc", "helpfulness": "100 prompts def"},
@@ -337,7 +338,7 @@ def test_messages_name_the_program_as_it_was_called(command, capsys, monkeypatch
 
 
 def test_the_console_script_is_the_module():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     script = EntryPoint("alignment-gate", project["scripts"]["alignment-gate"], "console_scripts")
     main = script.load()
     assert main(["plan", "--prompts", "none"]) == 2

@@ -1,0 +1,163 @@
+"""Runs of eval_suites: on a study of micro models, and on the built-in world."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+from support import forks
+from support.places import ROOT
+
+STUDY = """
+name = "micro"
+device = "cpu"
+threads = 1
+
+[axes.harmlessness]
+rate = "HmR"
+threshold = 0.0
+comparison = ">="
+prompts = { origin = { source = "tiny" }, sample = 16 }
+trial = { origin = { source = "tiny" }, pairs = 10 }
+
+[axes.helpfulness]
+rate = "HpR"
+threshold = 0.0
+comparison = ">"
+prompts = { origin = { source = "tiny" }, sample = 16 }
+trial = { origin = { source = "tiny" }, pairs = 10 }
+
+[gate]
+against = "variant:base"
+
+[generation]
+max_new_tokens = 8
+block = 8
+
+[training]
+vocab_size = 300
+max_length = 256
+sources.harmlessness = { source = "tiny", split = "train", unfiltered = true }
+sources.helpfulness = { source = "tiny", split = "train", unfiltered = true }
+
+[variants.base]
+architecture = ARCHITECTURE
+stages = [{ trainer = "sft", data = "unfiltered", rows = 40, args = ARGS }]
+
+[variants.sft]
+parent = "base"
+stages = [{ trainer = "sft", data = "chosen", rows = 40, args = ARGS }]
+
+[variants.dpo]
+parent = "base"
+stages = [{ trainer = "dpo", data = "pairs", rows = 40, args = ARGS, lora = LORA }]
+
+[variants.sft_dpo]
+parent = "sft"
+stages = [{ trainer = "dpo", data = "pairs", rows = 40, args = ARGS, lora = LORA }]
+
+[judge]
+parent = "base"
+max_length = 256
+batch_tokens = 1024
+stages = [{ trainer = "reward", data = "pairs", rows = 40, args = ARGS }]
+"""
+
+
+def inline(table):
+    return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + " }"
+
+
+class MicroRun:
+    """`pytest eval_suites` on a study of micro models, in a process (and group) of its own."""
+
+    def __init__(self, profile, folder, *options):
+        self.store, self.report = folder / "store", folder / "report" / "report.json"
+        self._output = (folder / "output").open("w+")
+        self.started = time.monotonic()
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "eval_suites"),
+                *("--alignment-profile", profile, "--alignment-store", self.store),
+                *("--alignment-report", self.report.parent, "--alignment-format=json", *options),
+            ],
+            cwd=ROOT,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def finish(self):
+        """Wait for the end; gives the report without what may differ between equal runs."""
+        status = self._process.wait(timeout=600)
+        self.seconds = time.monotonic() - self.started
+        self._output.seek(0)
+        output = self._output.read()
+        self._output.close()
+        # A micro model need not be any good: a finding of the suite is a 1, and nothing else is.
+        assert status in {0, 1}, output[-3000:]
+        assert "INTERNALERROR" not in output
+        assert " error" not in output.splitlines()[-1], output[-3000:]
+        document = json.loads(self.report.read_text())
+        assert document["complete"] is True
+        assert document.pop("run")["exit_status"] == status
+        return json.dumps(document, indent=2)
+
+    def kill(self):
+        """SIGKILL to the whole process group, unless it came to its end before."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._output.close()
+
+
+SPY = """
+import json, os, sys
+
+def pytest_unconfigure(config):
+    if hasattr(config, "workerinput"):
+        return
+    with open(os.environ["SPY"], "w") as file:
+        json.dump(sorted(sys.modules), file)
+"""
+
+
+class TinyWorld:
+    """A store and a reports folder that runs share."""
+
+    def __init__(self, folder, store=None):
+        self.folder, self.store = folder, store or folder / "store"
+        (folder / "alignment_spy.py").write_text(SPY)
+
+    def run(self, *arguments, report="report", formats=("json",), fresh=False):
+        """Run the suites; gives the process and the report, if one was written.
+
+        `formats` None writes all that a run writes by default; only a `fresh` process knows what
+        it has imported.
+        """
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder),
+            "SPY": str(self.folder / "modules.json"),
+            "COLUMNS": "120",
+        }
+        where = self.folder / report
+        given = [
+            *("-p", "alignment_spy", "-p", "no:cacheprovider"),
+            *("--alignment-store", str(self.store), "--alignment-report", str(where)),
+            *(f"--alignment-format={each}" for each in formats or ()),
+            *(arguments or ("eval_suites",)),
+        ]
+        settings = {"folder": ROOT, "environment": environment, "fresh": fresh}
+        process = forks.run("pytest", given, more=forks.MODELS, **settings)
+        return process, read(where / "report.json")
+
+    def modules(self):
+        """What the last run had imported at its end."""
+        return set(json.loads((self.folder / "modules.json").read_text()))
+
+
+def read(path):
+    return json.loads(path.read_text()) if path.is_file() else None
