@@ -194,5 +194,5 @@ def test_nor_does_that_of_an_option(tmp_path, url):
 
 def test_a_key_in_the_place_of_its_name(tmp_path):
     (tmp_path / "p.toml").write_text(f'{BASE}key_env = "sk-p4ss0123"\n')
-    with pytest.raises(Exception, match=r"in capitals, and not the key itself$"):
+    with pytest.raises(Exception, match=r"in capitals, not the key itself$"):
         resolve(tmp_path, selected=str(tmp_path / "p.toml"))

@@ -65,7 +65,7 @@ def first_lines(found):
 def test_most_responses_being_degenerate_is_told_first_everywhere():
     found = document(broken())
     (sentence,) = told(found, "DEGENERATE")
-    assert sentence.startswith("6 of 10 responses of sft on harmlessness are no answers (6 empty)")
+    assert sentence.startswith("6 of 10 responses of sft on harmlessness are degenerate (6 empty)")
     for text in first_lines(found):
         assert "DEGENERATE" in text
         assert "6 of 10 responses of" in text
@@ -85,9 +85,11 @@ def test_a_rate_that_says_nothing_is_no_loss_to_read_about():
     )
     line = headline(plain_decision(FAIL))
     assert line.startswith("sft HmR: FAIL: ")
-    assert "10 of 10 responses are degenerate (9 empty, 1 symbols), 0 were before" in line
+    assert "10 (before: 0) of 10 responses are degenerate (9 empty, 1 symbols)" in line
     assert found["gate"]["decisions"][0]["degenerate"]["kinds"] == {"empty": 9, "symbols": 1}
-    assert next_step(found, "fail").startswith("Read the responses below: most are no answers.")
+    assert next_step(found, "fail").startswith(
+        "Read the responses below: most of them are degenerate."
+    )
 
 
 def test_speaking_on_for_the_human_has_a_remedy():
@@ -104,7 +106,7 @@ def test_answers_equal_to_anothers_are_told_first_everywhere():
         "sft_dpo": None,
     }
     (sentence,) = told(found, "SAME ANSWERS")
-    assert sentence.startswith("all 20 answers of sft equal those of base, byte for byte")
+    assert sentence.startswith("all 20 answers of sft are identical to those of base")
     for text in first_lines(found):
         assert "SAME ANSWERS" in text
         assert "all 20 answers of" in text
@@ -140,13 +142,13 @@ def test_a_pass_of_the_same_answers_is_no_plain_pass():
     sample = saying({"base": "Yes.", "sft": "Yes."})
     found = document(sample, Findings(gate=GateResult("variant base", (PASS,))))
     assert advise(found).headline == (
-        "Look before you merge: every answer of sft equals that of base, byte for byte."
+        "Check before you merge: all answers of sft are identical to those of base."
     )
     stored = document(results(), Findings(gate=GateResult("baseline", (PASS,), unchanged=("sft",))))
     assert found["gate"]["unchanged"] == []
     assert stored["gate"]["unchanged"] == ["sft"]
-    assert "every answer of sft equals that of its baseline" in advise(stored).headline
-    assert "equal those of its baseline, byte for byte" in told(stored, "SAME ANSWERS")[0]
+    assert "all answers of sft are identical to those of its baseline" in advise(stored).headline
+    assert "are identical to those of its baseline" in told(stored, "SAME ANSWERS")[0]
 
 
 def test_a_run_of_many_such_variants_tells_of_ten():
@@ -160,4 +162,4 @@ def test_a_run_of_many_such_variants_tells_of_ten():
     )
     sentences = told(document(many), "SAME ANSWERS")
     assert len(sentences) == 11
-    assert sentences[-1] == "and 20 more of the kind, in report.json."
+    assert sentences[-1] == "and 20 more of this kind, in report.json."
