@@ -194,7 +194,7 @@ DATASET = 'axes.harmlessness.prompts.origin={source="dataset", dataset="there", 
         ('split="fifo"', "fifo.jsonl: cannot be read: it is a FIFO"),
         ('split="device"', "device.jsonl.gz: cannot be read: it is a device"),
         ('split="absent", data_dir="empty"', "no data files; a clone of the dataset has absent"),
-        ('split="x", data_dir="pipes"', "no data files"),
+        ('split="x", data_dir="pipes"', "train.csv: cannot be read: it is a FIFO"),
         ('split="x", data_dir="many"', "more than 10,000 files and folders, which is the limit"),
     ],
 )
