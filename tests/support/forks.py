@@ -217,6 +217,9 @@ def _become(request, files, paths, path):
 def _fork_workers(path):
     """Have the workers of xdist forked as well."""
     from execnet import gateway_io
+    from xdist import workermanage
+
+    workermanage._sys_path = list(sys.path)  # else that of the process that imported it
 
     class Worker(gateway_io.Popen2IO):
         def __init__(self, args, execmodel):
