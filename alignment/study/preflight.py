@@ -43,10 +43,12 @@ def preflight(study: Study) -> None:
     """
     profile = study.profile
     _check_dimensions(profile)
-    for variant in profile.variants:
-        study.policy(variant).check()
-    for name in (JUDGE, *map(second, profile.judges)):
-        study.judge(name).check()
+    # A judge that only reads what is recorded says first that a variant has nothing for it.
+    judges = [study.judge(name) for name in (JUDGE, *map(second, profile.judges))]
+    policies = map(study.policy, profile.variants)
+    asked = [judge for judge in judges if judge.asks]
+    for kind in (*(judge for judge in judges if not judge.asks), *policies, *asked):
+        kind.check()
     if trained_names(profile):
         for axis, source in profile.training.sources.items():
             sources.check(source, data=study.data.folder, axis=axis)
