@@ -45,10 +45,14 @@ def preflight(study: Study) -> None:
     _check_dimensions(profile)
     # A judge that only reads what is recorded says first that a variant has nothing for it.
     judges = [study.judge(name) for name in (JUDGE, *map(second, profile.judges))]
-    policies = map(study.policy, profile.variants)
-    asked = [judge for judge in judges if judge.asks]
-    for kind in (*(judge for judge in judges if not judge.asks), *policies, *asked):
-        kind.check()
+    for judge in judges:
+        if not judge.asks:
+            judge.check()
+    for variant in profile.variants:
+        study.policy(variant).check()
+    for judge in judges:
+        if judge.asks:
+            judge.check()
     if trained_names(profile):
         for axis, source in profile.training.sources.items():
             sources.check(source, data=study.data.folder, axis=axis)

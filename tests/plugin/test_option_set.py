@@ -34,4 +34,7 @@ def test_what_is_no_assignment_is_refused(refused):
 
 def test_a_step_into_a_value_is_refused(refused):
     line = refused("--alignment-set", "judge.recorded.more=1")
-    assert line == "ERROR: --alignment-set 'judge.recorded.more=1': judge.recorded is a value, not a table"
+    assert (
+        line
+        == "ERROR: --alignment-set 'judge.recorded.more=1': judge.recorded is a value, not a table"
+    )
