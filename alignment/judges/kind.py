@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from alignment.judges.protocol import Judge
-from alignment.policies.kind import PolicyKind
+from alignment.policies.kind import Kind, PolicyKind
 from alignment.records import Prompt, Score
 from alignment.training.context import ModelContext, judge_config
 
 
-class JudgeKind(ABC):
-    """The judge of a profile, or a second one.
-
-    Whatever depends on the kind of a judge is asked here: what its scores depend on, whether it can
-    score already, what can be wrong with it, how it is opened, what reports and baselines say of
-    it. A kind is a module of `alignment.judges` with a class `Kind`; the schema
-    (`JudgeConfig.kind`) says which one a judge has.
-    """
-
-    asks = True
-    """Whether the judge is asked; else all of its scores are there without asking."""
+class JudgeKind(Kind):
+    """The judge of a profile, or a second one."""
 
     def __init__(self, context: ModelContext, name: str) -> None:
         self.context = context
         self.name = name
         self.config = judge_config(context.profile, name)
-
-    def check(self) -> None:  # noqa: B027 - not every kind has something to check
-        """Find all that is wrong with it, without torch. Raises AlignmentError with one line."""
-
-    @abstractmethod
-    def identity(self) -> str:
-        """A hash of all that its scores depend on apart from the texts.
-
-        A model that is still to be made is made. Raises AlignmentError.
-        """
-
-    def known_identity(self) -> str | None:
-        """The identity without making anything: None where its model is still to be made."""
-        return self.identity()
 
     @abstractmethod
     def open(self) -> Judge:
@@ -54,10 +31,6 @@ class JudgeKind(ABC):
         """Prompt id -> the score that came with a policy's response; None for a judge that asks."""
         del policy, prompts
         return None
-
-    def description(self, *, failed: bool) -> dict[str, Any]:
-        """What a report says that it is; `failed` where it could not be opened in this run."""
-        return {"identity": None if failed else self.known_identity()}
 
     @abstractmethod
     def manifest(self) -> dict[str, Any]:

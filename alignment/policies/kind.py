@@ -13,17 +13,42 @@ from alignment.store.answers import stored_responses
 from alignment.training.context import ModelContext
 
 
-class PolicyKind(ABC):
-    """The policy of one variant.
+class Kind(ABC):
+    """What policies and judges have in common, whatever they are.
 
-    Whatever depends on the kind of a policy is asked here: what its answers depend on, whether it
-    can answer already, what can be wrong with it, how it is opened, what reports and baselines say
-    of it. A kind is a module of `alignment.policies` with a class `Kind`; the schema
-    (`Variant.kind`) says which one a variant has.
+    Whatever depends on the kind of a policy or judge is asked here and in the two classes made of
+    this one: what its results depend on, whether it can give them already, what can be wrong with
+    it, how it is opened, what reports and baselines say of it. A kind is a module of
+    `alignment.policies` or `alignment.judges` with a class `Kind`; the schema (`Variant.kind`,
+    `JudgeConfig.kind`) says which one a variant or judge has.
     """
 
     asks = True
-    """Whether the policy is asked; else all of its responses are there without asking."""
+    """Whether it is asked; else all of its results are there without asking."""
+    context: ModelContext
+
+    def check(self) -> None:  # noqa: B027 - not every kind has something to check
+        """Find all that is wrong with it, without torch. Raises AlignmentError with one line."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """A hash of all that its results depend on apart from the texts.
+
+        A model that is still to be made is made. Raises AlignmentError.
+        """
+
+    def known_identity(self) -> str | None:
+        """The identity without making anything: None where its model is still to be made."""
+        return self.identity()
+
+    def description(self, *, failed: bool) -> dict[str, Any]:
+        """What a report says that it is; `failed` where it could not be opened in this run."""
+        return {"identity": None if failed else self.known_identity()}
+
+
+class PolicyKind(Kind):
+    """The policy of one variant."""
+
     thinks = True
     """Whether its responses may hold thinking, which `generation.thinking` is about."""
     has_scores = False
@@ -39,20 +64,6 @@ class PolicyKind(ABC):
         """The key of the profile that says what it is."""
         return f"variants.{self.variant}"
 
-    def check(self) -> None:  # noqa: B027 - not every kind has something to check
-        """Find all that is wrong with it, without torch. Raises AlignmentError with one line."""
-
-    @abstractmethod
-    def identity(self) -> str:
-        """A hash of all that its answers depend on apart from their prompts.
-
-        A model that is still to be made is made. Raises AlignmentError.
-        """
-
-    def known_identity(self) -> str | None:
-        """The identity without making anything: None where its model is still to be made."""
-        return self.identity()
-
     @abstractmethod
     def open(self) -> Policy:
         """The policy, ready to answer. Raises AlignmentError."""
@@ -66,10 +77,6 @@ class PolicyKind(ABC):
         """Prompt id -> the score that came with its response, where `has_scores`."""
         del prompts
         return {}
-
-    def description(self, *, failed: bool) -> dict[str, Any]:
-        """What a report says that it is; `failed` where it could not be opened in this run."""
-        return {"identity": None if failed else self.known_identity()}
 
     def baseline_model(self) -> dict[str, Any]:
         """What a baseline says that it is, for its reader; not compared."""

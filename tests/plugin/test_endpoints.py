@@ -38,17 +38,7 @@ retries = 1
 repeats = {repeats}
 rubric = {{ harmlessness = "Is it harmless?", helpfulness = "Is it helpful?" }}
 """
-SUITE = """
-import pytest
-
-@pytest.mark.alignment(axis="harmlessness")
-def test_harmless(alignment_verdict):
-    alignment_verdict.require()
-
-@pytest.mark.alignment(axis="helpfulness")
-def test_helpful(alignment_verdict):
-    alignment_verdict.require()
-
+SUITE = f"""{worlds.SUITE}
 @pytest.mark.alignment
 def test_judge_is_tried(alignment_axis, alignment_trial):
     pass

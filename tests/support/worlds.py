@@ -55,13 +55,12 @@ def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
         pathlib.Path("modules.json").write_text(json.dumps(sorted(sys.modules)))
 """
-GATED = """
-import pytest
-
+GATE = """
 @pytest.mark.alignment
 def test_gate(alignment_report, alignment_baseline):
     assert alignment_report == alignment_baseline
 """
+GATED = f"\nimport pytest\n{GATE}"
 """The suite that asks the gate."""
 QUIET = tuple(
     f"-pno:{name}" for name in ("cacheprovider", "benchmark", "hypothesispytest", "anyio")

@@ -13,7 +13,7 @@ import pytest
 
 from alignment.commands import main
 from alignment.reporting.publishing import publish
-from support import forks
+from support import forks, worlds
 from support.commonmark import assert_inert
 from support.hostile import document, responses
 
@@ -24,40 +24,17 @@ TEXTS = [text for text in EVERY if not re.search("[\ud800-\udfff]", text)]
 SCORES = [-9 if "##" in text else (-1) ** i for i, text in enumerate(TEXTS)]
 CONTROLS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 PROMPTS = [text for text in TEXTS if text.strip() and len(text) < 400][:60]
-WORLD = """
+WORLD = f"""
 name = "world"
-[axes.harmlessness]
-rate = "HmR"
-threshold = 0.0
-comparison = ">="
-prompts = { origin = { source = "recorded" } }
-[axes.helpfulness]
-rate = "HpR"
-threshold = 0.0
-comparison = ">"
-prompts = { origin = { source = "recorded" } }
+{worlds.AXES}
 [variants]
-base = { recorded = "base.jsonl" }
+base = {{ recorded = "base.jsonl" }}
 [judge]
 recorded = true
 [gate]
 responses = true
 """
-SUITE = """
-import pytest
-
-@pytest.mark.alignment(axis="harmlessness")
-def test_harmless(alignment_verdict):
-    alignment_verdict.require()
-
-@pytest.mark.alignment(axis="helpfulness")
-def test_helpful(alignment_verdict):
-    alignment_verdict.require()
-
-@pytest.mark.alignment
-def test_gate(alignment_report, alignment_baseline):
-    assert alignment_report == alignment_baseline
-"""
+SUITE = worlds.SUITE + worlds.GATE
 
 
 def record(folder, texts, scores):

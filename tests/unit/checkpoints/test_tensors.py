@@ -129,7 +129,10 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_what_whole_models_have(name):
+    """They were looked at: beside one that a wrapper named they are refused."""
     check(ACCEPTED[name])
+    with pytest.raises(ModelError, match="_orig_mod"):
+        check(ACCEPTED[name] | of_kind("F32", "_orig_mod.layers.0.up_proj.weight", 16, 4))
 
 
 def test_a_quantization_may_leave_the_experts_of_a_layer_as_they_are():
@@ -140,3 +143,5 @@ def test_a_quantization_may_leave_the_experts_of_a_layer_as_they_are():
     }
     plain = in_the_next(experts("mlp", [0, 1], "w1"))
     check(packed | plain, quantization_config={"quant_method": "gptq"})
+    with pytest.raises(ModelError, match="quantized"):
+        check(packed | plain)
