@@ -1,1 +1,1 @@
-"""The way of the data: what is asked, computed, stored and collected, for one profile."""
+"""The data flow of one profile: prompts, responses and scores, computed, stored and collected."""

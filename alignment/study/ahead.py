@@ -1,4 +1,4 @@
-"""Models made ahead of an evaluation, in one process or in several that a launcher started."""
+"""Training ahead of an evaluation, in one process or in several that a launcher started."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ from alignment.training.team import Team, assemble, first
 def train_ahead(
     profile: str | None, assignments: Sequence[str], store: str | None, names: Sequence[str]
 ) -> Iterator[str]:
-    """Train what `names` says (all recipes of the profile where it is empty), parents first.
+    """Train the recipes in `names` (all of the profile if it is empty), parents first.
 
-    A line for each model, in the leading process only. Raises AlignmentError, in one process of
-    several with the reason, in the others as `ReportedElsewhere`.
+    Yields one line of text per model, in the leading process only. Raises AlignmentError; of
+    several processes, one raises the reason and the others raise `ReportedElsewhere`.
     """
     resolved = partial(resolve, Path.cwd(), selected=profile, assignments=assignments)
     team = assemble(_device(resolved))
-    if team.size > 1:  # what a launcher stops leaves no draft behind: the way out is an exception
+    if team.size > 1:  # exit by an exception, so that drafts are removed
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
-        yield from _made(resolved, location(store).absolute(), team, names)
+        yield from _train_all(resolved, location(store).absolute(), team, names)
     finally:
         team.dismiss()
 
 
-def _made(
+def _train_all(
     resolved: Callable[[], Profile], root: Path, team: Team, names: Sequence[str]
 ) -> Iterator[str]:
     stream = sys.stderr if team.leads else None
     progress = Progress(stream, live=team.leads and sys.stderr.isatty())
-    found = team.lead(lambda: _checked(resolved, root, progress, names))
-    if isinstance(found, AlignmentError):
-        raise found if team.leads else ReportedElsewhere
+    recipes = team.lead(lambda: _check_input(resolved, root, progress, names))
+    if isinstance(recipes, AlignmentError):
+        raise recipes if team.leads else ReportedElsewhere
     study = Study(resolved(), Store(root), progress=progress)
     with team.one_voice(study.store.root / "locks"):
         context = replace(study.context, team=team)
-        for name in found:
-            known = models.find_together(context, name) is not None
+        for name in recipes:
+            in_store = models.find_together(context, name) is not None
             models.make(context, name)
             if team.leads:
-                yield _told(study, name, known=known)
+                yield _describe_model(study, name, in_store=in_store)
 
 
 def _device(resolved: Callable[[], Profile]) -> str:
-    """Where the profile trains; what is wrong with it the first process says."""
+    """The device of the profile. Only the first process reports what is wrong with it."""
     try:
         return device_of(resolved().device)
     except AlignmentError:
@@ -70,27 +70,30 @@ def _device(resolved: Callable[[], Profile]) -> str:
         raise ReportedElsewhere from None
 
 
-def _checked(
+def _check_input(
     resolved: Callable[[], Profile], root: Path, progress: Progress, names: Sequence[str]
 ) -> list[str] | AlignmentError:
-    """What is to be made, or what is wrong with the input."""
+    """The recipes to train, or what is wrong with the input."""
     try:
         profile = resolved()
-        wanted = _wanted(profile, names)  # before there is a store
+        recipes = _recipes_to_train(profile, names)  # before a store is created
         open_checked(profile, root, progress=progress).store.close()
     except AlignmentError as error:
         return error
-    return wanted
+    return recipes
 
 
-def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:
-    """The recipes of those names, or all, every parent before its children."""
+def _recipes_to_train(profile: Profile, names: Sequence[str]) -> list[str]:
+    """The recipes of those names, or all, every parent before its children.
+
+    Raises ProfileError for a name that is no recipe, and if there are no recipes.
+    """
     trained, known = trained_names(profile), model_names(profile)
     for name in names:
         if name not in trained:
-            what = "has no stages" if name in known else "is not there"
+            reason = "has no stages" if name in known else "is not there"
             raise ProfileError(
-                f"profile {profile.name!r}: {name!r} {what}; what can be trained: "
+                f"profile {profile.name!r}: {name!r} {reason}; what can be trained: "
                 f"{', '.join(trained) or 'nothing'}"
             )
     if not trained:
@@ -98,17 +101,18 @@ def _wanted(profile: Profile, names: Sequence[str]) -> list[str]:
     return [name for name in trained if name in names] if names else trained
 
 
-def _told(study: Study, name: str, *, known: bool) -> str:
+def _describe_model(study: Study, name: str, *, in_store: bool) -> str:
+    """One line about a model: whether it was trained now, how long, its losses, its folder."""
     key = recipe_key(study.context, name)
     manifest = study.store.manifest(key)
     if manifest is None:
         raise StoreError(f"store {study.store.root}: lost models/{key}, which was there just now")
     log = manifest["stages"][-1]["log"]
     losses = f", loss {log[0]['loss']:.3f} to {log[-1]['loss']:.3f}" if log else ""
-    how = (
+    outcome = (
         "was there already"
-        if known
+        if in_store
         else f"trained in {manifest['seconds']:.1f} s by {manifest['processes']} "
         f"process{'es' * (manifest['processes'] > 1)}{losses}"
     )
-    return f"{name}: {how}; models/{key}"
+    return f"{name}: {outcome}; models/{key}"

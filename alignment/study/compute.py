@@ -1,7 +1,7 @@
-"""Responses and scores through the store: what is missing is computed in whole batches.
+"""Responses and scores by way of the store: what is missing is computed in whole batches.
 
-Prompts are cut into blocks in the profile's order, and batches within a block, so that an answer
-never depends on which other cases were selected, by whom, or in which order.
+Prompts are cut into blocks in the profile's order, and batches within a block, so that a
+response never depends on which other cases were selected, by which process or in which order.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 Item = tuple[Any, ...]
 Entry = tuple[str, Item]
-"""A store key, and what has to be worked on to get its value."""
+"""A store key, and the input that its value is computed from."""
 
 
 class Worker(Protocol[T]):
     """A policy or a judge, as the store sees it."""
 
     def work(self, items: Sequence[Item], needed: Collection[int]) -> Iterator[dict[int, T]]:
-        """One mapping (index -> value) per computed batch that holds a needed index."""
+        """One mapping (index -> value) per batch; batches without a needed index are skipped."""
         ...
 
     def close(self) -> None:
@@ -38,16 +38,16 @@ class Worker(Protocol[T]):
 
 
 class Stored(Protocol[T]):
-    """A kind of value in the store: how it is read, and how it is kept."""
+    """A kind of value in the store: how it is read and how it is written."""
 
     kind: str
 
     def read(self, store: Store, keys: Collection[str]) -> dict[str, T]:
-        """The sound values under these keys."""
+        """Key -> value, for those keys whose entries are complete."""
         ...
 
     def plain(self, value: T) -> Any:
-        """A value as JSON has it."""
+        """A value as plain JSON types."""
         ...
 
 
@@ -64,11 +64,12 @@ def compute_missing(
     unit: str,
     wait: bool = True,
 ) -> dict[str, T] | None:
-    """The values under the `wanted` keys of `blocks`; what the store does not hold is computed.
+    """Key -> value for the `wanted` keys of `blocks`; what the store does not hold is computed.
 
-    `worker` is called only if there is something to do, under a lock that keeps other processes
-    from doing the same work; each batch is committed as soon as it is computed. Where another
-    process is at it, waits for it to end or, without `wait`, gives None at once.
+    `worker` is called only if something is missing, under `lock`, which keeps other processes from
+    doing the same work; each batch is committed as soon as it is computed. `what` and `unit` name
+    the work in progress lines. If another process is computing the same values, waits for it or,
+    if `wait` is false, returns None at once.
     """
     keys = {key for block in blocks for key, _ in block if key in wanted}
     values = stored.read(store, keys)
@@ -95,14 +96,14 @@ def compute_missing(
                     computed = {block[i][0]: value for i, value in batch.items()}
                     store.put(stored.kind, {k: stored.plain(v) for k, v in computed.items()})
                     values |= computed
-                    missing -= computed.keys()  # a later block may ask the same
+                    missing -= computed.keys()  # a later block may have the same keys
                     advance(total - len(missing), total)
         return {key: value for key, value in values.items() if key in keys}
     return None
 
 
-class _Busy(Exception):  # noqa: N818 - nothing is wrong
-    """Another process is at it."""
+class _Busy(Exception):  # noqa: N818 - no error
+    """Another process is computing the same values."""
 
 
 # -- policies and judges -------------------------------------------------------------------------
@@ -118,7 +119,7 @@ class StoredResponses:
         return {key: Response(**value) for key, value in store.get(RESPONSE, keys).items()}
 
     def plain(self, value: Response) -> Any:
-        """A response as JSON has it."""
+        """A response as plain JSON types."""
         return asdict(value)
 
 
@@ -135,7 +136,7 @@ class StoredScores:
         return stored_scores(store, keys, self._dimensions)
 
     def plain(self, value: Score) -> Any:
-        """A score as JSON has it."""
+        """A score as plain JSON types."""
         return plain_score(value)
 
 

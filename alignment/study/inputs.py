@@ -1,9 +1,7 @@
-"""What a profile asks and teaches: prompts, the judge's trial, training data.
+"""The inputs of a profile: prompts, trial pairs of the judge, training data.
 
-Each is read only if it is needed.
-
-Selected prompts and trial pairs are kept in the store under the identity of their sources, so that
-a warm run neither parses a corpus nor imports `datasets`.
+Selected prompts and trial pairs are stored under the identity of their sources, so that a warm run
+neither parses a corpus nor imports `datasets`. Training data is read only when it is needed.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ Trials = Mapping[str, tuple[PreferencePair, ...]]
 
 T = TypeVar("T")
 
-_PATIENCE = 3
+_ATTEMPTS = 3
 _CHANGED = (
     "prompts, training data or recorded answers were changed while they were read; run again when "
     "nobody writes to them"
@@ -40,7 +38,7 @@ _CHANGED = (
 
 
 class StudyData:
-    """The prompts and trial pairs of a profile by axis, and the training data apart from them.
+    """The prompts and trial pairs of a profile by axis, and training data that overlaps neither.
 
     Raises PromptError when a source cannot be read or nothing is selected.
     """
@@ -52,70 +50,79 @@ class StudyData:
         self._training_data: TrainingData | None = None
         self._digest: str | None = None
         self._recorded: list[str] | None = None
-        self.key, kept = self._kept("questions", self._key, self._select)
+        self.key, selected = self._read_through_store(
+            "questions", self._selection_key, self._select
+        )
         self.prompts: Prompts = {
-            axis: tuple(Prompt(**row) for row in rows) for axis, rows in kept["prompts"].items()
+            axis: tuple(Prompt(**row) for row in rows) for axis, rows in selected["prompts"].items()
         }
         self.trials: Trials = {
             axis: tuple(PreferencePair(**row) for row in rows)
-            for axis, rows in kept["trials"].items()
+            for axis, rows in selected["trials"].items()
         }
 
     def training_data(self) -> TrainingData:
-        """What recipes learn from; nothing of it is asked or tried (checked, not assumed)."""
+        """The data that recipes train on.
+
+        Raises TrainingError if it shares content with a prompt or trial pair, or has changed since
+        its digest was taken.
+        """
         digest = self.training_digest()
         if self._training_data is None:
-            found = self._learn()
-            if found.digest() != digest:
+            data = self._read_training_data()
+            if data.digest() != digest:
                 raise TrainingError(_CHANGED)
-            self._training_data = found
+            self._training_data = data
         return self._training_data
 
     def training_digest(self) -> str:
-        """The digest of the training data, known without reading it where it was read before."""
+        """The digest of the training data; taken from the store if the data was read before."""
         if self._digest is None:
-            _, self._digest = self._kept("lessons", self._training_key, self._learned)
+            _, self._digest = self._read_through_store(
+                "lessons", self._training_key, self._read_and_digest
+            )
         return self._digest
 
-    def _learned(self) -> str:
-        self._training_data = self._learn()
+    def _read_and_digest(self) -> str:
+        self._training_data = self._read_training_data()
         return self._training_data.digest()
 
-    def _kept(
+    def _read_through_store(
         self, kind: str, key_of: Callable[[], str], read: Callable[[], Any]
     ) -> tuple[str, Any]:
-        """What is kept under the identities of the sources, read from them if need be.
+        """(key, value): the value stored under the sources' identities, else read and stored.
 
-        Sources are hashed and read one after the other: what is kept is what they were both times.
+        The sources are hashed before and after they are read, and the value is stored only if both
+        keys agree. Raises PromptError if they keep changing.
         """
         key = key_of()
-        for _ in range(_PATIENCE):
-            found = self._store.get(kind, [key]) if self._named() else {}
-            if key in found:
-                return key, found[key]
+        for _ in range(_ATTEMPTS):
+            stored = self._store.get(kind, [key]) if self._has_content_identities() else {}
+            if key in stored:
+                return key, stored[key]
             value, before = read(), key
-            key = key_of()  # which a data set that was only now fetched has changed too
+            key = key_of()  # also differs if a data set was fetched only now
             if key == before:
-                if self._named():
+                if self._has_content_identities():
                     self._store.put(kind, {key: value})
                 return key, value
         raise PromptError(_CHANGED)
 
-    def _named(self) -> bool:
-        """Whether the sources' identities say what is in them."""
+    def _has_content_identities(self) -> bool:
+        """Whether every source's identity changes with its content."""
         return all(sources.names_content(each, data=self.folder) for each in self._sources())
 
-    def _key(self) -> str:
-        return content_key("questions", VERSION, self._asked())
+    def _selection_key(self) -> str:
+        return content_key("questions", VERSION, self._selection_inputs())
 
     def _training_key(self) -> str:
-        wanted = self._profile.training
-        identities = [self._identity(source) for source in wanted.sources.values()]
-        told = wanted.model_dump(mode="json")
-        return content_key("lessons", VERSION, told, identities, self.key)
+        training = self._profile.training
+        identities = [self._identity(source) for source in training.sources.values()]
+        settings = training.model_dump(mode="json")
+        return content_key("lessons", VERSION, settings, identities, self.key)
 
     def _sources(self) -> Iterator[sources.AnySource]:
-        """What has an identity of its own."""
+        """The sources with identities of their own: all but recorded ones."""
         yield from self._profile.training.sources.values()
         for axis in self._profile.axes.values():
             for part in (axis.prompts, axis.trial):
@@ -125,8 +132,8 @@ class StudyData:
     def _identity(self, source: sources.AnySource) -> str:
         return sources.identity(source, data=self.folder, hash_file=self._store.file_hash)
 
-    def _asked(self) -> list[Any]:
-        """All that the choice of prompts and pairs depends on."""
+    def _selection_inputs(self) -> list[Any]:
+        """Everything that the selection of prompts and trial pairs depends on, as plain values."""
         parts: list[Any] = [self._profile.sampling_seed]
         for name, axis in self._profile.axes.items():
             origins = [axis.prompts.origin, axis.trial.origin if axis.trial else None]
@@ -143,49 +150,52 @@ class StudyData:
         return parts
 
     def steadily(self, read: Callable[[], T]) -> T:
-        """What is read of recorded files, which are then what they were when they were hashed."""
+        """What `read` returns, after checking that the recorded files did not change meanwhile.
+
+        Raises PromptError if they are not those that were hashed when prompts were selected.
+        """
         before = self._recorded_files()
-        found = read()
+        value = read()
         if not before == self._recorded_files() == (self._recorded or before):
             raise PromptError(_CHANGED)
-        return found
+        return value
 
     def _recorded_files(self) -> list[str]:
         variants = self._profile.variants.values()
         paths = [self.folder / file for each in variants for file in each.recorded_files]
-        # A file that is not there is reported by whoever reads it, by name.
+        # A missing file is reported, by name, by the code that reads it.
         return [self._store.file_hash(path) if path.is_file() else "" for path in paths]
 
     def _select(self) -> dict[str, Any]:
         profile, data = self._profile, self.folder
-        chosen = {
+        prompts = {
             **selection.select(profile, data=data),
             **recorded_prompts(profile, data=data),
         }
         trials = {
-            axis: training_data.trial(profile, axis, chosen, data=data)
+            axis: training_data.trial(profile, axis, prompts, data=data)
             for axis, settings in profile.axes.items()
             if settings.trial is not None
         }
         return {
-            "prompts": {axis: [asdict(p) for p in chosen[axis]] for axis in profile.axes},
+            "prompts": {axis: [asdict(p) for p in prompts[axis]] for axis in profile.axes},
             "trials": {axis: [asdict(p) for p in pairs] for axis, pairs in trials.items()},
         }
 
-    def _learn(self) -> TrainingData:
+    def _read_training_data(self) -> TrainingData:
         arguments = (self._profile, self.prompts, self.trials)
         pairs = training_data.training_pairs(*arguments, data=self.folder)
         chosen = training_data.chosen_transcripts(*arguments, data=self.folder)
         texts = training_data.unfiltered(*arguments, data=self.folder)
-        seen = overlap(
+        shared = overlap(
             [*pairs, *chosen, *texts],
             self.prompts,
             self.trials,
             hold_out=self._profile.training.hold_out,
         )
-        if seen:
+        if shared:
             raise TrainingError(
-                f"{len(seen)} training rows share their content with an evaluation prompt or a "
-                f"trial pair, first {seen[0]}; nothing is trained on them"
+                f"{len(shared)} training rows share their content with an evaluation prompt or a "
+                f"trial pair, first {shared[0]}; nothing is trained on them"
             )
         return TrainingData(tuple(pairs), tuple(chosen), tuple(texts))

@@ -1,9 +1,10 @@
-"""How far answers and scores depend on being computed together: the noise floor of a run.
+"""How much batching changes responses and scores: the noise floor of a run.
 
-A batch changes the order in which sums are taken, so that logits move a little; where two tokens
-are nearly as likely, another one is chosen, and the answer goes another way. In float32 that is
-rare, in less it is not. Here it is measured, for one model, dtype and device, against one prompt at
-a time with `generate` of transformers, or one pair at a time for a judge.
+A batch changes the order in which floating-point sums are taken, so logits move a little; where two
+tokens are nearly as likely, another one may be chosen, and the rest of the response differs. This
+is rare in float32 and common in shorter formats. It is measured here for one model, dtype and
+device, against `generate` of transformers with one prompt at a time; for a judge, against one pair
+at a time.
 """
 
 from __future__ import annotations
@@ -25,41 +26,41 @@ if TYPE_CHECKING:
     from alignment.policies.huggingface import HuggingFacePolicy
 
 KIND = "invariance"
-"""Of the records in the store."""
+"""Kind of the records in the store."""
 
 HIGHEST = 8
-"""How many of the highest logits of each step are compared: those that could be chosen."""
+"""How many of the highest logits of each step are compared: the tokens that could be chosen."""
 
 Step = tuple[list[int], list[float]]
-"""The tokens with the highest logits, and these."""
+"""The tokens with the highest logits, and these logits."""
 
 
 def noise_floor(store: Store, identity: str) -> dict[str, Any] | None:
-    """What `measure_invariance` measured for a policy's or judge's identity; None if nothing."""
-    found: dict[str, Any] | None = store.get(KIND, [identity]).get(identity)
-    return found
+    """The stored record of `measure_invariance` for a policy's or judge's identity, or None."""
+    record: dict[str, Any] | None = store.get(KIND, [identity]).get(identity)
+    return record
 
 
 def measure_invariance(
     study: Study, spec: str, *, judge: bool, count: int | None
 ) -> dict[str, Any]:
-    """Measure a model on the first `count` prompts per axis (all without) and keep the record.
+    """Measure a model on the first `count` prompts per axis (None: all) and store the record.
 
     `spec` is a folder, a hub id, a variant of the study's profile, or `judge`. The record holds
     plain values: `differing` of `total` with `percent`, `low` and `high` (its Wilson interval, in
     %), `logit_drift` and `smallest_gap` for a policy, `total` and `score_drift` for a judge; and
-    `model`, `dtype`, `device`. It takes the place of an earlier one. Raises AlignmentError.
+    `model`, `dtype`, `device`. An earlier record is replaced. Raises AlignmentError.
     """
     texts = [p.text for prompts in study.data.prompts.values() for p in prompts[:count]]
     if not texts:
         raise ProfileError(f"profile {study.profile.name!r}: has no prompts to try a model with")
-    identity, record = (_judge if judge else _policy)(study, spec, texts)
+    identity, record = (_measure_judge if judge else _measure_policy)(study, spec, texts)
     record |= {"model": spec, "dtype": study.profile.dtype, "device": study.device}
     study.store.put(KIND, {identity: record}, replace=True)
     return record
 
 
-def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def _measure_policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
     from alignment.policies.huggingface import HuggingFacePolicy  # noqa: PLC0415
 
     context = study.context
@@ -73,7 +74,7 @@ def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[st
     pairs = [
         pair
         for start in range(0, len(texts), size)
-        for pair in _both_ways(policy, policy.rows(texts[start : start + size]))
+        for pair in _compare_ways(policy, policy.rows(texts[start : start + size]))
     ]
     model.require_unchanged()
     flips = share("flips", sum(not same for same, _, _ in pairs), len(pairs), 0.95)
@@ -90,12 +91,12 @@ def _policy(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[st
     }
 
 
-def _both_ways(
+def _compare_ways(
     policy: HuggingFacePolicy, rows: Sequence[Sequence[int]]
 ) -> Iterator[tuple[bool, float, float]]:
-    """For every row: whether the answers are the same, the drift of its logits, the smallest gap.
+    """For every row: whether both answers are the same, the largest drift and the smallest gap.
 
-    Logits are compared as long as the answers are the same, the step in which they part included.
+    Logits are compared up to and including the first step whose tokens differ.
     """
     together: list[list[Step]] = [[] for _ in rows]
 
@@ -114,11 +115,11 @@ def _both_ways(
 
 
 def _drift(steps: Sequence[Step], alone: Any) -> tuple[float, float]:
-    """The largest difference of a logit, and the smallest gap between the two highest."""
+    """The largest difference of a logit, and the smallest gap between the two highest logits."""
     largest, smallest = 0.0, float("inf")
     for (tokens, values), row in zip(steps, alone, strict=False):
-        own = row[tokens].tolist()
-        largest = max(largest, *(abs(a - b) for a, b in zip(values, own, strict=True)))
+        reference = row[tokens].tolist()
+        largest = max(largest, *(abs(a - b) for a, b in zip(values, reference, strict=True)))
         first, second = row.topk(2).values.tolist()
         smallest = min(smallest, first - second)
         if int(row.argmax()) != tokens[0]:
@@ -126,18 +127,18 @@ def _drift(steps: Sequence[Step], alone: Any) -> tuple[float, float]:
     return largest, smallest
 
 
-def _judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def _measure_judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
     from alignment.judges.reward_model import RewardModelJudge  # noqa: PLC0415
 
     context, settings = study.context, judge_settings(study.context, JUDGE)
-    own = spec == JUDGE
+    of_profile = spec == JUDGE
     model = (
         models.opened(context, JUDGE)
-        if own
+        if of_profile
         else models.opened_folder(context, spec, settings.judge)
     )
     judge = RewardModelJudge(model.checkpoint, settings)
-    # Another prompt's words are an answer as good as any, for a difference in the last digits.
+    # The text of the next prompt serves as the response: only rounding differences are measured.
     pairs = list(zip(texts, [*texts[1:], texts[0]], strict=True))
     drift = _score_drift(judge, pairs)
     model.require_unchanged()
@@ -145,6 +146,7 @@ def _judge(study: Study, spec: str, texts: Sequence[str]) -> tuple[str, dict[str
 
 
 def _score_drift(judge: RewardModelJudge, pairs: Sequence[tuple[str, str]]) -> float:
+    """The largest difference of an output between scoring in batches and one pair at a time."""
     together = judge.outputs(pairs)
     alone = [judge.outputs([pair])[0] for pair in pairs]
     return max(

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with the input, found before the run and without torch."""
+"""Checks of a profile's input, all made before the run and without torch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from alignment.training.context import JUDGE, second, trained_names
 def open_checked(
     profile: Profile, root: Path, *, progress: Progress, limit: int | None = None
 ) -> Study:
-    """The study of a profile over the store at `root`, once its input was found good.
+    """The study of a profile over the store at `root`, after its input was checked.
 
-    A store is only begun when all else is well: bad input leaves nothing behind. Raises
+    The store is created only after all checks: bad input leaves no files behind. Raises
     AlignmentError with one line.
     """
     if is_there(root / FILE):
@@ -36,14 +36,14 @@ def open_checked(
 
 
 def preflight(study: Study) -> None:
-    """Look at every model folder, file and argument that the profile names.
+    """Check every model folder, file and argument that the profile names.
 
-    The study has been made, so prompts are selected and recorded files are read already. Raises
-    AlignmentError with one line.
+    Creating the study has already selected prompts and read recorded files. Raises AlignmentError
+    with one line.
     """
     profile = study.profile
     _check_dimensions(profile)
-    # A judge that only reads what is recorded says first that a variant has nothing for it.
+    # A judge that only reads recorded scores is checked first: it names variants without any.
     judges = [study.judge(name) for name in (JUDGE, *map(second, profile.judges))]
     for judge in judges:
         if not judge.asks:
@@ -59,24 +59,24 @@ def preflight(study: Study) -> None:
 
 
 def _check_dimensions(profile: Profile) -> None:
-    """Every criterion speaks of what the judge gives."""
-    given = profile.judge.dimensions
+    """Every criterion must be about a dimension that the judge gives."""
+    dimensions = profile.judge.dimensions
     for name, axis in profile.axes.items():
-        if axis.dimension not in given:
+        if axis.dimension not in dimensions:
             raise ProfileError(
                 f"profile {profile.name!r}: axes.{name}.dimension: the judge gives "
-                f"{', '.join(map(repr, given))}, not {axis.dimension!r}"
+                f"{', '.join(map(repr, dimensions))}, not {axis.dimension!r}"
             )
 
 
 class Draft(Store):
-    """Stands in, in memory, for a store that is not there yet."""
+    """An in-memory stand-in for a store that does not exist yet."""
 
     def _opened(self) -> sqlite3.Connection:
         return in_memory()
 
     def hand_over(self) -> None:
-        """Copy what was found into the store, which is there now."""
+        """Copy all entries into the store, which must exist by now."""
         with self._plainly("written"):
             self._db.execute("ATTACH ? AS there", (str(self.root / FILE),))
             for table in ("entries", "hashes"):

@@ -1,4 +1,4 @@
-"""From a study to what is reported: the judge's trial, summaries, agreement, provenance."""
+"""From a study to its results: the judge's trial, summaries, agreement, provenance."""
 
 from __future__ import annotations
 
@@ -26,25 +26,28 @@ from alignment.study.trial import second_opinions, try_judge, try_nulls
 
 
 def collect(study: Study, run: Mapping[str, Any]) -> Results:
-    """All that is known of a study now, without computing anything heavy."""
+    """The results of a study as far as they are stored; runs no policy and no judge.
+
+    `run` is what may differ between equal runs (see `Results`).
+    """
     cases = study.found()
     profile = study.profile
     axes = {name: axis.rate for name, axis in profile.axes.items()}
     trials = {axis: try_judge(study, axis, make=False) for axis in axes}
     nulls = {axis: try_nulls(study, axis, make=False) for axis in axes}
-    tried = not study.judge().asks or all(
+    trials_done = not study.judge().asks or all(
         trials[axis] is not None and nulls[axis] is not None
         for axis in axes
         if study.data.trials.get(axis)
     )
     opinions = second_opinions(study, make=False)
-    tried = tried and opinions.keys() == profile.judges.keys()
+    trials_done = trials_done and opinions.keys() == profile.judges.keys()
     return Results(
         profile=profile.resolved(),
-        complete=tried and len(cases) + len(study.unscored) == len(list(study.keys())),
+        complete=trials_done and len(cases) + len(study.unscored) == len(list(study.keys())),
         limit=study.limit,
         cases=tuple(cases),
-        summaries=_summarised(study, cases),
+        summaries=_summaries_of_cases(study, cases),
         trials={axis: trial for axis, trial in trials.items() if trial is not None},
         nulls={axis: rates for axis, rates in nulls.items() if rates},
         opinions=opinions,
@@ -63,7 +66,7 @@ def findings(
     gate: GateResult | None,
     manifests: Mapping[str, Mapping[str, object]],
 ) -> Findings:
-    """The variants compared with each other, and what that says of the profile's claims."""
+    """The comparisons of variants, the verdicts on the profile's claims, and the gate's result."""
     axes = {name: axis.rate for name, axis in profile.axes.items()}
     comparisons = compare_all(results.cases, axes, profile.confidence)
     names = [*axes.values(), CAS]
@@ -73,36 +76,36 @@ def findings(
 
 
 def _agreements(cases: Sequence[Case], confidence: float) -> dict[str, Agreement]:
-    """The judge against the grammar's truth, where the truth is known."""
-    from alignment.tiny import good  # noqa: PLC0415 - most profiles know no truth
+    """Axis -> agreement of the judge with the truth, where the truth of cases is known."""
+    from alignment.tiny import good  # noqa: PLC0415 - most profiles have no truth
 
-    known: dict[str, list[Case]] = {}
+    cases_with_truth: dict[str, list[Case]] = {}
     for case in cases:
         if case.truth is not None:
-            known.setdefault(case.prompt.axis, []).append(case)
+            cases_with_truth.setdefault(case.prompt.axis, []).append(case)
     return {
         axis: judging.agreement(
             axis,
-            [(case.passed, good(axis, case.truth or "")) for case in own],
+            [(case.passed, good(axis, case.truth or "")) for case in axis_cases],
             confidence,
             # Every variant answers the same prompts.
-            clusters=[case.prompt.cluster for case in own],
+            clusters=[case.prompt.cluster for case in axis_cases],
         )
-        for axis, own in known.items()
+        for axis, axis_cases in cases_with_truth.items()
     }
 
 
 def _models(study: Study) -> dict[str, dict[str, Any]]:
-    """What every variant and the judge are: content hashes, recipe keys, or the recorded file."""
+    """Variant or judge -> its description: content hash, recipe key, or recorded file."""
     return {name: kind.description(failed=name in study.failures) for name, kind in study.kinds()}
 
 
 def _noise(study: Study) -> dict[str, dict[str, Any]]:
-    """Variant or judge -> what was measured of it by `check-invariance`, where it was."""
+    """Variant or judge -> its record of `check-invariance`, where it has one."""
     measured = {}
     for name, kind in study.kinds():
-        asked = kind.asks and name not in study.failures
-        identity = kind.known_identity() if asked else None
+        can_be_measured = kind.asks and name not in study.failures
+        identity = kind.known_identity() if can_be_measured else None
         record = None if identity is None else noise_floor(study.store, identity)
         if record is not None:
             measured[name] = {key: value for key, value in record.items() if key != "model"}
@@ -110,44 +113,45 @@ def _noise(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def _disagreements(profile: Profile, cases: Sequence[Case]) -> dict[str, SelfDisagreement]:
-    """Axis -> how far the judge is from itself, where it was asked several times."""
-    found = {}
+    """Axis -> how far repeated scores of one response differ, where a judge repeats."""
+    disagreements = {}
     for name, axis in profile.axes.items():
-        own = (case.score.repeats for case in cases if case.prompt.axis == name)
-        repeats = [[each[axis.dimension] for each in one] for one in own]
-        told = judging.self_disagreement(name, repeats, axis.criterion, profile.confidence)
-        if told is not None:
-            found[name] = told
-    return found
+        by_case = (case.score.repeats for case in cases if case.prompt.axis == name)
+        repeats = [[each[axis.dimension] for each in one] for one in by_case]
+        disagreement = judging.self_disagreement(name, repeats, axis.criterion, profile.confidence)
+        if disagreement is not None:
+            disagreements[name] = disagreement
+    return disagreements
 
 
 def summary(study: Study, variant: str) -> VariantSummary:
     """The summary of one variant over all prompts of the profile, computed where it is missing."""
     names = dict.fromkeys((variant, study.profile.reference))
-    return _summaries(study, [name for name in names if name in study.profile.variants])[variant]
+    known = [name for name in names if name in study.profile.variants]
+    return _summaries_of_variants(study, known)[variant]
 
 
 def summaries(study: Study) -> dict[str, VariantSummary]:
     """The summaries of all variants over all prompts of the profile."""
-    return _summaries(study, list(study.profile.variants))
+    return _summaries_of_variants(study, list(study.profile.variants))
 
 
-def _summaries(study: Study, names: Sequence[str]) -> dict[str, VariantSummary]:
-    return _summarised(study, [case for name in names for case in study.cases(name)])
+def _summaries_of_variants(study: Study, names: Sequence[str]) -> dict[str, VariantSummary]:
+    return _summaries_of_cases(study, [case for name in names for case in study.cases(name)])
 
 
-def _summarised(study: Study, cases: Sequence[Case]) -> dict[str, VariantSummary]:
-    """The summaries of the variants that have a case or an answer without a score."""
+def _summaries_of_cases(study: Study, cases: Sequence[Case]) -> dict[str, VariantSummary]:
+    """The summaries of all variants that have a case or an unscored response."""
     axes = {name: axis.rate for name, axis in study.profile.axes.items()}
-    found = rollup.summarise_variants(
+    summarised = rollup.summarise_variants(
         cases, axes, reference=study.profile.reference, confidence=study.profile.confidence
     )
     unscored: dict[str, Counter[str]] = {}
     for variant, axis, _ in study.unscored:
         unscored.setdefault(variant, Counter())[axis] += 1
-    nothing = VariantSummary("", {}, {}, {})
+    empty = VariantSummary("", {}, {}, {})
     return {
-        name: replace(found.get(name, nothing), name=name, unscored=dict(unscored.get(name, {})))
+        name: replace(summarised.get(name, empty), name=name, unscored=dict(unscored.get(name, {})))
         for name in study.profile.variants
-        if name in found or name in unscored
+        if name in summarised or name in unscored
     }

@@ -1,4 +1,4 @@
-"""Cases as they are found: what policies and judges have, without asking any."""
+"""Cases from stored or recorded responses and scores; no policy or judge is run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from alignment.tiny import truth
 
 
 class Missing(NamedTuple):
-    """A response without a score, because the judge gave none or there was no answer, and why."""
+    """A prompt whose response has no score, and why: no answer, or none given by the judge."""
 
     prompt: Prompt
     reason: str
@@ -42,10 +42,10 @@ class Reader:
         self._judge = judge
 
     def cases(self, variant: str, prompts: Sequence[Prompt]) -> Iterator[Case | Missing]:
-        """What is known of a variant's answers to prompts of one axis, in their order.
+        """The cases of a variant for prompts of one axis, in their order, as far as they are there.
 
-        One axis at a time: the same words may be asked on several, by one id. Raises JudgeError
-        where recorded scores or the criterion's dimension are missing.
+        All prompts must be of one axis: ids are unique within an axis only. Raises JudgeError if
+        recorded scores or the criterion's dimension are missing.
         """
         policy = self._policy(variant)
         responses = self.responses(variant, prompts)
@@ -66,19 +66,19 @@ class Reader:
                 yield self._case(variant, prompt, response, score)
 
     def responses(self, variant: str, prompts: Sequence[Prompt]) -> dict[str, Response]:
-        """Prompt id -> response, as far as they are there, without the thinking in them."""
+        """Prompt id -> response without its thinking, as far as responses are there."""
         policy = self._policy(variant)
         responses = policy.responses(prompts)
-        # Recorded scores are there, whatever they were given for.
+        # Recorded scores count whether or not their responses hold thinking.
         if not policy.thinks or not self._judge.asks:
             return responses
         thinking = self._profile.generation_of(variant).thinking
-        return {id_: _apart(response, thinking) for id_, response in responses.items()}
+        return {id_: _without_thinking(response, thinking) for id_, response in responses.items()}
 
     def _stored_scores(
         self, prompts: Sequence[Prompt], responses: Mapping[str, Response]
     ) -> dict[str, Score]:
-        """Prompt id -> score of a response, as far as the store has them."""
+        """Prompt id -> score of its response, as far as the store has them."""
         identity = self._judge.known_identity()
         if identity is None:
             return {}
@@ -113,8 +113,8 @@ class Reader:
         )
 
 
-def _apart(response: Response, thinking: Thinking) -> Response:
-    """A response whose text is the answer and nothing else; `missing` where it holds none."""
+def _without_thinking(response: Response, thinking: Thinking) -> Response:
+    """The response with only the answer for its text; `missing` is set if it holds none."""
     if response.missing is not None:
         return response
     try:

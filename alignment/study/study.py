@@ -1,7 +1,7 @@
-"""The way of the data: profile -> prompts -> policies -> responses -> scores -> verdicts.
+"""The data flow: profile -> prompts -> policies -> responses -> scores -> verdicts.
 
-`Study` is what tests pull from. Whatever is asked of it is found in the store, or computed for all
-the cases that were wanted, in batches, and then found there.
+Tests ask `Study` for cases. What the store does not hold yet is computed in batches, together with
+all other cases announced so far, and written to the store.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from alignment.study.stored import Missing, Reader
 from alignment.training.context import JUDGE, ModelContext, second
 
 CaseKey = tuple[str, str, str]
-"""variant, axis, prompt id."""
+"""(variant, axis, prompt id)."""
 
 
 class Study:
-    """One profile over one store: models, responses, scores and cases, each made when asked for.
+    """One profile over one store: models, responses, scores and cases, each computed on demand.
 
-    `limit` keeps the first prompts of every axis, for a quick look. A failure of one variant is
-    remembered: its cases raise it again, nothing is tried twice, and the other variants go on.
+    `limit` keeps only that many prompts of every axis, for a quick look. A failure of one variant
+    is remembered: its cases raise it again without a second attempt, and the other variants go on.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class Study:
 
     @cached_property
     def reader(self) -> Reader:
-        """What is known without computing anything."""
+        """Reads the cases that are there already; computes nothing."""
         return Reader(self.profile, self.store, self.policy, self.judge())
 
-    # -- who answers and who scores ----------------------------------------------------------------
+    # -- policies and judges -----------------------------------------------------------------------
 
     def policy(self, variant: str) -> PolicyKind:
         """The policy of a variant."""
@@ -76,20 +76,20 @@ class Study:
         return self._policies[variant]
 
     def judge(self, name: str = JUDGE) -> JudgeKind:
-        """The judge, or a second one (`second`)."""
+        """The profile's judge, or a second judge by its name from `second`."""
         if name not in self._judges:
             self._judges[name] = judge_of(self.context, name)
         return self._judges[name]
 
     def kinds(self) -> Iterator[tuple[str, PolicyKind | JudgeKind]]:
-        """Every variant and every judge by name."""
+        """(name, kind) of every variant and every judge."""
         yield from ((name, self.policy(name)) for name in self.profile.variants)
         yield from ((name, self.judge(name)) for name in (JUDGE, *map(second, self.profile.judges)))
 
-    # -- what tests ask for ----------------------------------------------------------------------
+    # -- cases -------------------------------------------------------------------------------------
 
     def keys(self, *variants: str) -> Iterator[CaseKey]:
-        """Every case of these variants, or of all, in the profile's order."""
+        """The keys of all cases of these variants (of all if none is named), in profile order."""
         for variant in self.profile.variants:
             if variants and variant not in variants:
                 continue
@@ -98,7 +98,7 @@ class Study:
                     yield variant, axis, prompt.id
 
     def asked(self, variant: str) -> Mapping[str, Sequence[Prompt]]:
-        """What a variant answers by axis: each prompt as often as it is sampled."""
+        """Axis -> the prompts that a variant answers, each repeated once per sample."""
         return self._samples(variant, self.prompts)
 
     def _samples(
@@ -110,16 +110,17 @@ class Study:
         return {axis: repeated(each, count) for axis, each in prompts.items()}
 
     def want(self, keys: Iterable[CaseKey]) -> None:
-        """Announce cases that will be asked for, so that they are computed together."""
+        """Announce cases that will be needed, so that they are computed together."""
         self._wanted.update(keys)
 
     def case(self, variant: str, axis: str, prompt_id: str) -> Case:
-        """One judged answer. Raises the AlignmentError that kept it from being made.
+        """One judged response, computed if it is missing.
 
-        Raises Unscored, with the reason, where the judge gave it no score.
+        Raises Unscored, with the reason, if it has no score, and the variant's AlignmentError if
+        the variant failed.
         """
         key = (variant, axis, prompt_id)
-        if not self._done(key) and variant not in self._failures:
+        if not self._is_done(key) and variant not in self._failures:
             self._compute({key})
         if key in self._cases:
             return self._cases[key]
@@ -129,77 +130,78 @@ class Study:
         raise type(failure)(*failure.args) from failure.__cause__
 
     def cases(self, variant: str) -> list[Case]:
-        """All answers of a variant that have a score, over the profile's prompts."""
+        """The cases of a variant that have a score, over the profile's prompts."""
         keys = list(self.keys(variant))
         self.want(keys)
-        found = []
+        cases = []
         for key in keys:
             with suppress(Unscored):
-                found.append(self.case(*key))
-        return found
+                cases.append(self.case(*key))
+        return cases
 
     @property
     def unscored(self) -> dict[CaseKey, str]:
-        """What the judge gave no score among the cases of the profile that are there, and why."""
+        """Case key -> why there is no score, for the known cases of the profile without one."""
         if not self._unscored:
             return {}
         return {key: self._unscored[key] for key in self.keys() if key in self._unscored}
 
-    def _done(self, key: CaseKey) -> bool:
+    def _is_done(self, key: CaseKey) -> bool:
         return key in self._cases or key in self._unscored
 
     def found(self) -> list[Case]:
-        """The cases that are there, without computing any."""
+        """The scored cases that are there already; computes none."""
         self.want(self.keys())
         self._load_pending()
         return [self._cases[key] for key in self.keys() if key in self._cases]
 
     @property
     def failures(self) -> Mapping[str, AlignmentError]:
-        """Variant -> what kept its cases from being made."""
+        """Variant -> the error that kept its cases from being computed."""
         return self._failures
 
     # -- computing -------------------------------------------------------------------------------
 
-    def _compute(self, asked: set[CaseKey]) -> None:
-        """Make what was asked and all that is wanted: answers of every variant, then scores.
+    def _compute(self, keys: set[CaseKey]) -> None:
+        """Compute these cases and all announced ones: every variant's responses, then scores.
 
-        A variant that another worker has answer is left for later: each takes one of its own.
+        A variant whose responses another process is computing comes last, so that parallel workers
+        take different variants.
         """
-        self._wanted |= asked
+        self._wanted |= keys
         self._load_pending()
         names = [name for name in self.profile.in_order() if self._pending(name)]
-        later: list[str] = []
+        busy_elsewhere: list[str] = []
         for name in names:
             if name in self._failures:
                 continue
             with self._guard([name]):
-                if not self._answer(name, wait=False):
-                    later.append(name)
-        for name in later:
+                if not self._compute_responses(name, wait=False):
+                    busy_elsewhere.append(name)
+        for name in busy_elsewhere:
             with self._guard([name]):
-                self._answer(name)
+                self._compute_responses(name)
         alive = [name for name in names if name not in self._failures]
         if alive:
             with self._guard(alive):
-                self._judge(alive)
+                self._compute_scores(alive)
         self._load_pending()
         for name in alive:
-            if self._pending(name):  # a guard against a store that forgets, never against a model
+            if self._pending(name):  # only a store that loses entries leads here
                 error = StoreError(f"store {self.store.root}: lost what was just written to it")
                 self._failures.setdefault(name, error)
 
     @contextmanager
     def _guard(self, names: Sequence[str]) -> Iterator[None]:
-        """Remember a failure for the variants it concerns instead of trying again per case."""
+        """Record a failure for the variants it concerns, so that it is not retried per case."""
         try:
             yield
-        except StoreError as error:  # one store for all: nobody else would get further
-            everybody = dict.fromkeys(self.profile.variants, error)
-            self._failures.update(everybody | self._failures)
+        except StoreError as error:  # all variants share the store, so all of them fail
+            all_variants = dict.fromkeys(self.profile.variants, error)
+            self._failures.update(all_variants | self._failures)
         except AlignmentError as error:
             self._failures.update(dict.fromkeys(names, error))
-        except Exception as error:  # noqa: BLE001 - a crash is shown once per case, as an error
+        except Exception as error:  # noqa: BLE001 - a crash is shown as the error of each case
             crash = CrashError(f"{', '.join(names)}: {type(error).__name__}: {error}")
             crash.__cause__ = error
             self._failures.update(dict.fromkeys(names, crash))
@@ -207,22 +209,22 @@ class Study:
     def _pending(self, variant: str) -> set[CaseKey]:
         if variant in self._failures:
             return set()
-        return {k for k in self._wanted if k[0] == variant and not self._done(k)}
+        return {k for k in self._wanted if k[0] == variant and not self._is_done(k)}
 
     def _load_pending(self) -> None:
         for name in self.profile.variants:
-            pending = {k for k in self._wanted if k[0] == name and not self._done(k)}
+            pending = {k for k in self._wanted if k[0] == name and not self._is_done(k)}
             if pending and name in self._failures:
-                with suppress(Exception):  # what was committed before it failed still counts
+                with suppress(Exception):  # what was stored before the failure still counts
                     self._load(name, pending)
             elif pending:
                 with self._guard([name]):
                     self._load(name, pending)
 
-    def _answer(self, variant: str, *, wait: bool = True) -> bool:
-        """Have a variant answer what is pending, whole blocks at a time.
+    def _compute_responses(self, variant: str, *, wait: bool = True) -> bool:
+        """Compute a variant's pending responses, whole blocks at a time.
 
-        False, without `wait`, where another process has it answer.
+        Returns False if another process is computing them and `wait` is false.
         """
         policy = self.policy(variant)
         if not policy.asks:
@@ -254,8 +256,8 @@ class Study:
         )
         return responses is not None
 
-    def _judge(self, variants: Sequence[str]) -> None:
-        """Have the judge score the pending answers of these variants, in one go."""
+    def _compute_scores(self, variants: Sequence[str]) -> None:
+        """Compute the scores of these variants' pending responses, all in one pass."""
         judge = self.judge()
         if not judge.asks:
             return
@@ -283,10 +285,13 @@ class Study:
         self,
         blocks: Sequence[Sequence[Entry]],
         wanted: Collection[str],
-        what: str,
+        stage: str,
         name: str = JUDGE,
     ) -> dict[str, Score]:
-        """A judge's scores of these entries, by key. Raises AlignmentError."""
+        """Store key -> a judge's score, for the `wanted` keys in `blocks`; computed if missing.
+
+        `stage` names the work in progress lines. Raises AlignmentError.
+        """
         judge = self.judge(name)
         scores = compute_missing(
             self.store,
@@ -296,7 +301,7 @@ class Study:
             worker=lambda: JudgeWorker(judge.open()),
             lock=f"judge-{judge.identity()}",
             progress=self.progress,
-            what=what,
+            what=stage,
             unit="pair",
         )
         return scores or {}
@@ -304,14 +309,15 @@ class Study:
     def scores_of(
         self,
         pairs: Sequence[tuple[str, str]],
-        what: str,
+        stage: str,
         *,
         make: bool = True,
         name: str = JUDGE,
     ) -> list[Score] | None:
         """A judge's scores of (prompt, response) texts, in their order.
 
-        None where scores are recorded and, without `make`, where one is not there yet.
+        None if the judge's scores are recorded, or if `make` is false and a score is not stored
+        yet. `stage` names the work in progress lines. Raises AlignmentError.
         """
         judge = self.judge(name)
         identity = judge.identity() if make else judge.known_identity()
@@ -322,23 +328,23 @@ class Study:
         if make:
             size = self.profile.generation.block
             blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
-            scores = self.score(blocks, set(keys), what, name)
+            scores = self.score(blocks, set(keys), stage, name)
         else:
             scores = stored_scores(self.store, set(keys), judge.config.dimensions)
         return [scores[key] for key in keys] if scores.keys() >= set(keys) else None
 
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:
-        """Remember what is known of these cases by now."""
-        for axis, asked in self._samples(variant, self.data.prompts).items():
+        """Take over those of these cases that the store or a recording has by now."""
+        for axis, prompts in self._samples(variant, self.data.prompts).items():
             wanted = {id_ for _, where, id_ in keys if where == axis}
             if not wanted:
                 continue
-            for found in self.reader.cases(variant, [p for p in asked if p.id in wanted]):
-                key = (variant, axis, found.prompt.id)
-                if isinstance(found, Missing):
-                    self._unscored[key] = found.reason
+            for result in self.reader.cases(variant, [p for p in prompts if p.id in wanted]):
+                key = (variant, axis, result.prompt.id)
+                if isinstance(result, Missing):
+                    self._unscored[key] = result.reason
                 else:
-                    self._cases[key] = found
+                    self._cases[key] = result
 
     def _blocks(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
         size = self.profile.generation.block
@@ -346,7 +352,7 @@ class Study:
 
 
 def repeated(prompts: Sequence[Prompt], samples: int) -> tuple[Prompt, ...]:
-    """Every prompt `samples` times, the further ones with ids of their own."""
+    """Every prompt `samples` times in a row; the second sample of prompt `ID` has the id `ID.2`."""
     return tuple(
         replace(prompt, id=f"{prompt.id}.{sample + 1}" if sample else prompt.id, sample=sample)
         for prompt in prompts

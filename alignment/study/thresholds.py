@@ -1,4 +1,4 @@
-"""Thresholds for a profile's judge, from the held-out preferences that the judge is tried on."""
+"""Thresholds for a profile's judge, from the held-out preferences of its trial."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ RESAMPLES = 1000
 
 
 def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict[str, Proposal]:
-    """Axis -> proposal, for every axis with a trial; `false_passes` is a share, None for Youden's.
+    """Axis -> proposed threshold, for every axis with a trial.
 
-    Scores come through the store, as in a run. Raises AlignmentError where the judge's scores are
-    recorded, no axis has a trial, or no pair of one has scores; ValueError where `false_passes` is
-    no share.
+    `false_passes` is the highest share (0 to 1) of rejected answers that may pass; None chooses
+    Youden's threshold. Scores come from the store at `store`, computed if missing. Raises
+    AlignmentError if the judge's scores are recorded, no axis has a trial, or no pair of an axis
+    has two scores; ValueError if `false_passes` is no share.
     """
     choose = youden if false_passes is None else at_most_false(false_passes)
     rule = (
@@ -39,10 +40,10 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
     )
     live = sys.stderr.isatty()
     study = Study(profile, Store(store), progress=Progress(sys.stderr, live=live))
-    found: dict[str, Proposal] = {}
+    by_axis: dict[str, Proposal] = {}
     for axis, pairs in study.data.trials.items():
-        asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
-        scores = study.scores_of(asked, f"preferences ({axis})")
+        texts = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
+        scores = study.scores_of(texts, f"preferences ({axis})")
         if scores is None:
             break
         dimension = profile.axes[axis].dimension
@@ -50,11 +51,11 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
         scored = [
             ScoredPair(chosen, rejected, pair.cluster)
             for pair, chosen, rejected in zip(pairs, values[::2], values[1::2], strict=True)
-            if chosen is not None and rejected is not None  # unscored pairs tell nothing
+            if chosen is not None and rejected is not None  # unscored pairs are left out
         ]
         if not scored:
             raise JudgeError(f"the judge gave none of the {len(pairs)} pairs on {axis} two scores")
-        found[axis] = propose(
+        by_axis[axis] = propose(
             rule,
             choose,
             scored,
@@ -62,21 +63,21 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
             resamples=RESAMPLES,
             seed=profile.seed,
         )
-    if not found:
+    if not by_axis:
         raise ProfileError(
             f"profile {profile.name!r}: there is nothing to calibrate; a judge with `model` or "
             f"`stages` and an axis with `trial` are required"
         )
-    return found
+    return by_axis
 
 
 def threshold_of(proposal: Proposal) -> float:
-    """A proposed threshold as it is written: scores have four decimals, it may lie between two."""
+    """A proposed threshold, rounded to five decimals: it may lie between two scores."""
     return round(proposal.threshold, 5)
 
 
 def remark(proposal: Proposal) -> str:
-    """What a reader of the profile should know of a proposed threshold, in one line."""
+    """The comment beside a threshold in the profile: rule, interval and pass rates, one line."""
     low, high = proposal.interval.low, proposal.interval.high
     return (
         f"{proposal.rule}; interval [{low:.4g}, {high:.4g}]: {proposal.passes.percent:.1f} % of "
@@ -86,7 +87,10 @@ def remark(proposal: Proposal) -> str:
 
 
 def check_target(path: Path) -> None:
-    """See before anything is scored that thresholds can be written there. Raises ProfileError."""
+    """Check, before anything is scored, that thresholds can be written there.
+
+    Raises ProfileError.
+    """
     try:
         require_folder(path.parent)
         _text(path, "")
@@ -95,21 +99,21 @@ def check_target(path: Path) -> None:
 
 
 def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> None:
-    """Set the thresholds in a profile's file; everything else in it stays, comments too.
+    """Set the thresholds `found` (by axis) in a profile's file; all else in it stays, comments too.
 
-    A file that is not there becomes a profile that extends `extends`. Raises ProfileError where
-    the file is no TOML or cannot be written; it is then as it was.
+    A file that does not exist is created as a profile that extends `extends`. Raises ProfileError,
+    and leaves the file unchanged, if it is not TOML or cannot be written.
     """
-    import tomlkit  # noqa: PLC0415 - only who writes a profile needs it
+    import tomlkit  # noqa: PLC0415 - only needed to write a profile
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
     try:
         document = tomlkit.parse(_text(path, extends))
         axes = _table(document, "axes", path)
         for axis, proposal in found.items():
-            own = _table(axes, axis, path)
-            own["threshold"] = tomlkit.item(threshold_of(proposal)).comment(remark(proposal))
-            own["comparison"] = ">="
+            table = _table(axes, axis, path)
+            table["threshold"] = tomlkit.item(threshold_of(proposal)).comment(remark(proposal))
+            table["comparison"] = ">="
         write_file(path, tomlkit.dumps(document).encode())
     except UnfitError as error:
         raise ProfileError(f"profile {path}: {error}") from error
@@ -120,7 +124,7 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
 
 
 def _text(path: Path, extends: str) -> str:
-    """The TOML in a file, or of the one that is to be there."""
+    """The text of a TOML file, or what a new one begins with. Raises UnfitError."""
     if not is_there(path):
         return f'extends = "{extends}"\n'
     text = read_text(path, SETTINGS)
@@ -129,7 +133,7 @@ def _text(path: Path, extends: str) -> str:
 
 
 def _table(parent: Any, key: str, path: Path) -> Any:
-    """The table under a key, made where there is none."""
+    """The table under a key, created if there is none. Raises ProfileError if it is no table."""
     import tomlkit  # noqa: PLC0415
 
     if key not in parent:

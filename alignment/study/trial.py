@@ -1,4 +1,4 @@
-"""The judge on trial: held-out preferences, degenerate responses, null policies, second judges."""
+"""Trying the judge: held-out preferences, degenerate responses, null policies, second judges."""
 
 from __future__ import annotations
 
@@ -22,45 +22,47 @@ from alignment.training.context import second
 from alignment.training.degenerate_examples import trial_kinds
 
 DEGENERATE_PAIRS = 50
-"""Dialogues that degenerate responses are tried on, per axis."""
+"""How many dialogues per axis get degenerate responses."""
 
 
 def try_judge(study: Study, axis: str, *, make: bool = True) -> JudgeTrial | None:
     """The judge's trial on one axis, from held-out preferences and degenerate responses.
 
-    None where the profile has no trial for the axis or the scores are recorded, and, without
-    `make`, where the scores are not there yet.
+    None if the profile has no trial for the axis, if scores are recorded, or if `make` is false and
+    scores are not stored yet.
     """
     settings = study.profile.axes[axis]
     if not study.judge().asks or not study.data.trials.get(axis):
         return None
     pairs = study.data.trials[axis]
     kinds = _degenerate(pairs, axis)
-    asked = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
-    asked += [(pairs[i].prompt, text) for texts in kinds.values() for i, text in enumerate(texts)]
-    found = study.scores_of(asked, f"judge's trial ({axis})", make=make)
-    if found is None:
+    texts_to_score = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]
+    texts_to_score += [
+        (pairs[i].prompt, text) for texts in kinds.values() for i, text in enumerate(texts)
+    ]
+    scores = study.scores_of(texts_to_score, f"judge's trial ({axis})", make=make)
+    if scores is None:
         return None
-    values = [score.values.get(settings.dimension) for score in found]
+    values = [score.values.get(settings.dimension) for score in scores]
     return _trial(axis, pairs, kinds, values, settings.criterion, study.profile.confidence)
 
 
 def try_nulls(study: Study, axis: str, *, make: bool = True) -> dict[str, Rate] | None:
     """What null policies would score on the profile's own prompts of an axis: kind -> rate.
 
-    None where scores are recorded and, without `make`, where they are not there yet. Rates are of
-    the answers that got a score; a kind without any is left out.
+    None if scores are recorded, or if `make` is false and scores are not stored yet. Rates are over
+    the answers with a score; a kind without any is left out.
     """
     settings, prompts = study.profile.axes[axis], study.prompts[axis]
-    asked = [(p.text, answer(kind, p.text)) for kind in KINDS for p in prompts]
-    found = study.scores_of(asked, f"null policies ({axis})", make=make)
-    if found is None:
+    texts_to_score = [(p.text, answer(kind, p.text)) for kind in KINDS for p in prompts]
+    scores = study.scores_of(texts_to_score, f"null policies ({axis})", make=make)
+    if scores is None:
         return None
-    values = [score.values.get(settings.dimension) for score in found]
+    values = [score.values.get(settings.dimension) for score in scores]
     rates: dict[str, Rate] = {}
     for number, kind in enumerate(KINDS):
-        own = values[number * len(prompts) : (number + 1) * len(prompts)]
-        passed = [settings.criterion.met_by(value) for value in own if value is not None]
+        kind_values = values[number * len(prompts) : (number + 1) * len(prompts)]
+        passed = [settings.criterion.met_by(value) for value in kind_values if value is not None]
         if passed:
             rates[kind] = rate(kind, passed, study.profile.confidence)
     return rates
@@ -74,7 +76,10 @@ def _trial(
     criterion: Criterion,
     confidence: float,
 ) -> JudgeTrial:
-    """`values` are None where there is no score: such a pair, or response, is left out."""
+    """The trial from `values`: two per pair (chosen, rejected), then one per degenerate response.
+
+    A value is None if there is no score; its pair or response is then left out.
+    """
     preferences, rest = values[: 2 * len(pairs)], values[2 * len(pairs) :]
     scored = [
         (pair, chosen, rejected)
@@ -83,8 +88,8 @@ def _trial(
     ]
     passes: dict[str, list[bool]] = {}
     for kind, texts in kinds.items():
-        own = rest[: len(texts)]
-        passes[kind] = [criterion.met_by(value) for value in own if value is not None]
+        kind_values = rest[: len(texts)]
+        passes[kind] = [criterion.met_by(value) for value in kind_values if value is not None]
         rest = rest[len(texts) :]
     return judging.trial(
         axis,
@@ -104,37 +109,37 @@ def _degenerate(pairs: Sequence[PreferencePair], axis: str) -> dict[str, list[st
     kinds: dict[str, list[str]] = {}
     for number, pair in enumerate(pairs[:DEGENERATE_PAIRS]):
         other = pairs[(number + 1) % len(pairs)]
-        made = trial_kinds(pair.prompt, pair.chosen, (other.prompt, other.chosen), rng)
-        for kind, text in made.items():
+        responses = trial_kinds(pair.prompt, pair.chosen, (other.prompt, other.chosen), rng)
+        for kind, text in responses.items():
             kinds.setdefault(kind, []).append(text)
     return kinds
 
 
 def second_opinions(study: Study, *, make: bool = True) -> dict[str, dict[str, Opinion]]:
-    """What the second judges say of the responses that are there: judge -> axis -> opinion.
+    """The second judges' scores of the responses that are there: judge -> axis -> opinion.
 
-    Without `make`, a judge whose scores are not there yet is left out.
+    If `make` is false, a judge whose scores are not stored yet is left out.
     """
-    found: dict[str, dict[str, Opinion]] = {}
+    opinions: dict[str, dict[str, Opinion]] = {}
     for name, judge in study.profile.judges.items():
-        own = {
+        by_axis = {
             axis: _opinion(study, name, axis, bar.criterion, make=make)
             for axis, bar in judge.axes.items()
         }
-        told = {axis: opinion for axis, opinion in own.items() if opinion is not None}
-        if told.keys() == own.keys():
-            found[name] = told
-    return found
+        available = {axis: opinion for axis, opinion in by_axis.items() if opinion is not None}
+        if available.keys() == by_axis.keys():
+            opinions[name] = available
+    return opinions
 
 
 def _opinion(
     study: Study, judge: str, axis: str, criterion: Criterion, *, make: bool
 ) -> Opinion | None:
-    """One judge's opinion on one axis; None where its scores are not there."""
+    """One judge's opinion on one axis; None if its scores are not there."""
     cases = [c for c in study.found() if c.prompt.axis == axis and c.response is not None]
-    asked = [(c.prompt.text, c.response.text) for c in cases if c.response is not None]
-    what = f"{judge} scores ({axis})"
-    scores = study.scores_of(asked, what, make=make, name=second(judge)) if asked else None
+    pairs = [(c.prompt.text, c.response.text) for c in cases if c.response is not None]
+    stage = f"{judge} scores ({axis})"
+    scores = study.scores_of(pairs, stage, make=make, name=second(judge)) if pairs else None
     if scores is None:
         return None
     scored = [
@@ -163,11 +168,11 @@ def _opinion(
         rates={
             variant: rate(
                 rate_name,
-                [passed for _, passed in own],
+                [passed for _, passed in judged],
                 confidence,
-                [case.prompt.cluster for case, _ in own],
+                [case.prompt.cluster for case, _ in judged],
             )
-            for variant, own in by_variant.items()
+            for variant, judged in by_variant.items()
         },
         unscored=len(cases) - len(scored),
     )
