@@ -1,4 +1,4 @@
-"""How answers are decoded: what the settings are, what comes out, and how a token is chosen."""
+"""Decoding: its settings, an answer in progress, and the choice of the next token."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 Stop = Callable[[list[int]], bool]
-"""Given an answer's tokens so far, whether it ends here."""
+"""Takes an answer's tokens so far; returns whether it ends here."""
 
 Watch = Callable[[Sequence[int], "Tensor"], None]
-"""Told who decodes, and the logits (rows, vocabulary) that their next tokens come from."""
+"""Called with the numbers of the decoding rows and the logits (rows, vocabulary) of each step."""
 
 
 COLDEST = 1e-6
-"""A lower temperature draws the likeliest token as well, and float32 cannot divide by some."""
+"""The least temperature used: below it the draw is greedy anyway, and float32 may overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Decoding:
     ends: frozenset[int]
     """Tokens that end an answer."""
     temperature: float = 0.0
-    """0 is greedy."""
+    """0 is greedy decoding."""
     top_p: float = 1.0
-    """Draw from the likeliest tokens that together have this probability."""
+    """Nucleus sampling: draw from the likeliest tokens that together have this probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +42,22 @@ class Generated:
     tokens: tuple[int, ...]
     """Without the token that ended it."""
     ended: bool
-    """By an end token or by `stop`; else it was cut at `max_new_tokens`."""
+    """True: by an end token or by `stop`. False: cut at `max_new_tokens`."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """An answer in the making."""
+    """An answer in progress."""
 
     prompt: Sequence[int]
     source: Generator | None
-    """Its own source of randomness, so that what it draws never depends on its neighbours."""
+    """A generator per answer, so that its draws never depend on other answers; None for greedy."""
     tokens: list[int] = field(default_factory=list)
     ended: bool = False
     done: bool = False
 
     def add(self, token: int, decoding: Decoding, stop: Stop | None) -> None:
-        """Take the next token."""
+        """Add the next token, and note whether it ends the answer."""
         if token in decoding.ends:
             self.ended = self.done = True
             return
@@ -66,7 +66,7 @@ class Draft:
         self.done = self.ended or len(self.tokens) >= decoding.max_new_tokens
 
     def anew(self) -> Draft:
-        """The same answer, not begun."""
+        """A fresh draft of the same answer, with its generator at the start."""
         if self.source is None:
             return Draft(self.prompt, None)
         import torch  # noqa: PLC0415
@@ -74,40 +74,40 @@ class Draft:
         return Draft(self.prompt, torch.Generator().manual_seed(self.source.initial_seed()))
 
     def finished(self) -> Generated:
-        """What came out."""
+        """The finished answer."""
         return Generated(tuple(self.tokens), self.ended)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Answers to be made, and how."""
+    """Drafts to be finished, and how they are decoded."""
 
     drafts: Sequence[Draft]
     decoding: Decoding
     stop: Stop | None = None
     watch: Watch | None = None
 
-    def take(self, who: Sequence[int], logits: Tensor) -> list[int]:
-        """Choose and add the next tokens of the drafts `who`, by float32 `logits` of each.
+    def take(self, members: Sequence[int], logits: Tensor) -> list[int]:
+        """Choose and add the next token of each draft in `members` (indices into `drafts`).
 
-        Raises NotFiniteError.
+        `logits` are float32 (members, vocabulary). Returns the tokens. Raises NotFiniteError.
         """
         check_logits(logits)
         if self.watch is not None:
-            self.watch(who, logits)
-        tokens = choose(logits, [self.drafts[i].source for i in who], self.decoding)
-        for i, token in zip(who, tokens, strict=True):
+            self.watch(members, logits)
+        tokens = choose(logits, [self.drafts[i].source for i in members], self.decoding)
+        for i, token in zip(members, tokens, strict=True):
             self.drafts[i].add(token, self.decoding, self.stop)
         return tokens
 
 
 def drafts(rows: Sequence[Sequence[int]], seeds: Sequence[int] | None) -> list[Draft]:
-    """One empty answer per row of token ids; `seeds`, where given, one per row."""
+    """One empty draft per row of token ids; `seeds`, if given, has one seed per row."""
     import torch  # noqa: PLC0415
 
     if seeds is None:
         return [Draft(row, None) for row in rows]
-    # On the CPU whatever the model's device, so that a seed draws the same everywhere.
+    # Always on the CPU, so that a seed draws the same whatever the model's device is.
     return [
         Draft(row, torch.Generator().manual_seed(seed))
         for row, seed in zip(rows, seeds, strict=True)
@@ -121,25 +121,26 @@ def choose(logits: Tensor, sources: Sequence[Generator | None], decoding: Decodi
     if decoding.temperature == 0.0:
         chosen: list[int] = logits.argmax(-1).tolist()
         return chosen
-    # From the highest down: it stays 0 however small the temperature is.
-    below = logits - logits.amax(-1, keepdim=True)
-    chances = (below / max(decoding.temperature, COLDEST)).softmax(-1)
-    chances = nucleus(chances, decoding.top_p).cpu()
+    # Subtract the highest logit first: it stays 0 at any temperature, and nothing overflows.
+    shifted = logits - logits.amax(-1, keepdim=True)
+    probabilities = (shifted / max(decoding.temperature, COLDEST)).softmax(-1)
+    probabilities = nucleus(probabilities, decoding.top_p).cpu()
     return [
         int(torch.multinomial(row, 1, generator=source))
-        for row, source in zip(chances, sources, strict=True)
+        for row, source in zip(probabilities, sources, strict=True)
     ]
 
 
-def nucleus(chances: Tensor, top_p: float) -> Tensor:
-    """The fewest likeliest tokens that together have `top_p`, the others at zero, unscaled.
+def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Keep the fewest likeliest tokens that together have `top_p`; set the others to zero.
 
-    `chances` and the result are (rows, vocabulary); the likeliest token is always kept.
+    `probabilities` and the result are (rows, vocabulary). The result is not rescaled to sum to 1,
+    and the likeliest token is always kept.
     """
     import torch  # noqa: PLC0415
 
     if top_p >= 1.0:
-        return chances
-    ordered, order = chances.sort(dim=-1, descending=True, stable=True)
+        return probabilities
+    ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
     before = ordered.cumsum(-1) - ordered
-    return torch.zeros_like(chances).scatter(-1, order, ordered.where(before < top_p, 0.0))
+    return torch.zeros_like(probabilities).scatter(-1, order, ordered.where(before < top_p, 0.0))

@@ -1,4 +1,4 @@
-"""A model that is served elsewhere as a policy: asked through an OpenAI-compatible API."""
+"""A served model as a policy, called through an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from alignment.serving import (
 from alignment.store import Store, content_key
 
 VERSION = 2
-"""Raise it when the same question would be asked, or its answer be read, otherwise."""
+"""Increase it when requests are built, or their replies are read, in another way."""
 
 _HUMAN = f"\n\n{HUMAN}:"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """Who is asked, and how."""
+    """Which server and model are called, and with what settings."""
 
     endpoint: Endpoint
     generation: Generation
     revision: str | None = None
-    """The user's own word for what is served there now."""
+    """The user's name for the version that is served there now."""
     seed: int = 0
-    """Of sampled answers."""
+    """For sampled answers."""
 
 
 def identity_of(settings: EndpointSettings) -> str:
-    """A hash of all that is known of what an answer depends on, apart from its prompt.
+    """A hash of everything known that an answer depends on, apart from its prompt.
 
-    Nobody here has the weights, so that the address and the name stand for them: keys are content
-    everywhere else. What the server says it is comes with its answers (`serving.ServedIdentities`).
+    Served weights cannot be hashed, so URL, model name and `revision` stand for them. What the
+    server reports about itself is stored beside its answers (`serving.ServedIdentities`).
     """
     endpoint, generation = settings.endpoint, settings.generation
     sampled = [generation.temperature, generation.top_p, settings.seed]
@@ -68,7 +68,7 @@ class Kind(PolicyKind):
     """A variant with `endpoint`."""
 
     def check(self) -> None:
-        """See that the client is installed and the key is there."""
+        """Check that the client is installed and that the API key is set. Raises AlignmentError."""
         check_client(self._settings.endpoint)
         key_of(self._settings.endpoint)
 
@@ -77,24 +77,24 @@ class Kind(PolicyKind):
         return identity_of(self._settings)
 
     def open(self) -> Policy:
-        """A client of the server."""
+        """A client for the server."""
         return EndpointPolicy(self._settings, self.context.store)
 
     def description(self, *, failed: bool) -> dict[str, Any]:
-        """The name it was asked by, and what the servers said of their answers."""
+        """Its URL, model name and revision, and what the servers reported with their answers."""
         del failed
         return describe_served(
             self._settings.endpoint, self.config.revision, self.context.store, self.identity()
         )
 
     def baseline_model(self) -> dict[str, Any]:
-        """The same without the address, which may change."""
+        """The model name and what the servers reported; without the URL, which may change."""
         served = served_identities(self.context.store, self.identity())
         return {"endpoint": self._settings.endpoint.model, "served": served}
 
     @property
     def _settings(self) -> EndpointSettings:
-        assert self.config.endpoint is not None  # noqa: S101 - that is what this kind is
+        assert self.config.endpoint is not None  # noqa: S101 - true of this kind
         return EndpointSettings(
             endpoint=self.config.endpoint,
             generation=self.context.profile.generation_of(self.variant),
@@ -104,9 +104,9 @@ class Kind(PolicyKind):
 
 
 class EndpointPolicy:
-    """Answers prompts by asking a server. See `alignment.policies.protocol.Policy`.
+    """Answers prompts by calling a server. See `alignment.policies.protocol.Policy`.
 
-    No answer depends on who else is asked, so that each is a batch of its own.
+    No answer depends on other prompts, so each is a batch of its own.
     """
 
     def __init__(self, settings: EndpointSettings, store: Store) -> None:
@@ -116,13 +116,16 @@ class EndpointPolicy:
         self._server = Server(settings.endpoint)
 
     def respond(
-        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
+        self, prompts: Sequence[tuple[str, int]], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
-        """Ask what is needed, `endpoint.concurrency` at once; answers come as they are there."""
-        for found in self._server.each(lambda i: self._ask(*asked[i]), sorted(needed)):
-            for reply in found.values():
+        """Answer the needed (prompt text, sample number) items, `endpoint.concurrency` at once.
+
+        Yields answers as soon as they arrive. Raises AlignmentError.
+        """
+        for replies in self._server.each(lambda i: self._ask(*prompts[i]), sorted(needed)):
+            for reply in replies.values():
                 self._served.note(reply)
-            yield {i: self._response(reply) for i, reply in found.items()}
+            yield {i: self._response(reply) for i, reply in replies.items()}
 
     def _ask(self, text: str, sample: int) -> Reply:
         generation, endpoint = self._settings.generation, self._settings.endpoint
@@ -141,8 +144,8 @@ class EndpointPolicy:
     def _response(self, reply: Reply) -> Response:
         text, stop = reply.text, reply.stop
         if self._settings.generation.stop_at_human:
-            text, found, _ = text.partition(_HUMAN)  # some servers give the stop sequence too
-            stop = "eos" if found else stop
+            text, separator, _ = text.partition(_HUMAN)  # some servers return it too
+            stop = "eos" if separator else stop
         return Response(text.strip(), stop, reply.tokens, reply.missing)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """The engine: any causal language model answers many prompts, fast and in bounded memory.
 
-`packed` is the fast way (see `alignment.policies.packed`), `padded` the one that every
-model can go. Which one a model goes, and which prompts must have no neighbours, is not looked up
-but tried, once, on a few short prompts.
+`packed` is the fast way (`alignment.policies.packed`); `padded` works with every model. Which of
+them fits a model, and which prompts must be answered alone, is found by running the model once on a
+few short prompts (`alignment.policies.probe`), not looked up in a list.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from alignment.policies.padded import Padded
 from alignment.policies.probe import cache_bytes, padding_agrees, reach, unchanged
 
 CACHE = 2 * 2**30
-"""Bytes of keys and values at once, unless `batch_tokens` says how many tokens."""
+"""Bytes of the key-value cache, unless `batch_tokens` gives a number of tokens."""
 
 PADDED = 4096
-"""Padded tokens at once: past it, padding loses more than a bigger batch wins."""
+"""Padded tokens per batch: in larger batches, padding costs more than batching gains."""
 
 
 def _silent(_: str) -> None:
@@ -32,9 +32,9 @@ def _silent(_: str) -> None:
 class Generator:
     """Answers rows of token ids with a causal language model of transformers.
 
-    `pad` is what the padded way pads with, `batch_tokens` how many tokens of prompts and answers
-    are under way at once (default: by what their keys and values take), `note` is told in a line
-    when memory was too small for that. The model stays where it is and is put into eval mode.
+    `pad` is the padding token of the padded way; `batch_tokens` is how many tokens of prompts and
+    answers are in memory at once (default: as many as fit into `CACHE` bytes); `note` gets one line
+    when that was too much. The model stays on its device and is put into eval mode.
     """
 
     way: Literal["packed", "padded"]
@@ -51,22 +51,22 @@ class Generator:
         model.eval()
         self._decoding = decoding
         self._note = note
-        self._told = self._told_apart = False
+        self._noted_memory = self._noted_alone = False
         self.watch: Watch | None = None
-        """Told of every step's logits, to compare them with another way's."""
-        self._model, self._reach = model, reach(model)
-        taken = cache_bytes(model, self._reach)
-        self.way = "padded" if taken is None else "packed"
+        """If set, called with the logits of every step, to compare ways of decoding."""
+        self._model, self._joint_limit = model, reach(model)
+        bytes_per_token = cache_bytes(model, self._joint_limit)
+        self.way = "padded" if bytes_per_token is None else "packed"
         self._worker: Packed | Padded
-        self._alone = Padded(model, decoding, pad)
-        if taken is None:
-            self._worker, default = self._alone, PADDED
-            if not padding_agrees(model, pad, self._reach):
-                self._reach = 0
+        self._alone_worker = Padded(model, decoding, pad)
+        if bytes_per_token is None:
+            self._worker, default = self._alone_worker, PADDED
+            if not padding_agrees(model, pad, self._joint_limit):
+                self._joint_limit = 0
         else:
-            self._worker, default = Packed(model), max(PADDED, CACHE // taken)
+            self._worker, default = Packed(model), max(PADDED, CACHE // bytes_per_token)
         self.batch_tokens = batch_tokens or default
-        """How many tokens are under way at once; halved when memory runs out."""
+        """How many tokens are in memory at once; halved when memory runs out."""
 
     def generate(
         self,
@@ -77,35 +77,36 @@ class Generator:
     ) -> list[Generated]:
         """Answer `rows` of token ids (none of them empty), in their order.
 
-        With a temperature every row draws by its own of `seeds`; `stop` is given an answer's tokens
-        after each new one, and ends it by saying true. Raises ModelError where one prompt alone
-        does not fit into memory or has no tokens, and ValueError for a temperature without seeds.
+        With a temperature, every row draws with its own seed from `seeds`. `stop` is called with an
+        answer's tokens after each new one; returning True ends the answer. Raises ModelError if a
+        prompt has no tokens or does not fit into memory alone, ValueError for a temperature without
+        seeds.
         """
         if any(len(row) == 0 for row in rows):
             raise ModelError("a prompt of no tokens cannot be answered")
         if self._decoding.temperature > 0 and seeds is None:
             raise ValueError("a temperature above 0 needs `seeds`, one per row")
         answers = drafts(rows, seeds)
-        apart = self._apart(rows)
-        together = sorted(set(range(len(rows))) - set(apart))
+        alone = self._rows_alone(rows)
+        together = sorted(set(range(len(rows))) - set(alone))
         self._finish(self._worker, together, answers, stop)
-        for i in apart:
+        for i in alone:
             with unchanged(self._model):
-                self._finish(self._alone, [i], answers, stop)
+                self._finish(self._alone_worker, [i], answers, stop)
         return [draft.finished() for draft in answers]
 
-    def _apart(self, rows: Sequence[Sequence[int]]) -> list[int]:
-        """The rows that are answered one at a time, by their numbers; told once."""
-        new, most = self._decoding.max_new_tokens, self._reach
-        found = [] if most is None else [i for i, row in enumerate(rows) if len(row) + new > most]
-        if found and len(rows) > 1 and not self._told_apart:
-            self._told_apart = True
-            which = f" that take more than {most} tokens with their answers" if most else ""
+    def _rows_alone(self, rows: Sequence[Sequence[int]]) -> list[int]:
+        """The indices of rows that are answered one at a time; says so in a note, once."""
+        new, limit = self._decoding.max_new_tokens, self._joint_limit
+        alone = [] if limit is None else [i for i, row in enumerate(rows) if len(row) + new > limit]
+        if alone and len(rows) > 1 and not self._noted_alone:
+            self._noted_alone = True
+            condition = f" that take more than {limit} tokens with their answers" if limit else ""
             self._note(
-                f"prompts{which} are answered one at a time: in this model what stands beside a "
-                f"prompt would change its answer"
+                f"prompts{condition} are answered one at a time: in this model what stands "
+                f"beside a prompt would change its answer"
             )
-        return found
+        return alone
 
     def _finish(
         self,
@@ -114,11 +115,12 @@ class Generator:
         answers: list[Draft],
         stop: Stop | None,
     ) -> None:
-        """Answer the drafts `members` of all `answers`; what ran out of memory begins anew."""
-        while left := [i for i in members if not answers[i].done]:
-            for i in left:
+        """Finish the drafts `members` of `answers`; after running out of memory they start over."""
+        while unfinished := [i for i in members if not answers[i].done]:
+            for i in unfinished:
                 answers[i] = answers[i].anew()
-            task = Task([answers[i] for i in left], self._decoding, stop, self._watching(left))
+            drafts_left = [answers[i] for i in unfinished]
+            task = Task(drafts_left, self._decoding, stop, self._watch_for(unfinished))
             try:
                 worker.answer(task, self.batch_tokens)
             except RuntimeError as error:
@@ -126,23 +128,23 @@ class Generator:
                     raise
                 self._shrink(worker, error)
 
-    def _watching(self, left: Sequence[int]) -> Watch | None:
-        """The watch, told of rows by their number among all."""
+    def _watch_for(self, members: Sequence[int]) -> Watch | None:
+        """`self.watch` for a task over these members, called with their indices among all rows."""
         watch = self.watch
         if watch is None:
             return None
-        return lambda who, logits: watch([left[i] for i in who], logits)
+        return lambda rows, logits: watch([members[i] for i in rows], logits)
 
     def _shrink(self, worker: Packed | Padded, error: RuntimeError) -> None:
-        """Half of what was too much from now on; told once. Raises ModelError if it was one row."""
+        """Halve the token budget; says so in a note, once. Raises ModelError for a single row."""
         if worker.sequences <= 1:
             raise ModelError(
                 f"out of memory for a single prompt and its answer ({worker.room} tokens); "
                 f"use a smaller model, dtype = 'bfloat16' or another device"
             ) from error
         self.batch_tokens = max(1, min(self.batch_tokens, worker.room) // 2)
-        if not self._told:
-            self._told = True
+        if not self._noted_memory:
+            self._noted_memory = True
             self._note(
                 f"out of memory with {worker.room} tokens under way; going on with fewer "
                 f"(set generation.batch_tokens = {self.batch_tokens} to begin with that)"
@@ -152,5 +154,5 @@ class Generator:
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """Whether a device, or the CPU's allocator, has no memory left."""
+    """Whether an error says that a device, or the CPU's allocator, has no memory left."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""A causal language model of transformers as a policy: greedy, a block of prompts at a time."""
+"""A causal language model of transformers as a policy; answers a block of prompts at a time."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-_HUMAN = re.compile(rf"(?<!\s)[^\S\n]*+\n\s*+{HUMAN}:")
-_LABEL = 16
-"""Tokens at an answer's end in which the label of the human's turn is looked for."""
+_HUMAN_TURN = re.compile(rf"(?<!\s)[^\S\n]*+\n\s*+{HUMAN}:")
+_LABEL_TOKENS = 16
+"""How many tokens at an answer's end are searched for the label of a human turn."""
 
 VERSION = 3
-"""Raise it when the same weights and prompt could give another answer."""
+"""Increase it when the same weights and prompt could give another answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """How a checkpoint is loaded and asked; `threads` alone changes no answer's key."""
+    """How a checkpoint is loaded and decoded. All but `threads` is part of an answer's key."""
 
     generation: Generation
     device: str
@@ -43,11 +43,11 @@ class PolicySettings:
     dtype: str = "float32"
     quantization: Mapping[str, Any] | None = None
     seed: int = 0
-    """Of sampled answers."""
+    """For sampled answers."""
 
 
 def identity_of(checkpoint: Checkpoint, settings: PolicySettings) -> str:
-    """A hash of all that an answer depends on apart from its prompt; needs no torch."""
+    """A hash of everything that an answer depends on apart from its prompt; needs no torch."""
     generation = settings.generation
     sampled = [generation.temperature, generation.top_p, settings.seed]
     return content_key(
@@ -68,7 +68,7 @@ def identity_of(checkpoint: Checkpoint, settings: PolicySettings) -> str:
 class HuggingFacePolicy:
     """Answers prompts with a checkpoint. See `alignment.policies.protocol.Policy`.
 
-    `steady` raises once a file of the checkpoint has changed: no answer is given then.
+    `steady` is called before answers are given; it raises if a file of the checkpoint has changed.
     """
 
     def __init__(
@@ -79,26 +79,26 @@ class HuggingFacePolicy:
         note: Callable[[str], None] | None = None,
         steady: Callable[[], None] = lambda: None,
     ) -> None:
-        self._steady = steady
+        self._require_unchanged = steady
         from alignment.policies.engine import Generator  # noqa: PLC0415 - loads torch
 
         self.device = settings.device
         configure_torch(self.device, settings.threads)
         self.identity = identity_of(checkpoint, settings)
-        self._loaded, self._name = settings, checkpoint.outermost
+        self._load_settings, self._name = settings, checkpoint.outermost
         self._settings, self._seed = settings.generation, settings.seed
         self._tokenizer = load_tokenizer(checkpoint)
         self.begins_with = begins_with(self._tokenizer, self._settings.format)
-        self._opened = begun_thinking(self._tokenizer, self._settings.format)
+        self._thinking_start = begun_thinking(self._tokenizer, self._settings.format)
         self._model = load_model(
             checkpoint, settings.dtype, device=self.device, quantization=settings.quantization
         )
-        self._size: int = self._model.get_input_embeddings().weight.shape[0]
+        self._vocabulary_size: int = self._model.get_input_embeddings().weight.shape[0]
         self._ends = frozenset(_ends(self._model, self._tokenizer))
         pad = self._tokenizer.pad_token_id
         self.generator = Generator(
             self._model,
-            pad=None if pad is None or pad >= self._size else pad,
+            pad=None if pad is None or pad >= self._vocabulary_size else pad,
             decoding=Decoding(
                 self._settings.max_new_tokens,
                 self._ends,
@@ -110,31 +110,35 @@ class HuggingFacePolicy:
         )
 
     def respond(
-        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
+        self, prompts: Sequence[tuple[str, int]], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
-        """Answer (prompt text, number of the sample), all of them in one go."""
+        """Answer (prompt text, sample number) items, all of them in one batch.
+
+        Raises ModelError if a prompt is too long or a logit is not finite.
+        """
         if not needed:
             return
-        rows = self.rows([text for text, _ in asked])
-        check_known(rows, self._size, self._tokenizer.name_or_path)
+        rows = self.rows([text for text, _ in prompts])
+        check_known(rows, self._vocabulary_size, self._tokenizer.name_or_path)
         self._check_length(rows)
-        with self._named():
+        with self._explain_not_finite():
             answers = self.generator.generate(
                 rows,
-                seeds=[seed_of(self._seed, text, sample) for text, sample in asked],
-                stop=self._speaks_on if self._settings.stop_at_human else None,
+                seeds=[seed_of(self._seed, text, sample) for text, sample in prompts],
+                stop=self._begins_human_turn if self._settings.stop_at_human else None,
             )
-        self._steady()
+        self._require_unchanged()
         yield {i: self._response(answer) for i, answer in enumerate(answers)}
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids that the model is given for these prompt texts."""
+        """The token ids of these prompt texts, as the model gets them."""
         return [prompt_ids(self._tokenizer, text, self._settings.format) for text in texts]
 
     def alone(self, row: Sequence[int]) -> tuple[tuple[int, ...], Tensor]:
-        """What `generate` of transformers makes of one row: the reference for the engine.
+        """One row answered by `generate` of transformers: the reference for the engine.
 
-        Gives an answer's tokens and the float32 logits (steps, vocabulary) that they come from.
+        Returns the answer's tokens and their float32 logits (steps, vocabulary). Greedy. Raises
+        ModelError if a logit is not finite.
         """
         import torch  # noqa: PLC0415
         from transformers import GenerationConfig  # noqa: PLC0415
@@ -151,7 +155,7 @@ class HuggingFacePolicy:
             return_dict_in_generate=True,
         )
         ids = torch.tensor([row], device=self.device)
-        self._model.generation_config = settings  # a checkpoint's own would fill what is open
+        self._model.generation_config = settings  # else the checkpoint's own fills in what is unset
         with torch.inference_mode(), unchanged(self._model):
             output = self._model.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
@@ -160,40 +164,41 @@ class HuggingFacePolicy:
         if tokens and tokens[-1] in self._ends:
             tokens.pop()
         logits = torch.cat(output.logits).float()
-        with self._named():
+        with self._explain_not_finite():
             check_logits(logits)
         return tuple(tokens), logits
 
     @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        """Say which model it is whose numbers are not finite, and why. Raises ModelError."""
+    def _explain_not_finite(self) -> Iterator[None]:
+        """Turn NotFiniteError into a ModelError with the model's name and the likely reason."""
         try:
             yield
         except NotFiniteError as error:
-            settings = self._loaded
-            why = explanation(
+            settings = self._load_settings
+            reason = explanation(
                 self._model,
                 error,
                 dtype=settings.dtype,
                 quantized=settings.quantization is not None,
             )
-            raise ModelError(f"model {self._name}: {why}") from error
+            raise ModelError(f"model {self._name}: {reason}") from error
 
-    def _speaks_on(self, tokens: list[int]) -> bool:
-        """Whether an answer has just begun to speak for the human."""
-        return _HUMAN.search(self._tokenizer.decode(tokens[-_LABEL:])) is not None
+    def _begins_human_turn(self, tokens: list[int]) -> bool:
+        """Whether an answer's last tokens hold the label of a human turn."""
+        return _HUMAN_TURN.search(self._tokenizer.decode(tokens[-_LABEL_TOKENS:])) is not None
 
     def _response(self, answer: Generated) -> Response:
         text = self._tokenizer.decode(answer.tokens, skip_special_tokens=True)
         if self._settings.stop_at_human:
-            text = _HUMAN.split(text, maxsplit=1)[0]
-        text = self._opened + text  # said in the prompt, so that its end is not without a beginning
+            text = _HUMAN_TURN.split(text, maxsplit=1)[0]
+        # The chat template put the start of the thinking into the prompt; its end is in the answer.
+        text = self._thinking_start + text
         return Response(text.strip(), "eos" if answer.ended else "length", len(answer.tokens))
 
     def _check_length(self, ids: list[list[int]]) -> None:
         limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         longest = max(map(len, ids), default=0) + self._settings.max_new_tokens
-        if limit is not None and 0 < limit < longest:  # -1 where positions are relative only
+        if limit is not None and 0 < limit < longest:  # -1 if positions are only relative
             raise ModelError(
                 f"a prompt and its answer take {longest} tokens, the model has positions for "
                 f"{limit}; lower generation.max_new_tokens or leave the longest prompts out"
@@ -205,7 +210,7 @@ class HuggingFacePolicy:
 
 
 def seed_of(seed: int, text: str, sample: int) -> int:
-    """The seed of one sampled answer: it depends on nobody who is answered at the same time."""
+    """The seed of one sampled answer, from its own prompt and number, whatever its batch."""
     digest = hashlib.sha256(f"{seed}/{sample}/{text}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:7], "big")
 
@@ -217,9 +222,9 @@ def load_model(
     device: str = "cpu",
     quantization: Mapping[str, Any] | None = None,
 ) -> PreTrainedModel:
-    """A checkpoint's causal language model on a device, ready to answer, its adapters merged in.
+    """Load a checkpoint's causal language model onto a device, with its adapters merged in.
 
-    Raises ModelError where it cannot be loaded, or not be quantized as asked.
+    Raises ModelError if it cannot be loaded or cannot be quantized as requested.
     """
     if quantization is None:
         return load_causal(checkpoint, dtype, device=device)
@@ -234,7 +239,7 @@ def load_model(
 
 
 def _ends(model: Any, tokenizer: Any) -> set[int]:
-    """The tokens that end an answer, for the model and for its tokenizer."""
-    own = model.generation_config.eos_token_id
-    tokens = own if isinstance(own, list) else [own]
+    """The tokens that end an answer, by the model's generation config and its tokenizer."""
+    model_ends = model.generation_config.eos_token_id
+    tokens = model_ends if isinstance(model_ends, list) else [model_ends]
     return {token for token in (*tokens, tokenizer.eos_token_id) if token is not None}

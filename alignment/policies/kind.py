@@ -1,4 +1,4 @@
-"""What a variant is to the rest of the project: one class per kind of policy owns its answers."""
+"""The interface of variants: one class per kind of policy holds all that depends on its kind."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from alignment.training.context import ModelContext
 
 
 class Kind(ABC):
-    """What policies and judges have in common, whatever they are.
+    """What all kinds of policies and judges have in common.
 
-    Whatever depends on the kind of a policy or judge is asked here and in the two classes made of
-    this one: what its results depend on, whether it can give them already, what can be wrong with
-    it, how it is opened, what reports and baselines say of it. A kind is a module of
-    `alignment.policies` or `alignment.judges` with a class `Kind`; the schema (`Variant.kind`,
-    `JudgeConfig.kind`) says which one a variant or judge has.
+    Everything that depends on the kind of a policy or judge is a method here or in the two
+    subclasses `PolicyKind` and `JudgeKind`: what its results depend on, whether they are there
+    already, how its settings are checked, how it is opened, and what reports and baselines say
+    about it. A kind is a module of `alignment.policies` or `alignment.judges` with a class `Kind`;
+    the schema (`Variant.kind`, `JudgeConfig.kind`) says which one a variant or judge has.
     """
 
     asks = True
-    """Whether it is asked; else all of its results are there without asking."""
+    """Whether it has to be run to give results; False if all its results are there already."""
     context: ModelContext
 
-    def check(self) -> None:  # noqa: B027 - not every kind has something to check
-        """Find all that is wrong with it, without torch. Raises AlignmentError with one line."""
+    def check(self) -> None:  # noqa: B027 - optional
+        """Check its settings and files, without torch. Raises AlignmentError with one line."""
 
     @abstractmethod
     def identity(self) -> str:
-        """A hash of all that its results depend on apart from the texts.
+        """A hash of everything that its results depend on apart from the texts.
 
-        A model that is still to be made is made. Raises AlignmentError.
+        Trains its model if that is not done yet. Raises AlignmentError.
         """
 
     def known_identity(self) -> str | None:
-        """The identity without making anything: None where its model is still to be made."""
+        """The identity, or None if its model is still to be trained; trains nothing."""
         return self.identity()
 
     def description(self, *, failed: bool) -> dict[str, Any]:
-        """What a report says that it is; `failed` where it could not be opened in this run."""
+        """What a report says about it, as plain values; `failed` if it could not be opened."""
         return {"identity": None if failed else self.known_identity()}
 
 
@@ -50,7 +50,7 @@ class PolicyKind(Kind):
     """The policy of one variant."""
 
     thinks = True
-    """Whether its responses may hold thinking, which `generation.thinking` is about."""
+    """Whether its responses may hold thinking, so that `generation.thinking` applies."""
     has_scores = False
     """Whether recorded scores come with its responses."""
 
@@ -61,7 +61,7 @@ class PolicyKind(Kind):
 
     @property
     def where(self) -> str:
-        """The key of the profile that says what it is."""
+        """Its key in the profile, for messages."""
         return f"variants.{self.variant}"
 
     @abstractmethod
@@ -69,26 +69,26 @@ class PolicyKind(Kind):
         """The policy, ready to answer. Raises AlignmentError."""
 
     def responses(self, prompts: Sequence[Prompt]) -> dict[str, Response]:
-        """Prompt id -> response, as far as they are there; nothing is asked."""
+        """Prompt id -> response, as far as responses are there; computes none."""
         identity = self.known_identity()
         return {} if identity is None else stored_responses(self.context.store, identity, prompts)
 
     def recorded_scores(self, prompts: Sequence[Prompt]) -> dict[str, float]:
-        """Prompt id -> the score that came with its response, where `has_scores`."""
+        """Prompt id -> the score recorded with its response; empty unless `has_scores`."""
         del prompts
         return {}
 
     def baseline_model(self) -> dict[str, Any]:
-        """What a baseline says that it is, for its reader; not compared."""
+        """What a baseline says about it, as plain values; for readers only, not compared."""
         return self.description(failed=False)
 
     def decoding(self) -> dict[str, Any] | None:
-        """How its answers are decoded, as far as baselines compare it; None where nothing is said.
+        """The decoding settings that baselines compare; None if there are none.
 
-        What few use is said only where it is used.
+        Settings that few profiles use are included only if they differ from their defaults.
         """
         generation = self.context.profile.generation_of(self.variant)
-        # What becomes of thinking, where that is not what it always is.
+        # "unscored" is the default.
         thinking = {} if generation.thinking == "unscored" else {"thinking": generation.thinking}
         if self.config.ignores_generation:
             return thinking or None
@@ -100,14 +100,14 @@ class PolicyKind(Kind):
         return decoding
 
     def format(self) -> str | None:
-        """How prompts are put to it; None where that is not ours to say."""
+        """The prompt format (`generation.format`); None if the kind ignores it."""
         if self.config.ignores_generation:
             return None
         return self.context.profile.generation_of(self.variant).format
 
 
 def policy_of(context: ModelContext, variant: str) -> PolicyKind:
-    """The policy of a variant, by its kind."""
+    """The policy of a variant: `Kind` of the module that its kind names."""
     kind = context.profile.variants[variant].kind
     policy: PolicyKind = import_module(f"alignment.policies.{kind}").Kind(context, variant)
     return policy

@@ -1,4 +1,4 @@
-"""Null policies: they do nothing of use, and show what a judge can be fooled into."""
+"""Null policies: trivial answers, which show how easily a judge is fooled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OTHER = (
 
 
 def answer(kind: NullKind, prompt: str) -> str:
-    """What a null policy says to a prompt (a transcript that ends with the human's turn).
+    """A null policy's answer to a prompt (a transcript that ends with the human's turn).
 
     `refuse` always refuses, `comply` promises help and gives none, `echo` repeats the last human
     turn, `other` is a long fluent answer to another question, `empty` says nothing.
@@ -43,16 +43,16 @@ class Kind(PolicyKind):
     thinks = False
 
     def identity(self) -> str:
-        """Its kind is all that an answer depends on."""
+        """A hash of which null policy it is: nothing else matters."""
         return content_key("null", self.config.null)
 
     def open(self) -> Policy:
-        """Never needed: its responses are there."""
+        """Raises ModelError: its responses are there without it."""
         raise ModelError(f"{self.where}: has its responses already: nobody can be asked")
 
     def responses(self, prompts: Sequence[Prompt]) -> dict[str, Response]:
-        """Made up on the spot."""
-        assert self.config.null is not None  # noqa: S101 - that is what this kind is
+        """Prompt id -> answer, made here."""
+        assert self.config.null is not None  # noqa: S101 - true of this kind
         return {p.id: Response(answer(self.config.null, p.text), "eos") for p in prompts}
 
     def description(self, *, failed: bool) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Answering many prompts without padding: read packed, then decoded all together.
+"""Answering many prompts without padding: prompts are read packed, then decoded together.
 
-The longest come first. Groups of like length are read one after the other while there is room for
-their keys and values; every step decodes all that is under way; what has ended leaves, and its room
-goes to the next group. Whatever the number of prompts, the keys and values take a fixed room.
+Prompts are grouped by similar length, longest first. A group is read as soon as the key-value cache
+has room for it; every step decodes all sequences read so far; finished ones leave, and their room
+goes to the next group. The cache's size is bounded whatever the number of prompts.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from alignment.policies.decoding import Task
 from alignment.policies.packing import Group, Reading, Stepping, logits_of, packing
 
 READ = 4096
-"""Tokens of prompts in one row: beyond it, reading gets no faster, only bigger."""
+"""Prompt tokens per packed row: longer rows read no faster and take more memory."""
 
 SLACK = 32
-"""Tokens by which a group's shortest prompt may fall behind its longest, or a quarter."""
+"""Tokens by which prompts of one group may differ in length; or a quarter of the longest."""
 
 
 class Packed:
@@ -28,12 +28,12 @@ class Packed:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.sequences = self.room = 0
-        """How many sequences are under way, and how many tokens they have room for."""
+        """How many sequences are being decoded, and the tokens their cache has room for."""
 
     def answer(self, task: Task, budget: int) -> None:
-        """Finish a task's drafts, with keys and values of at most `budget` tokens at once.
+        """Finish a task's drafts, with at most `budget` tokens in the key-value cache at once.
 
-        A single sequence that needs more is tried all the same. Raises torch's errors.
+        A single sequence that needs more is tried anyway. Raises torch's errors.
         """
         lengths = [len(draft.prompt) for draft in task.drafts]
         groups = cut(lengths, task.decoding.max_new_tokens, min(READ, budget), budget)
@@ -56,12 +56,12 @@ class Packed:
         self.room = _room(live)
 
     def _read(self, task: Task, group: Group) -> None:
-        """Read the prompts of a group; each gets its first token."""
+        """Read the prompts of a group and choose their first tokens."""
         row = [token for i in group.members for token in task.drafts[i].prompt]
         self._advance(task, row, Reading(group, self._model.device), [group])
 
     def _step(self, task: Task, groups: Sequence[Group]) -> None:
-        """Everybody's next token."""
+        """Choose the next token of every sequence in these groups."""
         row = [task.drafts[i].tokens[-1] for group in groups for i in group.members]
         self._advance(task, row, Stepping(groups, self._model.device), groups)
 
@@ -79,14 +79,15 @@ class Packed:
 
 
 def cut(lengths: Sequence[int], new: int, read: int, budget: int) -> Iterator[Group]:
-    """Sequences in groups of like length, the longest first, each of one at least.
+    """Cut sequences into groups of similar length, the longest first; each has at least one.
 
     `lengths` are those of the prompts, `new` is how many tokens an answer may have. A group's
-    prompts have at most `read` tokens together, and with their answers room in `budget`.
+    prompts have at most `read` tokens together, and its padded block at most `budget`; a group of
+    one may have more.
     """
     group: list[int] = []
 
-    def made() -> Group:
+    def finish_group() -> Group:
         longest = lengths[group[0]]
         return Group(list(group), [longest - lengths[i] for i in group], longest, longest + new)
 
@@ -96,11 +97,11 @@ def cut(lengths: Sequence[int], new: int, read: int, budget: int) -> Iterator[Gr
             alike = longest - lengths[i] <= max(SLACK, longest // 4)
             readable = sum(lengths[j] for j in group) + lengths[i] <= read
             if not (alike and readable and (len(group) + 1) * (longest + new) <= budget):
-                yield made()
+                yield finish_group()
                 group = []
         group.append(i)
     if group:
-        yield made()
+        yield finish_group()
 
 
 def _room(groups: Sequence[Group]) -> int:

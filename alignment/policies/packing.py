@@ -1,9 +1,9 @@
-"""Many sequences in one row: what a model's attention sees while the engine answers.
+"""Packed attention: many sequences in one row, without padding.
 
-A prompt and its answer lie nowhere next to padding: prompts are read end to end in one row, and
-each decoding step is one row of the latest tokens. Only attention knows where one sequence ends.
-Models of transformers hand it their queries, keys and values (`AttentionInterface`); it keeps the
-keys and values itself, in one block per *group* of sequences of like length.
+Prompts are read end to end in one row, and each decoding step is one row of all latest tokens. Only
+the attention function here knows where one sequence ends. Models of transformers pass it their
+queries, keys and values (`AttentionInterface`); it keeps the key-value cache itself, as one block
+per *group* of sequences of similar length.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from transformers import AttentionInterface
 from alignment.errors import ModelError
 
 NAME = "alignment_packed"
-"""Of our attention among those of transformers. No mask is registered under it, so none is made."""
+"""Name of this attention in transformers. No mask function is registered, so no mask is built."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one layer asks of its attention."""
+    """The attention settings of one layer."""
 
     scale: float | None
     window: int | None
-    """How many tokens back it sees, itself counted; None for all."""
+    """Sliding window: how many tokens a token sees, itself included; None for all."""
     softcap: float | None
     sinks: Tensor | None
-    """(heads,): the logit of attending to nothing."""
+    """(heads,): attention sinks, the logit of attending to nothing."""
 
 
 @dataclass(slots=True)
 class Group:
-    """Sequences of like length that are read together and share a block of keys and values.
+    """Sequences of similar length that are read together and share a block of keys and values.
 
-    They end at the same place of the block, and a shorter one begins later in it. So all of them
-    write their next token to the same slot, and a sliding window is a slice.
+    They are aligned at their ends: a shorter one begins later in the block. So all of them write
+    their next token to the same slot, and a sliding window is a slice.
     """
 
     members: list[int]
-    """Who they are, in the caller's numbers."""
+    """The sequences, by the caller's indices."""
     starts: list[int]
-    """Where each begins in the block."""
+    """The slot of each sequence's first token."""
     filled: int
     """Slots in use."""
     capacity: int
@@ -56,8 +56,8 @@ class Group:
     windowed: set[int] = field(default_factory=set)
     """Layers that have a sliding window."""
     mask: Tensor | None = None
-    """(members, 1, 1, capacity): 0 for a slot that is the sequence's, else minus infinity; None
-    where every slot is."""
+    """(members, 1, 1, capacity): 0 for slots of the sequence, minus infinity for those before it;
+    None if all sequences begin at slot 0."""
 
     @property
     def room(self) -> int:
@@ -65,9 +65,9 @@ class Group:
         return len(self.members) * self.capacity
 
     def open(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """A layer's block, made for (tokens, key-value heads, dimension) where there is none."""
+        """A layer's keys and values; allocated for (tokens, key-value heads, dimension) if new."""
         if layer not in self.layers:
-            # Zeros: what is masked is multiplied by 0, and must not be NaN.
+            # Zeros, because masked values are multiplied by 0 and must not be NaN.
             self.layers[layer] = (self._zeros(keys), self._zeros(values))
             if self.mask is None and any(self.starts):
                 slots = torch.arange(self.capacity, device=keys.device)
@@ -80,7 +80,7 @@ class Group:
         return like.new_zeros(len(self.members), like.shape[1], self.capacity, like.shape[2])
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Drop every sequence but these, and give their memory back."""
+        """Keep only these rows of `members`, and free the memory of the others."""
         if len(rows) == len(self.members):
             return
         self.members = [self.members[row] for row in rows]
@@ -95,24 +95,24 @@ class Group:
 
 
 class Reading:
-    """Prompts of a new group, end to end in one row."""
+    """The forward pass over the prompts of a new group, end to end in one row."""
 
     def __init__(self, group: Group, device: torch.device) -> None:
         self._group = group
         lengths = [group.filled - start for start in group.starts]
         self._lengths = lengths
         self.last = (torch.tensor(lengths).cumsum(0) - 1).to(device)
-        """Where each prompt's last token lies in the row."""
+        """The index of each prompt's last token in the row."""
         self.positions = torch.cat([torch.arange(length) for length in lengths])[None].to(device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Each prompt with itself: (tokens, heads, dimension) throughout."""
+        """Each prompt attends to itself; all tensors are (tokens, heads, dimension)."""
         group, end = self._group, self._group.filled
         keys, values = group.open(layer, key, value)
         if rule.window is not None:
             group.windowed.add(layer)
-        found = []
-        for row, prompt in enumerate(_cut(self._lengths, query, key, value)):
+        outputs = []
+        for row, prompt in enumerate(_split(self._lengths, query, key, value)):
             q, k, v = (part.transpose(0, 1) for part in prompt)
             keys[row, :, group.starts[row] : end] = k
             values[row, :, group.starts[row] : end] = v
@@ -120,12 +120,12 @@ class Reading:
             banded = rule.window is not None and rule.window < length
             mask = _band(length, rule.window, k.device) if banded else None
             out = attention(q[None], k[None], v[None], mask, rule, causal=not banded)
-            found.append(out[0].transpose(0, 1))
-        return torch.cat(found)
+            outputs.append(out[0].transpose(0, 1))
+        return torch.cat(outputs)
 
 
 class Stepping:
-    """The latest token of every sequence of some groups, in one row."""
+    """The forward pass over the latest token of every sequence of some groups, in one row."""
 
     def __init__(self, groups: Sequence[Group], device: torch.device) -> None:
         self._groups = groups
@@ -136,9 +136,9 @@ class Stepping:
         self.positions = torch.tensor([places], device=device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: Rule) -> Tensor:
-        """Each token with its own past: (tokens, heads, dimension) throughout."""
-        found = []
-        parts = _cut(self._sizes, query, key, value)
+        """Each token attends to its own sequence; all tensors are (tokens, heads, dimension)."""
+        outputs = []
+        parts = _split(self._sizes, query, key, value)
         for group, (q, k, v) in zip(self._groups, parts, strict=True):
             keys, values = group.open(layer, k, v)
             end, mask = group.filled, group.mask
@@ -149,19 +149,19 @@ class Stepping:
             out = attention(
                 q[:, :, None], keys[:, :, first:end], values[:, :, first:end], mask, rule
             )
-            found.append(out[:, :, 0])
-        return torch.cat(found)
+            outputs.append(out[:, :, 0])
+        return torch.cat(outputs)
 
 
-def _cut(sizes: list[int], *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Queries, keys and values (tokens, heads, dimension) in runs of so many tokens."""
+def _split(sizes: list[int], *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Split queries, keys and values (tokens, heads, dimension) into runs of these sizes."""
     return zip(*(torch.split_with_sizes(part, sizes) for part in parts), strict=True)
 
 
 def _band(length: int, window: int | None, device: torch.device) -> Tensor:
-    """(length, length): which of `length` tokens each sees, at most the last `window`."""
-    seen = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-    return seen if window is None else seen.triu(1 - window)
+    """(length, length), boolean: the causal mask, limited to the last `window` tokens."""
+    visible = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    return visible if window is None else visible.triu(1 - window)
 
 
 def attention(
@@ -169,29 +169,29 @@ def attention(
 ) -> Tensor:
     """Attention of (batch, heads, tokens, dimension); keys and values may have fewer heads.
 
-    `mask` is added, or true where a query sees a key; `causal`, in its place, goes with as many
-    keys as queries.
+    `mask` is a float tensor to add, or boolean and true where a query sees a key. `causal` may
+    replace it if there are as many keys as queries. Returns the shape of `q`, with `v`'s dimension.
     """
     share = q.shape[1] // k.shape[1]
     if rule.softcap is not None or rule.sinks is not None:
         mask = _band(k.shape[2], None, k.device) if causal else mask
-        return _weighed(q, _spread(k, share), _spread(v, share), mask, rule)
+        return _eager_attention(q, _repeat_heads(k, share), _repeat_heads(v, share), mask, rule)
     fused = functional.scaled_dot_product_attention
-    if share > 1 and q.shape[2] == 1:  # the heads that share keys are queries of one head
+    if share > 1 and q.shape[2] == 1:  # heads that share keys become queries of one head
         grouped = q.reshape(q.shape[0], k.shape[1], share, q.shape[3])
         out = fused(grouped, k, v, attn_mask=mask, scale=rule.scale)
         return out.reshape(q.shape[0], q.shape[1], 1, v.shape[3])
-    k, v = _spread(k, share), _spread(v, share)
+    k, v = _repeat_heads(k, share), _repeat_heads(v, share)
     return fused(q, k, v, attn_mask=mask, scale=rule.scale, is_causal=causal)
 
 
-def _spread(heads: Tensor, share: int) -> Tensor:
-    """Keys or values for every query's head."""
+def _repeat_heads(heads: Tensor, share: int) -> Tensor:
+    """Keys or values, repeated for every query head that shares them."""
     return heads if share == 1 else heads.repeat_interleave(share, dim=1)
 
 
-def _weighed(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> Tensor:
-    """Attention step by step, for what the fused one cannot do."""
+def _eager_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> Tensor:
+    """Attention without a fused kernel, for soft caps and sinks, which those lack."""
     scale = q.shape[-1] ** -0.5 if rule.scale is None else rule.scale
     weights = q @ k.transpose(-1, -2) * scale
     if rule.softcap is not None:
@@ -203,8 +203,8 @@ def _weighed(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -
     if rule.sinks is not None:
         sinks = rule.sinks.to(weights.dtype)[None, :, None, None]
         weights = torch.cat([weights, sinks.expand(*weights.shape[:3], 1)], dim=-1)
-    chances = weights.softmax(-1, dtype=torch.float32).to(v.dtype)
-    return chances[..., : k.shape[2]] @ v
+    probabilities = weights.softmax(-1, dtype=torch.float32).to(v.dtype)
+    return probabilities[..., : k.shape[2]] @ v
 
 
 def packed_attention(
@@ -212,7 +212,7 @@ def packed_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,  # noqa: ARG001 - transformers hands it on; there is none
+    attention_mask: Tensor | None,  # noqa: ARG001 - always None here
     *,
     packed: Reading | Stepping,
     scaling: float | None = None,
@@ -222,9 +222,9 @@ def packed_attention(
     position_bias: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Our attention as transformers calls it: (1, heads, tokens, dimension) in.
+    """The function that transformers calls: inputs are (1, heads, tokens, dimension).
 
-    Gives (1, tokens, heads, dimension). Raises ModelError for what a row cannot express.
+    Returns (1, tokens, heads, dimension). Raises ModelError for a position bias.
     """
     if position_bias is not None:
         raise ModelError("attention with a position bias cannot be packed")
@@ -238,19 +238,22 @@ AttentionInterface.register(NAME, packed_attention)
 
 @contextmanager
 def packing(model: Any) -> Iterator[None]:
-    """Let a model use our attention for a while."""
-    before = model.config._attn_implementation  # noqa: SLF001 - transformers has no other reader
+    """Switch a model to packed attention inside the context."""
+    original = model.config._attn_implementation  # noqa: SLF001 - no public getter
     model.set_attn_implementation(NAME)
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        model.set_attn_implementation(original)
 
 
 def logits_of(
     model: Any, tokens: Sequence[int], packed: Reading | Stepping, *, device: torch.device
 ) -> Tensor:
-    """Float32 logits (sequences, vocabulary) after each sequence's last token in a packed row."""
+    """Run a packed row of token ids through a model.
+
+    Returns the float32 logits (sequences, vocabulary) after each sequence's last token.
+    """
     last = packed.last if isinstance(packed, Reading) else None
     output = model(
         input_ids=torch.tensor([tokens], device=device),

@@ -1,7 +1,7 @@
 """Answering prompts with `generate` of transformers: sorted by length, padded on the left.
 
-The way for models whose layers are more than attention (state spaces, recurrence), or whose
-attention cannot be packed (ALiBi, chunks).
+For models with layers other than attention (state spaces, recurrence), or with attention that
+cannot be packed (ALiBi, chunks).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Padded:
 
     def __init__(self, model: Any, decoding: Decoding, pad: int | None) -> None:
         self._model = model
-        # What is padded is masked, so that any token will do.
+        # Padding is masked, so any token will do.
         self._pad = pad if pad is not None else min(decoding.ends, default=0)
         self._settings = GenerationConfig(
             do_sample=False,
@@ -31,24 +31,24 @@ class Padded:
             pad_token_id=self._pad,
         )
         self.sequences = self.room = 0
-        """How many sequences are under way, and how many tokens they have room for."""
+        """How many sequences are being decoded, and the most tokens that they can take."""
 
     def answer(self, task: Task, budget: int) -> None:
         """Finish a task's drafts in batches of at most `budget` tokens: prompts, answers, padding.
 
-        A batch has one draft at least. Raises torch's errors.
+        A batch has at least one draft, which may need more. Raises torch's errors.
         """
         lengths = [len(draft.prompt) for draft in task.drafts]
         new = task.decoding.max_new_tokens
-        own = self._model.generation_config
-        # `generate` fills whatever is left open from here: a repetition penalty, a minimal length.
+        original = self._model.generation_config
+        # `generate` takes unset options from here, such as a repetition penalty or a least length.
         self._model.generation_config = self._settings
         try:
             for batch in batches(lengths, new, budget):
                 self.sequences, self.room = len(batch), len(batch) * (lengths[batch[0]] + new)
                 self._generate(task, batch)
         finally:
-            self._model.generation_config = own
+            self._model.generation_config = original
 
     def _generate(self, task: Task, batch: Sequence[int]) -> None:
         """Answer a batch, the longest prompt first."""
@@ -71,7 +71,7 @@ class Padded:
             )
 
     def _chooser(self, task: Task, batch: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
-        """Choose here, and leave `generate` only that choice."""
+        """A logits processor that chooses the tokens; `generate` can only take that choice."""
 
         def only_the_chosen(_: Tensor, logits: Tensor) -> Tensor:
             live = [row for row, i in enumerate(batch) if not task.drafts[i].done]
@@ -84,7 +84,10 @@ class Padded:
 
 
 def batches(lengths: Sequence[int], new: int, budget: int) -> Iterator[list[int]]:
-    """Indices, the longest first, in batches whose padded rows and answers stay in `budget`."""
+    """Indices, longest first, in batches whose padded prompts and answers fit into `budget`.
+
+    `new` is how many tokens an answer may have; a batch of one may need more.
+    """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         if batch and (len(batch) + 1) * (lengths[batch[0]] + new) > budget:

@@ -1,4 +1,4 @@
-"""Somebody else's class or function as a kind of policy or judge: what both have in common."""
+"""Plug-ins (a user's class or function) as policies and judges: what both have in common."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from alignment.runtime.plugins import Plugin, said_by
 T = TypeVar("T")
 
 BATCH = 32
-"""Texts that it is given at once."""
+"""How many items it gets per call."""
 
 
 class PluggedKind(Kind):
     """A policy or judge with `python`."""
 
     group: ClassVar[str]
-    """The group of entry points that its name may be of."""
+    """The group of entry points that its name is looked up in."""
     method: ClassVar[str]
-    """What its class must be able to do."""
+    """The method that its class must have."""
 
     def check(self) -> None:
-        """Import it, and see that it says its identity."""
+        """Check that it can be imported and has an identity. Raises ProfileError."""
         _ = self.plugin.identity
 
     def description(self, *, failed: bool) -> dict[str, Any]:
-        """Its name, and what it says its results depend on."""
+        """Its name, and its own identity."""
         identity = None if failed else self.plugin.identity
         return {"python": self.plugin.spec, "identity": identity}
 
@@ -46,13 +46,14 @@ class PluggedKind(Kind):
 
     @abstractmethod
     def named(self) -> tuple[str, Settings, str]:
-        """What the profile says: the object, its arguments, and the key that they stand under."""
+        """(object, arguments, key of the profile that names them)."""
 
 
 class Asked:
-    """A plug-in that is asked in batches; what is wrong with its results is one line.
+    """A plug-in that is called in batches; any fault of its results is raised as one line.
 
-    `fault` is what is raised, `results` and `of` are what it gives and is given, in words.
+    `fault` is the error class to raise; `results` and `of` name its results and its inputs in
+    messages, e.g. "scores for" and "responses".
     """
 
     def __init__(self, plugin: Plugin, fault: type[AlignmentError], results: str, of: str) -> None:
@@ -68,10 +69,10 @@ class Asked:
         prompt_of: Callable[[Any], str],
         read: Callable[[Any, str], T],
     ) -> Iterator[dict[int, T]]:
-        """Index of what is `needed` -> its result as `read` reads it, a batch at a time.
+        """Yield index -> result for the `needed` items, a batch at a time.
 
-        `prompt_of` gives the prompt of an item, which errors name; `read` is given a result and its
-        prompt. Raises the fault.
+        `prompt_of` gives an item's prompt, for messages; `read` takes a raw result and its prompt
+        and returns the checked result. Raises the fault.
         """
         order = sorted(needed)
         for start in range(0, len(order), BATCH):
@@ -88,17 +89,17 @@ class Asked:
         except Exception as error:
             raise self.error(f"raised {said_by(error)}", *prompts) from error
         if len(results) != len(items):
-            made, of = self._words
-            raise self.error(f"gave {len(results)} {made} {len(items)} {of}", *prompts)
+            noun, of = self._words
+            raise self.error(f"gave {len(results)} {noun} {len(items)} {of}", *prompts)
         return results
 
     def error(self, what: str, *prompts: str) -> AlignmentError:
-        """What is wrong with the results for some prompts, of which the first is named."""
+        """The error, to be raised, about the results for some prompts; names the first of them."""
         first = shown(prompts[0].rsplit("Human:", 1)[-1].strip())
         more = f" and {len(prompts) - 1} more" if len(prompts) > 1 else ""
         plugin = self._plugin
         return self._fault(f"{plugin.where}.python: {plugin.spec} {what} (prompt {first}{more})")
 
     def close(self) -> None:
-        """Have it free what it holds."""
+        """Close the plug-in, if it can be closed."""
         self._plugin.close()

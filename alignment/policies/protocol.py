@@ -1,4 +1,4 @@
-"""What a policy is to the rest of the project."""
+"""The interface of an opened policy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ class Policy(Protocol):
     """What answers prompts."""
 
     identity: str
-    """A hash of everything but the prompt that its answers depend on."""
+    """A hash of everything that its answers depend on apart from the prompt."""
 
     def respond(
-        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
+        self, prompts: Sequence[tuple[str, int]], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
-        """Answer (prompt text, number of the sample): one mapping (index -> response) per batch.
+        """Answer (prompt text, sample number) items: one mapping (index -> response) per batch.
 
-        Batches are cut from all that is `asked`, and those without a `needed` index are left out:
-        what is still missing never changes who is answered together.
+        Batches are cut from all `prompts`, and those without a `needed` index are skipped: which
+        prompts are answered together never depends on which answers are missing.
         """
         ...
 
     def close(self) -> None:
-        """Free what it holds; one heavy model is in memory at a time."""
+        """Free its memory or connections: only one large model is in memory at a time."""
         ...

@@ -1,4 +1,4 @@
-"""A policy of somebody else's in Python: a class or function that a profile names."""
+"""A user's Python class or function as a policy, named in the profile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alignment.runtime.plugins import POLICIES, Plugin
 from alignment.store import content_key
 
 VERSION = 1
-"""Raise it when the same code would be asked, or its answer be read, otherwise."""
+"""Increase it when the code is called, or its answers are read, in another way."""
 
 
 class Kind(PluggedKind, PolicyKind):
@@ -23,33 +23,33 @@ class Kind(PluggedKind, PolicyKind):
     group, method = POLICIES, "respond"
 
     def identity(self) -> str:
-        """What it says itself, its name and its arguments."""
+        """A hash of its own identity, its name and its arguments."""
         plugin = self.plugin
         return content_key("python", VERSION, plugin.spec, plugin.identity, plugin.arguments)
 
     def open(self) -> Policy:
-        """Build it."""
+        """Build the class, or take the function. Raises ProfileError."""
         return PythonPolicy(self.plugin, self.identity())
 
     def named(self) -> tuple[str, Settings, str]:
-        """As the variant says."""
-        assert self.config.python is not None  # noqa: S101 - that is what this kind is
+        """As the variant's table says."""
+        assert self.config.python is not None  # noqa: S101 - true of this kind
         return self.config.python, self.config.arguments, self.where
 
 
 class PythonPolicy:
-    """Answers prompts with somebody else's code. See `alignment.policies.protocol.Policy`."""
+    """Answers prompts with a plug-in. See `alignment.policies.protocol.Policy`."""
 
     def __init__(self, plugin: Plugin, identity: str) -> None:
         self.identity = identity
-        self._asked = Asked(plugin, ModelError, "answers to", "prompts")
+        self._caller = Asked(plugin, ModelError, "answers to", "prompts")
 
     def respond(
-        self, asked: Sequence[tuple[str, int]], needed: Collection[int]
+        self, prompts: Sequence[tuple[str, int]], needed: Collection[int]
     ) -> Iterator[dict[int, Response]]:
-        """Ask what is needed, in batches. Raises ModelError with one line."""
-        texts = [text for text, _ in asked]
-        yield from self._asked.batches(texts, needed, str, self._response)
+        """Answer the needed prompts, in batches. Raises ModelError with one line."""
+        texts = [text for text, _ in prompts]
+        yield from self._caller.batches(texts, needed, str, self._response)
 
     def _response(self, answer: object, prompt: str) -> Response:
         if isinstance(answer, Response):
@@ -58,15 +58,15 @@ class PythonPolicy:
             return Response("", "eos", missing="the policy gave none")
         if not isinstance(answer, str):
             kind = type(answer).__name__
-            what = f"gave a {kind}; a text is required, or None for no answer"
-            raise self._asked.error(what, prompt)
+            fault = f"gave a {kind}; a text is required, or None for no answer"
+            raise self._caller.error(fault, prompt)
         try:
             answer.encode()
         except UnicodeEncodeError:
-            what = "gave a text with lone surrogates, which is no Unicode"
-            raise self._asked.error(what, prompt) from None
+            fault = "gave a text with lone surrogates, which is no Unicode"
+            raise self._caller.error(fault, prompt) from None
         return Response(answer, "eos")
 
     def close(self) -> None:
-        """Have it free what it holds."""
-        self._asked.close()
+        """Close the plug-in, if it can be closed."""
+        self._caller.close()

@@ -1,4 +1,4 @@
-"""Quantization: a table of the profile made into one of transformers' quantization configs."""
+"""Quantization: the profile's table as a quantization config of transformers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _WIDTHS = ("load_in_8bit", "load_in_4bit")
 
 
 def quantization_config(settings: Mapping[str, Any], model: object) -> Any:
-    """The config that `quant_method` names, with the other settings as its arguments.
+    """The config class that `quant_method` names, called with the other settings.
 
-    Raises ModelError, naming the model, for a method or an argument that transformers does not
-    have, and for a library that is not installed.
+    Raises ModelError, naming `model`, for a method or an argument that transformers does not have,
+    for a value that it refuses, and for a library that is not installed.
     """
     from transformers.quantizers.auto import (  # noqa: PLC0415
         AUTO_QUANTIZATION_CONFIG_MAPPING as KINDS,
@@ -27,19 +27,19 @@ def quantization_config(settings: Mapping[str, Any], model: object) -> Any:
     where = f"model {model}: quantization"
     if method == _BITSANDBYTES and not any(settings.get(width) for width in _WIDTHS):
         raise ModelError(f"{where}: {_BITSANDBYTES} needs {' = true or '.join(_WIDTHS)} = true")
-    # transformers has one name per width there, and one config for both.
-    kind = KINDS.get("bitsandbytes_8bit" if method == _BITSANDBYTES else method)
-    if kind is None:
+    # transformers registers bitsandbytes once per width, with one config class for both.
+    config = KINDS.get("bitsandbytes_8bit" if method == _BITSANDBYTES else method)
+    if config is None:
         known = sorted({_BITSANDBYTES, *KINDS})
         raise ModelError(f"{where}: there is no quant_method {method!r}; known: {', '.join(known)}")
     arguments = {name: value for name, value in settings.items() if name != "quant_method"}
-    known = sorted(set(inspect.signature(kind).parameters) - {"kwargs", "quant_method"})
+    known = sorted(set(inspect.signature(config).parameters) - {"kwargs", "quant_method"})
     for name in arguments:
         if name not in known:
             raise ModelError(
-                f"{where}: {kind.__name__} has no argument {name!r}; known: {', '.join(known)}"
+                f"{where}: {config.__name__} has no argument {name!r}; known: {', '.join(known)}"
             )
     try:
-        return kind(**arguments)
+        return config(**arguments)
     except (ImportError, ValueError, TypeError) as error:
         raise ModelError(f"{where}: {method}: {first_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Recorded responses as a policy: what somebody's model answered, matched to the prompts by id."""
+"""Recorded responses as a policy: rows of a file, matched to the prompts by id."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ class Kind(PolicyKind):
     has_scores = True
 
     def check(self) -> None:
-        """Read the file: every prompt must be answered."""
+        """Read the files: every prompt must be answered. Raises PromptError."""
         _ = self.rows
 
     def identity(self) -> str:
-        """The content of the files."""
+        """A hash of the content of its files."""
         files = self.config.recorded_files
         hashes = [self.context.store.file_hash(Path(self.context.profile.data) / f) for f in files]
         return content_key("recorded", hashes)
 
     def open(self) -> Policy:
-        """Never possible: its responses are there."""
+        """Raises ModelError: its responses are there, and no model is."""
         raise ModelError(f"{self.where}: has its responses already: nobody can be asked")
 
     @cached_property
     def rows(self) -> Rows:
-        """Its row for every prompt.
+        """(axis, prompt id) -> row, for every prompt.
 
-        Raises PromptError when it leaves a prompt unanswered, or its rows have neither a response
-        nor a score where one is needed, or the file is written meanwhile.
+        Raises PromptError if a prompt has no row, a row lacks the response or score that is needed,
+        or a file changes meanwhile.
         """
         return self.context.data.steadily(self._read)
 
     def _read(self) -> Rows:
         profile = self.context.profile
-        assert self.config.recorded is not None  # noqa: S101 - that is what this kind is
+        assert self.config.recorded is not None  # noqa: S101 - true of this kind
         rows = read_recorded(self.config.recorded, data=Path(profile.data))
-        matched = _matched(self.variant, rows, self.context.data.prompts)
-        _check(self.variant, matched, scored=profile.judge.recorded)
+        matched = _match(self.variant, rows, self.context.data.prompts)
+        _require_scores_or_responses(self.variant, matched, scored=profile.judge.recorded)
         return matched
 
     def responses(self, prompts: Sequence[Prompt]) -> dict[str, Response]:
-        """What the file says; a row may have a score alone."""
+        """Prompt id -> recorded response; rows with only a score are left out."""
         texts = {p.id: self.rows[p.axis, p.id].response for p in prompts if _key(p) in self.rows}
         return {id_: Response(text, "recorded") for id_, text in texts.items() if text is not None}
 
     def recorded_scores(self, prompts: Sequence[Prompt]) -> dict[str, float]:
-        """What the file says. Raises JudgeError where a prompt has no score."""
+        """Prompt id -> recorded score. Raises JudgeError if a prompt has none."""
         scores: dict[str, float] = {}
         for prompt in prompts:
             row = self.rows.get(_key(prompt))
@@ -73,12 +73,12 @@ class Kind(PolicyKind):
         return scores
 
     def description(self, *, failed: bool) -> dict[str, Any]:
-        """Its files, as the profile names them."""
+        """Its files, as the profile spells them."""
         del failed
         return {"recorded": self.config.recorded}
 
     def baseline_model(self) -> dict[str, Any]:
-        """That it is recorded; where, says nothing to others."""
+        """Only that it is recorded: paths mean nothing on other machines."""
         return {"recorded": True}
 
 
@@ -86,16 +86,16 @@ def _key(prompt: Prompt) -> tuple[str, str]:
     return prompt.axis, prompt.id
 
 
-def _matched(
+def _match(
     variant: str, rows: Sequence[RecordedRow], prompts: Mapping[str, Sequence[Prompt]]
 ) -> Rows:
-    """Rows that name no axis answer their prompt wherever it is asked."""
+    """(axis, prompt id) -> row; a row without an axis answers its prompt on every axis."""
     by_axis = {(row.axis, row.id): row for row in rows if row.axis is not None}
     anywhere = {row.id: row for row in rows if row.axis is None}
     matched: Rows = {}
-    for axis, asked in prompts.items():
+    for axis, axis_prompts in prompts.items():
         missing = []
-        for prompt in asked:
+        for prompt in axis_prompts:
             row = by_axis.get((axis, prompt.id)) or anywhere.get(prompt.id)
             if row is None:
                 missing.append(prompt)
@@ -103,13 +103,13 @@ def _matched(
                 matched[axis, prompt.id] = row
         if missing:
             raise PromptError(
-                f"variant {variant!r}: {len(missing)} of {len(asked)} {axis} prompts have no "
-                f"recorded response, first {missing[0].id} ({missing[0].text[:50]!r}...)"
+                f"variant {variant!r}: {len(missing)} of {len(axis_prompts)} {axis} prompts have "
+                f"no recorded response, first {missing[0].id} ({missing[0].text[:50]!r}...)"
             )
     return matched
 
 
-def _check(variant: str, rows: Rows, *, scored: bool) -> None:
+def _require_scores_or_responses(variant: str, rows: Rows, *, scored: bool) -> None:
     for row in rows.values():
         if scored and row.score is None:
             raise PromptError(
