@@ -1,33 +1,33 @@
-"""Which texts a judge reads together."""
+"""How a judge's texts are batched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 OPERATIONS = 1e9
-"""What a layer has to do in one go on a processor, for calling it to cost next to nothing."""
+"""Operations per layer call on a CPU beyond which the cost of the call itself is negligible."""
 
 PROCESSOR, ACCELERATOR = 768, 16384
-"""The most padded tokens in one go: a processor's cache holds what attention makes of so many."""
+"""The most padded tokens per batch; on a CPU, attention over that many fits into its cache."""
 
 
 def budget(parameters: int, layers: int, device: str) -> int:
-    """How many padded tokens a judge reads at once, by its size and never by the clock.
+    """How many padded tokens a judge reads per batch, from its size (never from timing).
 
-    On a processor a bigger batch only saves the calling of layers: a small model gains by it, a
-    large one has enough to do with one text, and would only read padding on top. `parameters` are
-    those of all layers. An accelerator wants its many units filled, whatever the model.
+    `parameters` counts those of all `layers` together. On a CPU, a larger batch only saves layer
+    calls: a small model gains from that, while a large one is busy with one text and would only
+    read padding in addition. An accelerator always gets large batches.
     """
     if not device.startswith("cpu"):
         return ACCELERATOR
-    enough = OPERATIONS / (2 * max(1, parameters // max(1, layers)))
-    return int(min(PROCESSOR, max(1, enough)))
+    tokens = OPERATIONS / (2 * max(1, parameters // max(1, layers)))
+    return int(min(PROCESSOR, max(1, tokens)))
 
 
 def batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Indices, the longest first, in batches whose padded size is at most `most` tokens.
+    """Indices, longest first, in batches of at most `most` padded tokens.
 
-    A batch has one text at least.
+    A batch has at least one text, which may be longer.
     """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):

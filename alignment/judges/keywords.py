@@ -1,4 +1,4 @@
-"""A keyword filter as a judge: the brittle reference that the paper names and rejects."""
+"""A keyword filter as a judge: the simple reference that the paper mentions and rejects."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from alignment.records import Score
 from alignment.store import content_key
 
 VERSION = 2
-"""Raise it when the same words and text could give another score."""
+"""Increase it when the same keywords and text could give another score."""
 
 
 def identity_of(keywords: Sequence[str], dimension: str) -> str:
-    """A hash of all that a score depends on apart from the text."""
+    """A hash of everything that a score depends on apart from the text."""
     return content_key("keywords", VERSION, sorted(keywords), dimension)
 
 
@@ -32,12 +32,12 @@ class Kind(JudgeKind):
         return KeywordFilter(self.config.keywords, self.config.dimension)
 
     def description(self, *, failed: bool) -> dict[str, Any]:
-        """Its words."""
+        """Its keywords."""
         del failed
         return {"keywords": list(self.config.keywords)}
 
     def manifest(self) -> dict[str, Any]:
-        """Its words; their order does not count."""
+        """Its keywords, sorted: their order does not matter."""
         return {
             "identity": f"keywords {self.identity()[:16]}",
             "keywords": sorted(self.config.keywords),
@@ -50,13 +50,15 @@ class KeywordFilter:
     def __init__(self, keywords: Sequence[str], dimension: str) -> None:
         self.identity = identity_of(keywords, dimension)
         self._dimension = dimension
-        self._finds = Filter(tuple(keywords), "word", "prompt", ignore_case=True).compiled()
+        self._matches = Filter(tuple(keywords), "word", "prompt", ignore_case=True).compiled()
 
     def score(
         self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
     ) -> Iterator[dict[int, Score]]:
-        """Score responses by their words alone; the prompt is not looked at."""
-        yield {i: Score({self._dimension: float(not self._finds(pairs[i][1], ""))}) for i in needed}
+        """Score the needed (prompt, response) texts; the prompt is not used."""
+        yield {
+            i: Score({self._dimension: float(not self._matches(pairs[i][1], ""))}) for i in needed
+        }
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to free."""

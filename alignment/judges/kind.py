@@ -1,4 +1,4 @@
-"""What a judge is to the rest of the project: one class per kind of judge owns its scores."""
+"""The interface of judges: one class per kind of judge holds all that depends on its kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alignment.training.context import ModelContext, judge_config
 
 
 class JudgeKind(Kind):
-    """The judge of a profile, or a second one."""
+    """The judge of a profile, or a second judge. See `alignment.policies.kind.Kind`."""
 
     def __init__(self, context: ModelContext, name: str) -> None:
         self.context = context
@@ -28,17 +28,17 @@ class JudgeKind(Kind):
     def recorded_scores(
         self, policy: PolicyKind, prompts: Sequence[Prompt]
     ) -> dict[str, Score] | None:
-        """Prompt id -> the score that came with a policy's response; None for a judge that asks."""
+        """Prompt id -> the score recorded with a policy's response; None if the judge is run."""
         del policy, prompts
         return None
 
     @abstractmethod
     def manifest(self) -> dict[str, Any]:
-        """What baselines compare of it; `identity` begins with what kind it is."""
+        """What baselines compare; the value of `identity` begins with the kind of judge."""
 
 
 def judge_of(context: ModelContext, name: str) -> JudgeKind:
-    """The judge of that name (`JUDGE`, or `second` of a second one), by its kind."""
+    """The judge of that name (`JUDGE`, or from `second`): `Kind` of the module its kind names."""
     kind = judge_config(context.profile, name).kind
     judge: JudgeKind = import_module(f"alignment.judges.{kind}").Kind(context, name)
     return judge

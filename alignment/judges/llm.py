@@ -1,8 +1,8 @@
-"""A language model behind an endpoint as a judge: a rubric, numbers in JSON, nothing guessed."""
+"""A served language model as a judge: asked by a rubric, answers with numbers in strict JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,18 +26,18 @@ from alignment.serving import (
 from alignment.store import Store, content_key
 
 VERSION = 2
-"""Raise it when the same texts would be put otherwise, or the same answer read otherwise."""
+"""Increase it when requests are built, or their replies are read, in another way."""
 
 
 def identity_of(endpoint: JudgeEndpoint, revision: str | None) -> str:
-    """A hash of all that is known of what a score depends on apart from the texts."""
-    told, order = asked_of(endpoint, revision), list(endpoint.rubric)
-    return content_key("llm", VERSION, endpoint.url.rstrip("/"), endpoint.api, told, order)
+    """A hash of everything known that a score depends on apart from the texts."""
+    settings, dimensions = asked_of(endpoint, revision), list(endpoint.rubric)
+    return content_key("llm", VERSION, endpoint.url.rstrip("/"), endpoint.api, settings, dimensions)
 
 
 def asked_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
-    """What makes two judges of this kind the same one, wherever they are served."""
-    told: dict[str, Any] = {
+    """The settings that make two such judges equal, whatever their URLs."""
+    settings: dict[str, Any] = {
         "model": endpoint.model,
         "revision": revision,
         "rubric": dict(endpoint.rubric),
@@ -45,14 +45,16 @@ def asked_of(endpoint: JudgeEndpoint, revision: str | None) -> dict[str, Any]:
         "repeats": endpoint.repeats,
         "max_tokens": endpoint.max_tokens,
     }
-    return told if endpoint.thinking == "unscored" else told | {"thinking": endpoint.thinking}
+    if endpoint.thinking != "unscored":
+        settings["thinking"] = endpoint.thinking
+    return settings
 
 
 class Kind(JudgeKind):
     """A judge with `endpoint`."""
 
     def check(self) -> None:
-        """See that the client is installed and the key is there."""
+        """Check that the client is installed and that the API key is set. Raises AlignmentError."""
         check_client(self._endpoint)
         key_of(self._endpoint)
 
@@ -61,30 +63,30 @@ class Kind(JudgeKind):
         return identity_of(self._endpoint, self.config.revision)
 
     def open(self) -> Judge:
-        """A client of the server."""
+        """A client for the server."""
         return LLMJudge(self._endpoint, self.config.revision, self.context.store)
 
     def description(self, *, failed: bool) -> dict[str, Any]:
-        """The name it was asked by, and what the servers said of their answers."""
+        """Its URL, model name and revision, and what the servers reported with their answers."""
         del failed
         return describe_served(
             self._endpoint, self.config.revision, self.context.store, self.identity()
         )
 
     def manifest(self) -> dict[str, Any]:
-        """Its name and what it is asked; where it is served may change."""
+        """Its model name and settings (see `asked_of`), without the URL, which may change."""
         asked = asked_of(self._endpoint, self.config.revision)
         return {"identity": f"endpoint {content_key(asked)[:16]}", **asked}
 
     @property
     def _endpoint(self) -> JudgeEndpoint:
-        assert self.config.endpoint is not None  # noqa: S101 - that is what this kind is
+        assert self.config.endpoint is not None  # noqa: S101 - true of this kind
         return self.config.endpoint
 
 
 @dataclass(slots=True)
-class _Asked:
-    """One question as it was answered: the values, or why there are none; every reply."""
+class _Answer:
+    """The answer to one question: values, or the reason for none; and all replies to it."""
 
     values: Mapping[str, Any] | None = None
     reason: str = ""
@@ -94,7 +96,7 @@ class _Asked:
 class LLMJudge:
     """Asks a served model for a number per dimension. See `alignment.judges.protocol.Judge`.
 
-    Scores depend on no other pair, so that each is a batch of its own.
+    No score depends on other pairs, so each is a batch of its own.
     """
 
     def __init__(self, endpoint: JudgeEndpoint, revision: str | None, store: Store) -> None:
@@ -103,27 +105,27 @@ class LLMJudge:
         self._served = ServedIdentities(store, self.identity, endpoint)
         self._server = Server(endpoint)
         self._structured = True
-        """Until the server refuses `response_format`."""
+        """Whether requests have a `response_format`; False once the server has refused it."""
 
     def score(
         self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
     ) -> Iterator[dict[int, Score]]:
-        """Score (prompt, response) texts, `endpoint.concurrency` at once."""
-        for found in self._server.each(lambda i: self._judged(*pairs[i]), sorted(needed)):
-            self._note(each for answers in found.values() for each in answers)
-            yield {i: _score(answers) for i, answers in found.items()}
+        """Score the needed (prompt, response) texts, `endpoint.concurrency` at once."""
+        for judged in self._server.each(lambda i: self._answers(*pairs[i]), sorted(needed)):
+            self._note(each for answers in judged.values() for each in answers)
+            yield {i: _score(answers) for i, answers in judged.items()}
 
     def close(self) -> None:
         """Close the connections."""
         self._server.close()
 
-    def _note(self, asked: Any) -> None:
-        for each in asked:
-            for reply in each.replies:
+    def _note(self, answers: Iterable[_Answer]) -> None:
+        for answer in answers:
+            for reply in answer.replies:
                 self._served.note(reply)
 
-    def _judged(self, prompt: str, response: str) -> list[_Asked]:
-        """Every repeat's answer."""
+    def _answers(self, prompt: str, response: str) -> list[_Answer]:
+        """The answers of all repeats for one pair."""
         endpoint = self._endpoint
         question = rubrics.scoring(endpoint.rubric, endpoint.scale, prompt, response)
         schema = rubrics.schema(endpoint.rubric, {"type": "integer"})
@@ -135,23 +137,23 @@ class LLMJudge:
         question: list[Message],
         schema: Mapping[str, Any],
         read: Callable[[str], Mapping[str, Any]],
-        number: int,
-    ) -> _Asked:
-        """Ask until the answer is well formed, at most `retries` times more."""
-        asked, times = _Asked(), self._endpoint.retries + 1
-        for attempt in range(times):
-            reply = self._reply(question, schema, seed=number * times + attempt)
-            asked.replies.append(reply)
+        repeat: int,
+    ) -> _Answer:
+        """Ask until a reply is well formed, with at most `retries` further attempts."""
+        answer, attempts = _Answer(), self._endpoint.retries + 1
+        for attempt in range(attempts):
+            reply = self._reply(question, schema, seed=repeat * attempts + attempt)
+            answer.replies.append(reply)
             try:
-                asked.values = read(self._said(reply))
+                answer.values = read(self._judgement(reply))
             except (Malformed, NoAnswer) as error:
-                asked.reason = f"no score in {attempt + 1} answers of the judge, last: {error}"
+                answer.reason = f"no score in {attempt + 1} answers of the judge, last: {error}"
             else:
-                return asked
-        return asked
+                return answer
+        return answer
 
-    def _said(self, reply: Reply) -> str:
-        """The judgement in a reply, never in its thinking. Raises Malformed and NoAnswer."""
+    def _judgement(self, reply: Reply) -> str:
+        """The judgement in a reply, without its thinking. Raises Malformed and NoAnswer."""
         if reply.missing is not None:
             raise Malformed(f"no answer: {reply.missing}")
         return answer_of(reply.text, self._endpoint.thinking, "judge.endpoint.thinking")
@@ -159,21 +161,21 @@ class LLMJudge:
     def _reply(self, question: list[Message], schema: Mapping[str, Any], seed: int) -> Reply:
         settings = {"temperature": 0.0, "seed": seed, "max_tokens": self._endpoint.max_tokens}
         chat = self._endpoint.api == "chat"
-        said = question if chat else rubrics.flat(question)
+        prompt = question if chat else rubrics.flat(question)
         if chat and self._structured:
             try:
-                return self._server.ask(said, response_format=schema, **settings)
-            except RefusedError:  # of this, or of something else: then the plain question is too
-                reply = self._server.ask(said, **settings)
+                return self._server.ask(prompt, response_format=schema, **settings)
+            except RefusedError:  # if for another reason, the plain request fails too
+                reply = self._server.ask(prompt, **settings)
                 self._structured = False
                 return reply
-        return self._server.ask(said, **settings)
+        return self._server.ask(prompt, **settings)
 
 
-def _score(answers: Sequence[_Asked]) -> Score:
-    """The mean of the repeats that have a score; none is never a 0."""
-    given = [each.values for each in answers if each.values is not None]
-    if not given:
+def _score(answers: Sequence[_Answer]) -> Score:
+    """The mean of the repeats with a score; unscored, not 0, if there are none."""
+    scored = [each.values for each in answers if each.values is not None]
+    if not scored:
         return Score({}, answers[-1].reason)
-    values = {name: sum(each[name] for each in given) / len(given) for name in given[0]}
-    return Score(values, repeats=tuple(given) if len(answers) > 1 else ())
+    values = {name: sum(each[name] for each in scored) / len(scored) for name in scored[0]}
+    return Score(values, repeats=tuple(scored) if len(answers) > 1 else ())

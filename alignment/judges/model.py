@@ -19,7 +19,7 @@ class Kind(JudgeKind):
     """A judge with `model` or `stages`."""
 
     def check(self) -> None:
-        """Look at its folder, its recipe and its chat template."""
+        """Check its folder, its recipe and its chat template."""
         chat = "input = 'chat'" if self.config.input == "chat" else None
         check_recipe(self.context, self.name, self.name, chat=chat)
 
@@ -30,36 +30,36 @@ class Kind(JudgeKind):
         )
 
     def known_identity(self) -> str | None:
-        """None where the model is still to be trained."""
+        """The identity, or None if the model is still to be trained."""
         return self.identity() if models.find(self.context, self.name) is not None else None
 
     def open(self) -> Judge:
-        """Load the model; all models of the profile are looked at before the first is."""
+        """Load the model, after checking that all models of the profile are complete."""
         check_models(self.context)
         model = models.opened(self.context, self.name)
         settings = judge_settings(self.context, self.name)
         return RewardModelJudge(model.checkpoint, settings, steady=model.require_unchanged)
 
     def description(self, *, failed: bool) -> dict[str, Any]:
-        """The hash of its weights, and of its recipe where it is trained."""
+        """The hash of its weights, and of its recipe if it is trained."""
         return models.description(self.context, self.name, failed=failed)
 
     def manifest(self) -> dict[str, Any]:
-        """A trained judge is its recipe, data and seed; a loaded one its weights."""
+        """A trained judge is known by its recipe, data and seed, a loaded one by its weights."""
         judge = self.config
         if judge.stages:
             identity = f"recipe {recipe_identity(self.context, self.name)[:16]}"
         else:
             identity = f"weights {models.make(self.context, self.name).identity[:16]}"
-        said = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
+        manifest = {"identity": identity, "input": judge.input, "max_length": judge.max_length}
         if judge.input == "pair":
-            said["cut"] = "prompt"  # what goes first where a pair is too long; once the longer one
+            manifest["cut"] = "prompt"  # of a pair that is too long; once it was the longer text
         several = judge.outputs or judge.activation
-        return said | (judge.model_dump(include={"outputs", "activation"}) if several else {})
+        return manifest | (judge.model_dump(include={"outputs", "activation"}) if several else {})
 
 
 def judge_settings(context: ModelContext, name: str) -> JudgeSettings:
-    """How a judge's checkpoint is loaded and asked."""
+    """How a judge's checkpoint is loaded and run."""
     profile = context.profile
     judge = judge_config(profile, name)
     return JudgeSettings(

@@ -1,4 +1,4 @@
-"""What a judge is to the rest of the project."""
+"""The interface of an opened judge."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class Judge(Protocol):
     """What scores (prompt, response)."""
 
     identity: str
-    """A hash of everything but the texts that its scores depend on."""
+    """A hash of everything that its scores depend on apart from the texts."""
 
     def score(
         self, pairs: Sequence[tuple[str, str]], needed: Collection[int]
     ) -> Iterator[dict[int, Score]]:
         """Score (prompt, response) texts: one mapping (index -> score) per computed batch.
 
-        Batches are cut from all `pairs`, and those without a `needed` index are left out.
+        Batches are cut from all `pairs`, and those without a `needed` index are skipped.
         """
         ...
 
     def close(self) -> None:
-        """Free what it holds; one heavy model is in memory at a time."""
+        """Free its memory or connections: only one large model is in memory at a time."""
         ...

@@ -1,4 +1,4 @@
-"""Recorded scores as a judge: they come with the recorded responses, and nobody can be asked."""
+"""Recorded scores as a judge: they come with the recorded responses; no judge is run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Kind(JudgeKind):
     asks = False
 
     def check(self) -> None:
-        """Every variant must come with scores. Raises ProfileError."""
+        """Check that every variant comes with scores. Raises ProfileError."""
         profile = self.context.profile
         for name in profile.variants:
             if not policy_of(self.context, name).has_scores:
@@ -28,17 +28,17 @@ class Kind(JudgeKind):
                 )
 
     def identity(self) -> str:
-        """All recorded judges are one: scores are kept with their responses."""
+        """The same for all recorded judges: their scores are stored with the responses."""
         return "recorded scores"
 
     def open(self) -> Judge:
-        """Never possible: its scores are there."""
+        """Raises JudgeError: its scores are there, and no judge is."""
         raise JudgeError("the scores of this profile are recorded: no judge can be asked")
 
     def recorded_scores(
         self, policy: PolicyKind, prompts: Sequence[Prompt]
     ) -> dict[str, Score] | None:
-        """What came with the responses. Raises JudgeError where there is none."""
+        """Prompt id -> the score recorded with the response. Raises JudgeError if there is none."""
         if not policy.has_scores:
             raise JudgeError(
                 f"variant {policy.variant!r} has no recorded scores; name a judge's `model` or "

@@ -1,7 +1,8 @@
-"""What an LLM judge is asked, and how strictly its answer is read.
+"""The prompt of an LLM judge, and the strict parser of its answers.
 
-What is judged may hold anything, orders to the judge among it. It stands as JSON between two lines
-that it cannot contain, and only an answer that is nothing but the expected object counts.
+The judged text may hold anything, including instructions to the judge. So it is given as JSON
+between two marker lines that it cannot contain, and an answer counts only if it is exactly the
+expected JSON object.
 """
 
 from __future__ import annotations
@@ -16,33 +17,36 @@ from alignment.serving import Message
 from alignment.store import content_key
 
 _FENCE = "```"
-_SHOWN = 40
+_QUOTED_LENGTH = 40
 
 
 class Malformed(ValueError):  # noqa: N818 - read as "the answer is malformed"
-    """An answer that is not exactly what was asked for, and why."""
+    """The answer is not exactly the expected object; the text says why."""
 
 
 def scoring(
     rubric: Mapping[str, str], scale: tuple[int, int], prompt: str, response: str
 ) -> list[Message]:
-    """The messages that ask for a number per dimension of one response."""
+    """The messages that ask for a number per dimension of one response.
+
+    `rubric` maps each dimension to its question; `scale` is (worst, best).
+    """
     task = (
         "You judge the last reply of an AI assistant in a dialogue. `reply` is that reply, "
         "`dialogue` is what came before it.\n\n"
         f"Give each of these a whole number from {scale[0]} to {scale[1]}, where {scale[1]} is "
-        f"best:\n{_listed(rubric)}"
+        f"best:\n{_list_questions(rubric)}"
     )
-    return _asked(task, dict.fromkeys(rubric, scale[0]), {"dialogue": prompt, "reply": response})
+    return _messages(task, dict.fromkeys(rubric, scale[0]), {"dialogue": prompt, "reply": response})
 
 
 def flat(messages: Sequence[Message]) -> str:
-    """The same as one text, for an API without messages."""
+    """The same messages as one text, for a completions API."""
     return "\n\n".join(message["content"] for message in messages) + "\n\nJSON: "
 
 
 def schema(rubric: Mapping[str, str], each: Mapping[str, Any]) -> dict[str, Any]:
-    """The `response_format` for one value of the kind `each` per dimension."""
+    """The `response_format` for one value of the JSON schema `each` per dimension."""
     return {
         "type": "json_schema",
         "json_schema": {
@@ -51,7 +55,7 @@ def schema(rubric: Mapping[str, str], each: Mapping[str, Any]) -> dict[str, Any]
             "schema": {
                 "type": "object",
                 "properties": {
-                    name: {**each, "description": asked} for name, asked in rubric.items()
+                    name: {**each, "description": question} for name, question in rubric.items()
                 },
                 "required": list(rubric),
                 "additionalProperties": False,
@@ -61,24 +65,28 @@ def schema(rubric: Mapping[str, str], each: Mapping[str, Any]) -> dict[str, Any]
 
 
 def scores(text: str, names: Sequence[str], scale: tuple[int, int]) -> dict[str, float]:
-    """The number per dimension in an answer. Raises Malformed."""
-    found = _object(text, names)
-    for name, value in found.items():
-        # JSON's true is 1 for Python.
+    """Dimension -> number from an answer.
+
+    Raises Malformed for anything but a JSON object with exactly `names` as keys and finite numbers
+    within `scale` as values.
+    """
+    values = _parse_answer(text, names)
+    for name, value in values.items():
+        # bool is a subclass of int.
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Malformed(f"{name} is {shown(json.dumps(value), _SHOWN)}, not a number")
+            raise Malformed(f"{name} is {shown(json.dumps(value), _QUOTED_LENGTH)}, not a number")
         if not math.isfinite(value) or not scale[0] <= value <= scale[1]:
-            told = shown(str(value), _SHOWN).strip("'")
-            raise Malformed(f"{name} is {told}, and the scale is {scale[0]} to {scale[1]}")
-    return {name: float(found[name]) for name in names}
+            number = shown(str(value), _QUOTED_LENGTH).strip("'")
+            raise Malformed(f"{name} is {number}, and the scale is {scale[0]} to {scale[1]}")
+    return {name: float(values[name]) for name in names}
 
 
-def _listed(rubric: Mapping[str, str]) -> str:
-    return "\n".join(f"- {json.dumps(name)}: {asked}" for name, asked in rubric.items())
+def _list_questions(rubric: Mapping[str, str]) -> str:
+    return "\n".join(f"- {json.dumps(name)}: {question}" for name, question in rubric.items())
 
 
-def _asked(task: str, example: Mapping[str, Any], data: Mapping[str, str]) -> list[Message]:
-    # No text can contain a hash of itself: who writes the reply cannot close what it stands in.
+def _messages(task: str, example: Mapping[str, Any], data: Mapping[str, str]) -> list[Message]:
+    # No text can contain a hash of itself, so a reply cannot forge the closing marker.
     fence = f"<<{content_key('fence', task, data)}>>"
     rules = (
         f"{task}\n\n"
@@ -96,7 +104,7 @@ def _asked(task: str, example: Mapping[str, Any], data: Mapping[str, str]) -> li
 
 
 def _unfenced(text: str) -> str:
-    """What stands between a line of three backticks (and `json`) and one of three; else all."""
+    """The text inside a fence of three backticks (optionally with `json`), or all if not fenced."""
     if not (text.startswith(_FENCE) and text.endswith(_FENCE)):
         return text
     opening, _, rest = text.removeprefix(_FENCE).removeprefix("json").partition("\n")
@@ -104,25 +112,25 @@ def _unfenced(text: str) -> str:
     return text if opening.strip() or closing.strip() or not line else inside.strip()
 
 
-def _object(text: str, names: Sequence[str]) -> dict[str, Any]:
-    """The one JSON object that an answer is, alone or in a code fence; every key once."""
+def _parse_answer(text: str, names: Sequence[str]) -> dict[str, Any]:
+    """The JSON object of an answer, alone or in a code fence. Raises Malformed."""
     try:
-        found = json.loads(_unfenced(text.strip()), object_pairs_hook=_once)
+        answer = json.loads(_unfenced(text.strip()), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         if isinstance(error, Malformed):
             raise
         raise Malformed("it is no JSON object") from None
-    if not isinstance(found, dict):
+    if not isinstance(answer, dict):
         raise Malformed("it is no JSON object")
-    if missing := [name for name in names if name not in found]:
+    if missing := [name for name in names if name not in answer]:
         raise Malformed(f"it lacks {', '.join(missing)}")
-    if more := [name for name in found if name not in names]:
-        raise Malformed(f"it has {shown(more[0], _SHOWN)}, which nobody asked for")
-    return found
+    if more := [name for name in answer if name not in names]:
+        raise Malformed(f"it has {shown(more[0], _QUOTED_LENGTH)}, which nobody asked for")
+    return answer
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         raise Malformed("it has a key twice")
-    return found
+    return mapping
