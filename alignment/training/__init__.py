@@ -1,1 +1,1 @@
-"""Training: recipes carried out by TRL, from training data to models in the store."""
+"""Training: recipes carried out with TRL, from training data to models in the store."""

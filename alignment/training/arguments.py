@@ -1,6 +1,6 @@
 """The arguments that TRL's and PEFT's configs take, read from their source without importing them.
 
-Importing `trl.SFTConfig` costs 7 s and torch; a profile is validated before either is needed.
+Importing `trl.SFTConfig` takes 7 s and loads torch; validating a profile should need neither.
 """
 
 from __future__ import annotations
@@ -28,30 +28,34 @@ _CONFIGS = {
         ("peft", "config.py", "PeftConfigMixin"),
     ),
 }
-"""Package, file and class of every config, and of what it inherits from."""
+"""Package, file and class of every config, followed by those of its base classes."""
 _OURS = frozenset({"output_dir"})
-"""Set by the project: artefacts go to the store."""
+"""Arguments that this project sets itself, as trained models go to the store."""
 
 
 def check_stage(stage: Stage, where: str) -> None:
-    """Refuse arguments that the stage's trainer does not have, by name.
+    """Check that the trainer's config and LoRA's have all arguments of a stage, by name only.
 
-    `where` is the key path of the stage. Raises ProfileError.
+    `where` is the key path of the stage, for messages. Raises ProfileError.
     """
     _check(stage.args, stage.trainer, f"{where}.args")
     if stage.lora is not None:
         _check(stage.lora, "lora", f"{where}.lora")
 
 
-def _check(given: dict[str, object], kind: str, where: str) -> None:
+def _check(arguments: dict[str, object], kind: str, where: str) -> None:
     config = _CONFIGS[kind][0][2]
     known = accepted(kind)
-    for name in given:
+    for name in arguments:
         if name in _OURS:
             raise ProfileError(f"{where}.{name}: is set by the project, take it out")
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"see {config}'s documentation"
+            matches = difflib.get_close_matches(name, known, n=3)
+            hint = (
+                f"did you mean {' or '.join(matches)}?"
+                if matches
+                else f"see {config}'s documentation"
+            )
             raise ProfileError(f"{where}.{name}: {config} has no such argument; {hint}")
 
 
@@ -73,7 +77,7 @@ def _source(package: str, file: str) -> Path:
 
 
 def _fields(path: Path, config: str) -> set[str]:
-    """The annotated fields of a class in a file that its constructor takes."""
+    """The names of a class's annotated fields, as in a dataclass, without `init=False`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         entry.target.id

@@ -1,4 +1,4 @@
-"""What can be wrong with a recipe or a model's folder, found without torch."""
+"""Checks of recipes and model folders, without torch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from alignment.training.examined import examined, examined_folder
 
 
 def check_recipe(context: ModelContext, name: str, where: str, *, chat: str | None) -> None:
-    """Look at the model under a variant's or judge's name: its folder, or what it is trained from.
+    """Check a variant's or judge's model: its folder, its parent's folder, its stages' arguments.
 
-    `where` is its key in the profile; `chat` the setting that needs a chat template, if one does.
-    Raises AlignmentError with one line that begins with the key.
+    `where` is its key in the profile; `chat` names the setting that needs a chat template, if one
+    does. Raises AlignmentError with one line that begins with the key.
     """
     try:
         _examine(context, name, chat)
@@ -28,17 +28,18 @@ def check_recipe(context: ModelContext, name: str, where: str, *, chat: str | No
 
 def _examine(context: ModelContext, name: str, chat: str | None) -> None:
     recipe = recipe_of(context.profile, name)
-    found = None
+    checkpoint = None
     if recipe.model is not None:
-        found = examined(context, name)
+        checkpoint = examined(context, name)
     elif recipe.parent is not None and is_path_or_hub_id(recipe.parent):
-        found = examined_folder(context, recipe.parent)
+        checkpoint = examined_folder(context, recipe.parent)
     if chat is None:
         return
-    if found is not None and not has_chat_template(found.tokenizer):
+    if checkpoint is not None and not has_chat_template(checkpoint.tokenizer):
         raise ModelError(
-            f"model {found.outermost}: its tokenizer has no chat template (tokenizer_config.json, "
-            f"chat_template.jinja), which {chat} needs; add one, or name another format"
+            f"model {checkpoint.outermost}: its tokenizer has no chat template "
+            f"(tokenizer_config.json, chat_template.jinja), which {chat} needs; add one, "
+            f"or name another format"
         )
     if recipe.architecture is not None:
         raise ModelError(
@@ -48,7 +49,7 @@ def _examine(context: ModelContext, name: str, chat: str | None) -> None:
 
 
 def _check_arguments(context: ModelContext, stage: Stage, where: str) -> None:
-    """Reading what TRL's configs take costs 0.2 s: what was accepted once is remembered."""
+    """`check_stage`, remembered in the store: reading the sources of TRL's configs takes 0.2 s."""
     names = [stage.trainer, sorted(stage.args), None if stage.lora is None else sorted(stage.lora)]
     key = content_key("arguments", names, versions("trl", "transformers", "peft"))
     if not context.store.get("arguments", [key]):

@@ -1,4 +1,4 @@
-"""What models are found and made with, and how a profile's models are called by name."""
+"""The context in which models are found or trained, and the names of a profile's models."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ T = TypeVar("T")
 
 
 class Inputs(Protocol):
-    """What a profile asks and teaches."""
+    """The prompts and the training data of a profile."""
 
     @property
     def prompts(self) -> Mapping[str, Sequence[Prompt]]:
-        """Axis -> its prompts."""
+        """Axis -> its evaluation prompts."""
 
     def training_data(self) -> TrainingData:
-        """What recipes learn from."""
+        """The data that recipes train on."""
 
     def training_digest(self) -> str:
-        """The digest of the training data, known without reading them where they were read once."""
+        """The digest of the training data; taken from the store if the data was read before."""
 
     def steadily(self, read: Callable[[], T]) -> T:
-        """What is read of recorded files, which are then what they were when they were hashed."""
+        """What `read` returns, after checking that the recorded files did not change meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelContext:
     """What models are made with: the profile, the store, the inputs (read when needed).
 
-    `found` remembers by name what was found, `failed` by key what could not be trained, so that it
-    is tried once, not again for every variant that starts from it; `whole` the names of what was
-    found whole. `team` trains together. `reading`, where there is one, reads every file whole
-    instead of trusting the store's memory.
+    `found` maps names to checkpoints found so far; `failed` maps recipe keys to training errors, so
+    that training is tried once, not again for every variant that starts from that model; `whole`
+    has the names of models that were checked to be complete. `team` is the processes that train
+    together. `reading`, if set, hashes every file anew instead of trusting the store's hashes.
     """
 
     profile: Profile
@@ -61,26 +61,26 @@ class ModelContext:
 
     @property
     def hasher(self) -> Hasher:
-        """What gives the hashes of files."""
+        """The source of file hashes: `reading`, else the store."""
         return self.reading or self.store
 
     def anew(self) -> ModelContext:
-        """The same, remembering nothing of what models were."""
+        """The same context without remembered checkpoints, and with every file read anew."""
         return replace(self, found={}, reading=Reading(self.store))
 
 
 def second(name: str) -> str:
-    """What a second judge is called where variants and judges are called by name."""
+    """The name of a second judge among the names of variants and judges."""
     return f"{_SECOND}{name}"
 
 
 def is_judge(name: str) -> bool:
-    """Whether a name is that of the judge or of a second one."""
+    """Whether a name is that of the judge or of a second judge."""
     return name == JUDGE or name.startswith(_SECOND)
 
 
 def judge_config(profile: Profile, name: str) -> JudgeConfig:
-    """The judge of that name: `JUDGE`, or a second one."""
+    """The judge of that name: `JUDGE`, or one from `second`."""
     return profile.judge if name == JUDGE else profile.judges[name.removeprefix(_SECOND)]
 
 
@@ -90,11 +90,11 @@ def recipe_of(profile: Profile, name: str) -> Variant | JudgeConfig:
 
 
 def model_names(profile: Profile) -> list[str]:
-    """Every variant and every judge."""
+    """The names of all variants and all judges."""
     return [*profile.variants, JUDGE, *map(second, profile.judges)]
 
 
 def trained_names(profile: Profile) -> list[str]:
-    """The variants and judges that are trained, every parent before its children."""
+    """The names of the variants and judges that are trained, every parent before its children."""
     ordered = [*profile.in_order(), *model_names(profile)[len(profile.variants) :]]
     return [name for name in ordered if recipe_of(profile, name).stages]

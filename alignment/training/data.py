@@ -1,4 +1,4 @@
-"""What a stage learns from: rows in the columns that TRL's trainers take."""
+"""The training data of a stage, as rows with the columns that TRL's trainers take."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Rows = list[dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """All that recipes may learn from: preference pairs, and dialogues that nobody filtered."""
+    """All training data of a profile: preference pairs, chosen and unfiltered transcripts."""
 
     pairs: tuple[PreferencePair, ...]
     chosen: tuple[str, ...]
-    """Whole chosen transcripts."""
+    """Whole transcripts that end with a chosen answer."""
     unfiltered: tuple[str, ...]
 
     def digest(self) -> str:
-        """A hash of the content, part of the key of every model that learned from it."""
+        """A hash of the content, part of the recipe key of every trained model."""
         rows = [(pair.prompt, pair.chosen, pair.rejected, pair.axis) for pair in self.pairs]
         return content_key(rows, self.chosen, self.unfiltered)
 
     def texts(self) -> list[str]:
-        """Every text, for the tokenizer."""
+        """Every text, to train a tokenizer on."""
         pairs = (
             dialogue(pair.prompt, text)
             for pair in self.pairs
@@ -40,9 +40,9 @@ class TrainingData:
 
 
 def rows_for(stage: Stage, data: TrainingData, seed: int) -> Rows:
-    """The rows of a stage, shuffled and limited with its seed.
+    """The rows of a stage, shuffled with `seed`, at most `stage.rows` of them.
 
-    `text` for sft, `prompt`, `chosen` and `rejected` for dpo and reward.
+    Columns: `text` for sft; `prompt`, `chosen` and `rejected` for dpo and reward.
     """
     rng = random.Random(seed)
     if stage.data == "unfiltered":
@@ -50,9 +50,10 @@ def rows_for(stage: Stage, data: TrainingData, seed: int) -> Rows:
     elif stage.data == "chosen":
         rows = [{"text": text} for text in data.chosen]
     else:
-        read = normalize_for_judge if stage.trainer == "reward" else str
+        normalize = normalize_for_judge if stage.trainer == "reward" else str
         rows = [
-            _columns(pair.prompt, read(pair.chosen), read(pair.rejected)) for pair in data.pairs
+            _columns(pair.prompt, normalize(pair.chosen), normalize(pair.rejected))
+            for pair in data.pairs
         ]
         rows += _degenerate(data.pairs, stage.degenerate, rng)
     rng.shuffle(rows)
@@ -68,10 +69,10 @@ def _columns(prompt: str, chosen: str, rejected: str) -> dict[str, str]:
 
 
 def _degenerate(pairs: Sequence[PreferencePair], share: float, rng: random.Random) -> Rows:
-    """`share` x len(pairs) pairs whose rejected side is degenerate, over kinds in turn.
+    """`share` x len(pairs) pairs whose rejected side is degenerate, of random kinds.
 
-    The better side is the chosen answer: with a rejected one there, poor answers would drift above
-    the threshold.
+    The better side is always a chosen answer: with rejected answers there, the judge would learn to
+    score poor answers above the threshold.
     """
     rows: Rows = []
     for number in range(round(share * len(pairs))):

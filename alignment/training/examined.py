@@ -1,4 +1,4 @@
-"""Checkpoints that a profile names, looked at without torch."""
+"""Checkpoints that a profile names, examined without torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alignment.training.context import ModelContext, recipe_of
 def examined(context: ModelContext, name: str) -> Checkpoint:
     """The checkpoint that a variant or judge with `model` names. Raises ModelError."""
     recipe = recipe_of(context.profile, name)
-    assert recipe.model is not None  # noqa: S101 - else it is trained
+    assert recipe.model is not None  # noqa: S101 - callers check
     judge = recipe if isinstance(recipe, JudgeConfig) else None
     return examined_folder(context, recipe.model, recipe.revision, judge)
 
@@ -21,7 +21,7 @@ def examined_folder(
     revision: str | None = None,
     judge: JudgeConfig | None = None,
 ) -> Checkpoint:
-    """The checkpoint in a folder or of a hub id; `judge` is whose it is.
+    """The checkpoint of a folder or hub id; `judge` is the judge that it is for, if any.
 
     Raises ModelError.
     """

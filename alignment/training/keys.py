@@ -1,7 +1,7 @@
-"""What a trained model is called before it is there: the keys of its recipe.
+"""The keys of recipes, under which trained models are stored.
 
-A recipe's key is made of everything that the training depends on, so it is known before anything
-is trained; the identity of the model is the hash of what came out.
+A recipe's key is a hash of everything that the training depends on, so it is known before training.
+The identity of a trained model is another hash: of the content that training produced.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from alignment.training.examined import examined_folder
 from alignment.training.stages import LIBRARIES
 
 VERSION = 1
-"""Raise it when the same recipe could give another model."""
+"""Increase it when the same recipe could give another model."""
 
 
 def recipe_key(context: ModelContext, name: str) -> str:
-    """The store key of a trained model: a hash of all that its training depends on."""
+    """The store key of a trained model: a hash of everything that its training depends on."""
     profile, recipe = context.profile, recipe_of(context.profile, name)
     return content_key(
         "recipe",
         VERSION,
-        *_made_of(context, name, _parent_key(context, recipe, recipe_key)),
+        *_ingredients(context, name, _parent_key(context, recipe, recipe_key)),
         profile.threads,
         kind_of(device_of(profile.device)),
         versions(*LIBRARIES),
@@ -38,13 +38,14 @@ def recipe_key(context: ModelContext, name: str) -> str:
 
 
 def recipe_identity(context: ModelContext, name: str) -> str:
-    """A hash of recipe, data and seed: the same on machines whose results differ in last bits."""
+    """A hash of recipe, data and seed only: the same for other devices, threads and versions."""
     recipe = recipe_of(context.profile, name)
     parent = _parent_key(context, recipe, recipe_identity)
-    return content_key("recipe", *_made_of(context, name, parent))
+    return content_key("recipe", *_ingredients(context, name, parent))
 
 
-def _made_of(context: ModelContext, name: str, parent: str | None) -> list[Any]:
+def _ingredients(context: ModelContext, name: str, parent: str | None) -> list[Any]:
+    """What training depends on, whatever the machine; `parent` is the key of the parent."""
     profile, recipe = context.profile, recipe_of(context.profile, name)
     return [
         recipe.architecture,
@@ -66,14 +67,14 @@ def seed_of(profile: Profile, name: str) -> int:
 
 
 def _degenerate_code(context: ModelContext, recipe: Recipe) -> str | None:
-    """Degenerate answers are made by code of ours: the one lesson that no digest of data covers."""
+    """The hash of the code that makes degenerate answers: the data's digest covers only data."""
     if not any(stage.degenerate for stage in recipe.stages):
         return None
     return context.hasher.file_hash(Path(degenerate_examples.__file__))
 
 
 def max_length(profile: Profile, name: str) -> int:
-    """Tokens at most of what a model is trained on."""
+    """The most tokens of a training text."""
     return judge_config(profile, name).max_length if is_judge(name) else profile.training.max_length
 
 

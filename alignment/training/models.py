@@ -26,21 +26,21 @@ from alignment.training.whole import check_models
 
 
 def description(context: ModelContext, name: str, *, failed: bool) -> dict[str, Any]:
-    """What a report says of a model: the hash of its content, and the key of its recipe.
+    """What a report says about a model: the hash of its content, and the key of its recipe.
 
-    `failed` where it could not be opened in this run.
+    `failed` if it could not be opened in this run; the hash is then None.
     """
     checkpoint = None if failed else find(context, name)
-    said: dict[str, Any] = {"identity": checkpoint.identity if checkpoint else None}
+    record: dict[str, Any] = {"identity": checkpoint.identity if checkpoint else None}
     if recipe_of(context.profile, name).stages:
-        said["recipe"] = recipe_key(context, name)
-    return said
+        record["recipe"] = recipe_key(context, name)
+    return record
 
 
 def find(context: ModelContext, name: str) -> Checkpoint | None:
-    """The model of a variant (or the judge) if it is there, without torch; None if it must be made.
+    """The checkpoint of a variant or judge, without torch; None if it is yet to be trained.
 
-    Raises ModelError when a model that should only be loaded cannot be.
+    Raises ModelError if a model that is only loaded cannot be found or used.
     """
     known = context.found.get(name)
     if known is not None and all(path.is_dir() for path in (known.folder, *known.adapters)):
@@ -62,15 +62,18 @@ def _find(context: ModelContext, name: str) -> Checkpoint | None:
     folder = context.store.models / key
     if not manifest["adapter"]:
         return Checkpoint(folder, manifest["identity"])
-    below = _parent(context, recipe)
-    return None if below is None else over(below, folder, context.hasher)
+    parent = _parent(context, recipe)
+    return None if parent is None else over(parent, folder, context.hasher)
 
 
 def make(context: ModelContext, name: str) -> Checkpoint:
-    """The model of a variant (or the judge), trained if it is not in the store; parents first."""
-    found = find_together(context, name)
-    if found is not None:
-        return found
+    """The checkpoint of a variant or judge, trained if it is not in the store; parents first.
+
+    Raises AlignmentError. A failed training is remembered and raised again.
+    """
+    in_store = find_together(context, name)
+    if in_store is not None:
+        return in_store
     recipe = recipe_of(context.profile, name)
     if recipe.parent is not None and not is_path_or_hub_id(recipe.parent):
         sound(context, recipe.parent)
@@ -85,76 +88,80 @@ def make(context: ModelContext, name: str) -> Checkpoint:
             except Exception as error:
                 context.failed[key] = error
                 raise
-    made = find_together(context, name)
-    if made is None:
+    trained = find_together(context, name)
+    if trained is None:
         raise TrainingError(f"model {name!r} vanished from the store while it was being made")
-    return made
+    return trained
 
 
 def sound(context: ModelContext, name: str) -> Checkpoint:
-    """`make` a model that is about to be opened: all its files are read, none of them trusted.
+    """`make` a model and hash all its files, trusting no stored hash.
 
-    Where a trained model turns out to be damaged, it is made anew.
+    A trained model that turns out to be damaged is trained again.
     """
-    made = make(context, name)
+    checkpoint = make(context, name)
     if find_together(context.anew(), name) is not None:
-        return made
+        return checkpoint
     context.found.clear()
     return make(context, name)
 
 
 def opened(context: ModelContext, name: str) -> Opened:
-    """The model of a variant (or the judge), to be loaded: made if need be, and read anew.
+    """The checkpoint of a variant or judge to load: trained if missing, all its files rehashed.
 
-    Raises ModelError where its files are not those that its answers would be kept under.
+    Raises ModelError if its content is not the one that its results would be stored under.
     """
-    known, again = make(context, name), context.anew()
-    found = find(again, name)
-    if found is None:  # a trained model is damaged, which only reading all of it has shown
+    known, fresh = make(context, name), context.anew()
+    reread = find(fresh, name)
+    if reread is None:  # a trained model is damaged, as its new hashes show
         context.found.clear()
-        made, again = make(context, name), context.anew()
-        found = find(again, name) or made
-    if found.identity != known.identity:
-        raise ModelError(_changed(known, "its content is another"))
-    return Opened(found, again)
+        checkpoint, fresh = make(context, name), context.anew()
+        reread = find(fresh, name) or checkpoint
+    if reread.identity != known.identity:
+        raise ModelError(_changed_message(known, "its content is another"))
+    return Opened(reread, fresh)
 
 
 def opened_folder(context: ModelContext, spec: str, judge: JudgeConfig | None = None) -> Opened:
-    """A checkpoint that the profile does not name, to be loaded. Raises ModelError."""
-    again = context.anew()
-    return Opened(examined_folder(again, spec, None, judge), again)
+    """A checkpoint that the profile does not name, to be loaded. Raises ModelError.
+
+    `spec` is a folder or a hub id; `judge` is the judge that it is for, if any.
+    """
+    fresh = context.anew()
+    return Opened(examined_folder(fresh, spec, None, judge), fresh)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A checkpoint whose files were all read, by `context.reading`.
+    """A checkpoint whose files were all hashed by `context.reading`.
 
-    What is loaded from them may stay bound to them: a file that is overwritten in place changes the
-    weights of a model in memory.
+    Loaded weights may be memory-mapped: overwriting a file in place then changes them.
     """
 
     checkpoint: Checkpoint
     context: ModelContext
 
     def require_unchanged(self) -> None:
-        """Raise ModelError where a file is no longer the one that was read."""
+        """Raise ModelError if a file has changed since it was hashed."""
         if self.context.reading is not None and (path := self.context.reading.changed()):
-            raise ModelError(_changed(self.checkpoint, f"{path.name} was written meanwhile"))
+            raise ModelError(
+                _changed_message(self.checkpoint, f"{path.name} was written meanwhile")
+            )
 
 
-def _changed(known: Checkpoint, how: str) -> str:
+def _changed_message(checkpoint: Checkpoint, reason: str) -> str:
     return (
-        f"model {known.outermost}: is not what it was when this run looked at it: {how}; run again "
-        f"when nobody writes to it"
+        f"model {checkpoint.outermost}: is not what it was when this run looked at it: {reason}; "
+        f"run again when nobody writes to it"
     )
 
 
 def find_together(context: ModelContext, name: str) -> Checkpoint | None:
-    """`find`, once for the whole team: a store may change between two looks."""
-    found = context.team.lead(lambda: find(context, name))
-    if found is not None:
-        context.found[name] = found
-    return found
+    """`find`, done by the leader for all processes: the store may change between two calls."""
+    checkpoint = context.team.lead(lambda: find(context, name))
+    if checkpoint is not None:
+        context.found[name] = checkpoint
+    return checkpoint
 
 
 def _parent(context: ModelContext, recipe: Recipe) -> Checkpoint | None:
@@ -166,22 +173,25 @@ def _parent(context: ModelContext, recipe: Recipe) -> Checkpoint | None:
 
 
 def _train(context: ModelContext, name: str, key: str) -> None:
-    """Carry out a recipe's stages and put what comes out into the store, with its manifest."""
+    """Carry out a recipe's stages and put the model into the store, with its manifest.
+
+    Raises TrainingError, also if the parent's files change meanwhile.
+    """
     context.team.lead(lambda: check_models(context))
     recipe, profile, team = recipe_of(context.profile, name), context.profile, context.team
-    started, again = time.perf_counter(), context.anew()
-    with team.led(lambda: _folders(context.store, key)) as (folder, scratch):
-        if team.lead(lambda: recipe_key(again, name)) != key:
-            raise TrainingError(_moved(name))
-        start = team.lead(lambda: _parent(again, recipe))
+    started, fresh = time.perf_counter(), context.anew()
+    with team.led(lambda: _draft_folders(context.store, key)) as (folder, scratch):
+        if team.lead(lambda: recipe_key(fresh, name)) != key:
+            raise TrainingError(_parent_changed_message(name))
+        start = team.lead(lambda: _parent(fresh, recipe))
         job = Job(name, recipe, start, max_length(profile, name), partial(seed_of, profile), folder)
-        made, logs = carry_out(context, job, scratch)
-        if team.lead(lambda: again.reading and again.reading.changed()):
-            raise TrainingError(_moved(name))
+        checkpoint, logs = carry_out(context, job, scratch)
+        if team.lead(lambda: fresh.reading and fresh.reading.changed()):
+            raise TrainingError(_parent_changed_message(name))
         manifest = {
             "name": name,
-            "identity": made.identity,
-            "adapter": made.outermost != made.folder,
+            "identity": checkpoint.identity,
+            "adapter": checkpoint.outermost != checkpoint.folder,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed_of(profile, name),
             "lessons": team.lead(context.data.training_digest),
@@ -194,7 +204,7 @@ def _train(context: ModelContext, name: str, key: str) -> None:
         team.lead(lambda: (folder / "manifest.json").write_text(text + "\n", encoding="utf-8"))
 
 
-def _moved(name: str) -> str:
+def _parent_changed_message(name: str) -> str:
     return (
         f"model {name!r}: what it is trained from was changed meanwhile; run again when nobody "
         f"writes to its parent"
@@ -202,7 +212,7 @@ def _moved(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _folders(store: Store, key: str) -> Iterator[tuple[Path, Path]]:
-    """The folder of a model to be, and one for what lies between stages, gone with it if killed."""
+def _draft_folders(store: Store, key: str) -> Iterator[tuple[Path, Path]]:
+    """(folder of the new model, scratch folder for models between stages, inside the first)."""
     with store.new_folder(key) as folder, tempfile.TemporaryDirectory(dir=folder) as scratch:
         yield folder, Path(scratch)

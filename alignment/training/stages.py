@@ -15,12 +15,12 @@ from alignment.training.data import rows_for
 from alignment.training.team import divided
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "tokenizers", "accelerate")
-"""What a trained model depends on the versions of."""
+"""Libraries whose versions are part of a recipe's key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recipe to carry out, from where it starts to the folder that the model comes into."""
+    """A recipe to carry out: the checkpoint that it starts from, and the folder for its model."""
 
     name: str
     recipe: Recipe
@@ -33,22 +33,27 @@ class Job:
 def carry_out(
     context: ModelContext, job: Job, scratch: Path
 ) -> tuple[Checkpoint, list[dict[str, Any]]]:
-    """Train all stages; the model, and a log of each. What lies between stages is in `scratch`."""
+    """Train all stages. Returns the model and a log per stage, as plain values.
+
+    Models between stages are written to `scratch`. Raises TrainingError.
+    """
     configure_torch(device_of(context.profile.device), context.profile.threads)
     state, logs = job.start, []
     for number, stage in enumerate(job.recipe.stages):
         last = number == len(job.recipe.stages) - 1
         out = job.folder if last else scratch / str(number)
-        # An adapter alone is kept where it sits on the parent, which is in the store as well.
+        # Only the adapter is saved if it is directly on the parent, which has its own checkpoint.
         adapter = stage.lora is not None and state is not None and number == 0
         logs.append(_run(context, job, number, state, out, merge=not adapter))
-        state = _saved(context, out, state if adapter else None, stage)
+        state = _read_saved(context, out, state if adapter else None, stage)
     assert state is not None  # noqa: S101 - a recipe has at least one stage
     return state, logs
 
 
-def _saved(context: ModelContext, out: Path, before: Checkpoint | None, stage: Stage) -> Checkpoint:
-    """What a stage wrote: an adapter over what was `before`, or a full model."""
+def _read_saved(
+    context: ModelContext, out: Path, before: Checkpoint | None, stage: Stage
+) -> Checkpoint:
+    """The checkpoint that a stage wrote: an adapter over `before`, or a full model."""
     hasher, reward = context.hasher, stage.trainer == "reward"
     if before is not None:
         return context.team.lead(lambda: over(before, out, hasher))
@@ -64,7 +69,7 @@ def _run(
     *,
     merge: bool,
 ) -> dict[str, Any]:
-    """One stage: rows, model, training, files. Gives its log for the manifest."""
+    """One stage: rows, model, training, files. Returns its log for the manifest."""
     from alignment.training import start as starting  # noqa: PLC0415 - imports torch
     from alignment.training.trainers import run_stage  # noqa: PLC0415 - imports trl
 
@@ -74,8 +79,8 @@ def _run(
     data = context.data.training_data()
     rows = rows_for(stage, data, seed)
     model, tokenizer = starting.start(recipe, start, stage, data, profile, seed=seed)
-    several = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
-    with context.progress.stage(f"train {name}{several} ({stage.trainer})", 1, "step") as advance:
+    position = f" {number + 1}/{len(recipe.stages)}" if len(recipe.stages) > 1 else ""
+    with context.progress.stage(f"train {name}{position} ({stage.trainer})", 1, "step") as advance:
         model, weights, log = run_stage(
             stage.model_copy(update={"args": args}),
             model,

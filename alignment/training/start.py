@@ -1,4 +1,4 @@
-"""Where a stage begins: a fresh model of some architecture, or the checkpoint before it."""
+"""The start and the end of a stage: its model, fresh or from a checkpoint; and saving it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def start(
     *,
     seed: int,
 ) -> tuple[Any, Any]:
-    """The model and tokenizer that a stage trains.
+    """The (model, tokenizer) that a stage trains: loaded from `before`, or fresh if it is None.
 
-    Models are always read from their files or made anew: one that went through a trainer keeps a
-    wrapped `forward`.
+    No model object is passed on between stages, as trainers leave a wrapped `forward` behind.
+    Raises TrainingError for an impossible architecture, ModelError if `before` cannot be loaded.
     """
     import torch  # noqa: PLC0415
 
@@ -41,10 +41,10 @@ def start(
                 return _reward_model(before, profile, tokenizer), tokenizer
             return load_causal(before, profile.dtype), tokenizer
         tokenizer = train_tokenizer(data.texts(), profile.training.vocab_size)
-        return _fresh(recipe.architecture or {}, stage, tokenizer), tokenizer
+        return _fresh_model(recipe.architecture or {}, stage, tokenizer), tokenizer
 
 
-def _fresh(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
+def _fresh_model(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
     from huggingface_hub.errors import StrictDataclassError  # noqa: PLC0415
     from transformers import (  # noqa: PLC0415
         AutoConfig,
@@ -53,11 +53,11 @@ def _fresh(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
     )
 
     fields = dict(architecture)
-    kind = fields.pop("model_type")
+    model_type = fields.pop("model_type")
     reward = stage.trainer == "reward"
     try:
         config = AutoConfig.for_model(
-            kind,
+            model_type,
             vocab_size=len(tokenizer),
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
@@ -68,12 +68,12 @@ def _fresh(architecture: dict[str, Any], stage: Stage, tokenizer: Any) -> Any:
         loader = AutoModelForSequenceClassification if reward else AutoModelForCausalLM
         return loader.from_config(config)
     except (StrictDataclassError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        wrong = error.__cause__ or error
-        raise TrainingError(f"architecture {kind!r}: {first_line(wrong)}") from error
+        cause = error.__cause__ or error
+        raise TrainingError(f"architecture {model_type!r}: {first_line(cause)}") from error
 
 
 def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
-    """A sequence classifier with one output on a checkpoint's body."""
+    """A sequence classifier with one fresh output on a checkpoint's body."""
     if before.adapters:
         raise TrainingError("a reward model starts from a full model, not from an adapter")
     model = load_classifier(before, profile.dtype, fresh=1)
@@ -84,10 +84,10 @@ def _reward_model(before: Checkpoint, profile: Profile, tokenizer: Any) -> Any:
 def save(
     model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None, *, merge: bool
 ) -> None:
-    """Write a model (an adapter alone, unless it is to `merge`) and its tokenizer as safetensors.
+    """Write a model and its tokenizer as safetensors; an adapter alone unless `merge` is true.
 
-    `weights` are the whole ones where the model holds but a share of them. Raises OSError when the
-    disk refuses, TrainingError where there is nothing whole to merge into.
+    `weights` is the whole state dict if this process holds only a share of the model. Raises
+    OSError if the disk is full, TrainingError if such a model has an adapter to merge.
     """
     from safetensors import SafetensorError  # noqa: PLC0415 - loads numpy
 
@@ -101,16 +101,16 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
-    except SafetensorError as error:  # how a full disk is called there
+    except SafetensorError as error:  # raised for a full disk
         raise OSError(first_line(error)) from error
     tokenizer.save_pretrained(folder)
     if (folder / "adapter_config.json").is_file():
-        _in_order(folder / "adapter_config.json")
+        _sort_config(folder / "adapter_config.json")
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
 
 
-def _in_order(path: Path) -> None:
-    """Sort what PEFT keeps as sets: else the same adapter has another hash in every process."""
+def _sort_config(path: Path) -> None:
+    """Sort the lists that PEFT makes of sets, so that equal adapters have equal hashes."""
     config = json.loads(path.read_text(encoding="utf-8"))
     for name in ("target_modules", "exclude_modules", "modules_to_save"):
         if isinstance(config.get(name), list):

@@ -1,8 +1,8 @@
 """The processes that train a model together: one, or as many as a launcher started.
 
-`torchrun` and `accelerate launch` run one command several times, and accelerate joins what they
-start. The first process leads: it alone takes locks, looks for models, writes and speaks. The
-others take part in the training and wait for its word, never at a file lock, which it may hold.
+`torchrun` and `accelerate launch` run one command several times, and accelerate connects these
+processes. The first one leads: it alone takes locks, looks for models, writes files and prints. The
+others take part in training and wait for its broadcasts, never for a file lock, which it may hold.
 """
 
 from __future__ import annotations
@@ -22,32 +22,31 @@ from alignment.errors import AlignmentError, CrashError, ReportedElsewhere, Trai
 
 T = TypeVar("T")
 
-_PATIENCE = timedelta(days=7)
-"""How long the others wait, while the leader waits for a model that is being trained elsewhere."""
+_TIMEOUT = timedelta(days=7)
+"""How long the others wait for the leader, which may wait for another run's training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """So many processes, and whether this one leads them."""
+    """The number of processes, and whether this one leads them."""
 
     size: int = 1
     leads: bool = True
 
     def lead(self, work: Callable[[], T]) -> T:
-        """Have the leader do some work; gives what came of it in every process."""
+        """Do `work` in the leader only; returns its result in every process."""
         if self.size == 1:
             return work()
         from accelerate.utils import broadcast_object_list  # noqa: PLC0415 - imports torch
 
-        told: list[Any] = broadcast_object_list([work() if self.leads else None])
-        return told[0]  # type: ignore[no-any-return]
+        result: list[Any] = broadcast_object_list([work() if self.leads else None])
+        return result[0]  # type: ignore[no-any-return]
 
     @contextlib.contextmanager
     def led(self, holding: Callable[[], contextlib.AbstractContextManager[T]]) -> Iterator[T]:
-        """What the leader alone enters (a lock, a folder), entered and left for every process.
+        """Enter a context manager (a lock, a folder) in the leader only; yields its value to all.
 
-        What it gives is known to all; it is left when the leader is through, and nobody goes on
-        before.
+        It is left when the leader leaves the block, and all processes wait for that.
         """
         with contextlib.ExitStack() as stack:
             yield self.lead(lambda: stack.enter_context(holding()))
@@ -55,10 +54,10 @@ class Team:
 
     @contextlib.contextmanager
     def one_voice(self, folder: Path) -> Iterator[None]:
-        """Where one process fails all do; the first says why, the others `ReportedElsewhere`.
+        """If several processes fail, the first raises its error, the others `ReportedElsewhere`.
 
-        A failure cannot be told by those who wait for each other in the middle of a step, so it is
-        marked in `folder`, which all can see.
+        Processes in the middle of a step cannot communicate, so the first failure creates a file
+        below `folder`, which all processes share.
         """
         with contextlib.ExitStack() as stack:
             make = lambda: stack.enter_context(TemporaryDirectory(dir=folder))  # noqa: E731
@@ -68,14 +67,14 @@ class Team:
             except Exception as error:
                 try:
                     mark.touch(exist_ok=False)
-                except OSError:  # somebody was first, or the leader has gone
+                except OSError:  # another was first, or the leader has ended
                     raise ReportedElsewhere from error
                 if isinstance(error, AlignmentError):
                     raise
                 raise CrashError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
     def dismiss(self) -> None:
-        """Leave the others in order: a process that just ends may be aborted on its way out."""
+        """Disconnect from the others: without it, a process may be aborted while it exits."""
         if self.size > 1:
             from accelerate import PartialState  # noqa: PLC0415 - imports torch
 
@@ -86,29 +85,28 @@ ALONE = Team()
 
 
 def first() -> bool:
-    """Whether this process will lead, as the launcher says before the others are known."""
+    """Whether this process will lead, from the launcher's `RANK`; valid before `assemble`."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def assemble(device: str) -> Team:
-    """Join the processes that a launcher started: `ALONE` without one, or where it started one."""
+    """Connect to the processes that a launcher started; `ALONE` if there is just this one."""
     if int(os.environ.get("WORLD_SIZE") or 1) == 1:
         return ALONE
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # advice on DDP, from every process
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else every process prints advice on DDP
     from accelerate import PartialState  # noqa: PLC0415 - imports torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on threads: the profile says how many
-        state = PartialState(cpu=device == "cpu", timeout=_PATIENCE)
+        warnings.simplefilter("ignore")  # about threads, whose number the profile sets
+        state = PartialState(cpu=device == "cpu", timeout=_TIMEOUT)
     return Team(state.num_processes, state.is_main_process)
 
 
 def divided(args: dict[str, Any], processes: int) -> dict[str, Any]:
-    """A trainer's arguments such that several processes make the steps that one would make.
+    """A trainer's arguments, changed so that a step of all processes has as many rows as before.
 
-    A step sees as many rows as the recipe says, whoever trains it. Gradient accumulation is divided
-    first, so that what fits into the memory of one device goes on fitting. Raises TrainingError
-    where the batch cannot be divided.
+    Gradient accumulation is divided first and the batch per device second, so that a batch which
+    fits into a device's memory still fits. Raises TrainingError if rows cannot be divided.
     """
     batch, steps = (
         args.get(name, default)
@@ -118,15 +116,15 @@ def divided(args: dict[str, Any], processes: int) -> dict[str, Any]:
         )
     )
     if processes == 1 or not all(isinstance(each, int) and each > 0 for each in (batch, steps)):
-        return args  # what is no number the trainer refuses
-    shared = gcd(steps, processes)
-    if batch % (processes // shared):
+        return args  # the trainer refuses other values itself
+    step_factor = gcd(steps, processes)
+    if batch % (processes // step_factor):
         raise TrainingError(
             f"a step of {batch * steps} rows (per_device_train_batch_size = {batch}, "
             f"gradient_accumulation_steps = {steps}) cannot be divided among {processes} "
             f"processes; start another number of them or change args"
         )
     return args | {
-        "per_device_train_batch_size": batch // (processes // shared),
-        "gradient_accumulation_steps": steps // shared,
+        "per_device_train_batch_size": batch // (processes // step_factor),
+        "gradient_accumulation_steps": steps // step_factor,
     }

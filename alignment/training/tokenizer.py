@@ -1,4 +1,4 @@
-"""The tokenizer of fresh models: byte-level BPE, trained on what the models learn from."""
+"""The tokenizer of fresh models: byte-level BPE, trained on the training data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ END, PAD = "</s>", "<pad>"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer; as in OPT, `</s>` both begins and ends a text.
+    """Train a byte-level BPE tokenizer; as in OPT, `</s>` is both its BOS and its EOS token.
 
-    It adds no special token of its own, so that training and evaluation see the same ids: TRL ends
-    training texts with `</s>`, and nobody begins them with it.
+    It adds no special token to a text, so training and evaluation see the same ids: TRL appends
+    `</s>` to training texts, and nothing prepends it.
     """
     from tokenizers import ByteLevelBPETokenizer  # noqa: PLC0415
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
@@ -29,7 +29,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         show_progress=False,
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe._tokenizer,  # noqa: SLF001 - how transformers' own tests do it
+        tokenizer_object=bpe._tokenizer,  # noqa: SLF001 - as in transformers' own tests
         bos_token=END,
         eos_token=END,
         pad_token=PAD,

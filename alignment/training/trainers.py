@@ -17,13 +17,13 @@ from alignment.runtime.hardware import first_line, quieten
 from alignment.training.data import Rows
 
 Report = Callable[[int, int], None]
-"""Told (steps done, steps in all) as training goes on."""
+"""Called with (steps done, total steps) after every step."""
 
 _REFUSALS = (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError, ImportError)
-"""What trainers raise over an argument or over the data; anything else is a crash."""
+"""What trainers raise about arguments or data; any other exception is a crash."""
 
 STATED: dict[str, Any] = {
-    # TRL 1.16 turns bf16 and gradient checkpointing on even on a CPU: nothing is inherited.
+    # Explicit, because TRL 1.16 turns bf16 and gradient checkpointing on even on a CPU.
     "bf16": False,
     "fp16": False,
     "gradient_checkpointing": False,
@@ -50,20 +50,20 @@ def run_stage(
     max_length: int,
     report: Report,
 ) -> tuple[Any, dict[str, Any] | None, list[dict[str, float]]]:
-    """Train `model` on `rows`; gives the trained model (a PeftModel with `lora`) and its log.
+    """Train `model` on `rows`; returns (trained model, weights, log of losses).
 
-    Between them the weights, where the model itself holds only a share of them: several processes
-    under FSDP or DeepSpeed; whole in the first process. Else None.
+    The model is a PeftModel if the stage has `lora`. `weights` is the whole state dict if the model
+    itself holds only a share of it (FSDP or DeepSpeed; complete in the first process), else None.
 
-    Raises TrainingError when TRL refuses the arguments or the data, or when the loss, or a
-    weight, is not finite.
+    Raises TrainingError if TRL refuses the arguments or the data, or if the loss or a weight is not
+    finite.
     """
     from datasets import Dataset, disable_progress_bars  # noqa: PLC0415
 
     disable_progress_bars()
     with (
         tempfile.TemporaryDirectory(prefix="alignment-") as scratch,
-        _own_randomness(seed),
+        _seeded(seed),
         warnings.catch_warnings(),
     ):
         settings = {
@@ -76,11 +76,11 @@ def run_stage(
             **stage.args,
         }
         try:
-            warnings.simplefilter("ignore")  # of the libraries, about each other
+            warnings.simplefilter("ignore")  # of the libraries about each other
             trainer = _trainer(stage, settings, model, tokenizer, Dataset.from_list(rows))
             trainer.add_callback(_callback(report))
             trainer.train()
-            weights = _gathered(trainer)
+            weights = _gather_weights(trainer)
         except _REFUSALS as error:
             raise TrainingError(f"{stage.trainer} stage: {first_line(error)}") from error
         _check_losses(stage, trainer.state.log_history)
@@ -89,8 +89,8 @@ def run_stage(
         return trainer.accelerator.unwrap_model(trainer.model), weights, log
 
 
-def _gathered(trainer: Any) -> dict[str, Any] | None:
-    """The whole weights, where each process holds a share; all of them have to ask."""
+def _gather_weights(trainer: Any) -> dict[str, Any] | None:
+    """The whole state dict if each process holds a share, else None; called by all processes."""
     if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         return None
     weights: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
@@ -146,7 +146,7 @@ def _callback(report: Report) -> Any:
 
 
 def _check_losses(stage: Stage, history: list[dict[str, float]]) -> None:
-    """Every logged loss, and the mean over all steps, which ends the history."""
+    """Check every logged loss, and the mean over all steps at the end of the history."""
     for entry in history:
         loss = float(entry.get("loss", entry.get("train_loss", 0.0)))
         if not math.isfinite(loss):
@@ -157,26 +157,26 @@ def _check_losses(stage: Stage, history: list[dict[str, float]]) -> None:
 
 
 def _check_weights(stage: Stage, weights: dict[str, Any]) -> None:
-    """A last step can spoil weights whose loss nobody computes any more."""
-    wrong = damaged(weights)
-    if wrong:
+    """Check the weights too: the last step's update affects no logged loss."""
+    spoilt = damaged(weights)
+    if spoilt:
         raise TrainingError(
-            f"{stage.trainer} stage: NaN or infinity stands in {len(wrong)} of {len(weights)} "
-            f"trained tensors ({wrong[0]}); lower args.learning_rate"
+            f"{stage.trainer} stage: NaN or infinity stands in {len(spoilt)} of {len(weights)} "
+            f"trained tensors ({spoilt[0]}); lower args.learning_rate"
         )
 
 
 @contextlib.contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Trainers seed the global generators; the caller's are given back as they were."""
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed torch inside; restore all global generators, which trainers seed, afterwards."""
     import numpy as np  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    plain, array = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
             yield
         finally:
-            random.setstate(plain)
-            np.random.set_state(array)  # noqa: NPY002
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002

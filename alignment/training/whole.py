@@ -1,4 +1,4 @@
-"""Whether every model that is only loaded is whole, found out before any of them is opened."""
+"""Checks that every model which is only loaded is complete, before any of them is opened."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from alignment.training.examined import examined, examined_folder
 from alignment.training.keys import VERSION
 
 _WHOLE = "whole"
-"""Kind of record in the store: a checkpoint, and as what it is loaded -> true."""
+"""Kind of record in the store: (a checkpoint and how it is loaded) -> true."""
 
 
 def check_models(context: ModelContext) -> None:
-    """Find out that every model which is only loaded is whole, before any of them is opened.
+    """Check that every model which is only loaded is complete, before any of them is opened.
 
-    Else an answer would have been given by the time that its judge cannot be loaded. What was found
-    whole is remembered by its content. Raises ModelError.
+    Otherwise responses would be computed before it turns out that their judge cannot be loaded.
+    Results are stored by the checkpoint's content. Raises ModelError.
     """
     if _WHOLE in context.failed:
         raise context.failed[_WHOLE]
@@ -39,10 +39,10 @@ def check_models(context: ModelContext) -> None:
 
 
 def _check(context: ModelContext, name: str) -> None:
-    found = _loaded_as(context, name)
-    if found is None:
+    loaded = _loaded_as(context, name)
+    if loaded is None:
         return
-    checkpoint, judge, fresh = found
+    checkpoint, judge, fresh = loaded
     libraries = versions("transformers", "peft")
     key = content_key(_WHOLE, VERSION, checkpoint.identity, judge, fresh, libraries)
     if not context.store.get(_WHOLE, [key]):
@@ -51,9 +51,9 @@ def _check(context: ModelContext, name: str) -> None:
 
 
 def _loaded_as(context: ModelContext, name: str) -> tuple[Checkpoint, bool, int | None] | None:
-    """The checkpoint that a variant or a judge is, or starts from; as a judge; with fresh outputs.
+    """(checkpoint, whether as a judge, fresh outputs) of what a variant or judge loads.
 
-    None where it starts from what is made here.
+    The checkpoint is its model or its recipe's parent. None if nothing is loaded from outside.
     """
     recipe = recipe_of(context.profile, name)
     if recipe.model is not None:
