@@ -1,1 +1,1 @@
-"""Prompts and preference pairs: read, selected, kept apart. Loads nothing heavy."""
+"""Prompts and preference pairs: reading, selection, holding out. Loads nothing heavy."""

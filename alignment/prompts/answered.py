@@ -1,4 +1,4 @@
-"""The prompts of axes whose prompts are whatever the recorded variants answered."""
+"""The prompts of axes that take them from the recorded variants' rows."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from alignment.records import Prompt
 
 
 def recorded_prompts(profile: Profile, *, data: Path) -> dict[str, tuple[Prompt, ...]]:
-    """For each axis with origin `recorded`: the prompts, in the order of the first variant's rows.
+    """Axis -> prompts in the order of the first variant's rows, for axes with origin `recorded`.
 
-    A prompt that is known by its id alone has an empty text, and its id for a cluster. Raises
-    PromptError when no variant is recorded, when one has no rows for an axis, and when two answer
-    different prompts (the first one that differs is named).
+    A prompt that is known by its id only has an empty text, and its id as its cluster. Raises
+    PromptError if no variant is recorded, if one has no rows for an axis, and if two answer
+    different prompts (the first difference is named).
     """
     axes = recorded_axes(profile)
     if not axes:
         return {}
-    read = {
-        name: read_recorded(recorded, data=data) for name, recorded in profile.recordings().items()
+    rows_by_variant = {
+        name: read_recorded(spec, data=data) for name, spec in profile.recordings().items()
     }
-    if not read:
+    if not rows_by_variant:
         raise PromptError(
             f"axis {axes[0]!r} asks the prompts of recorded variants, and no variant has `recorded`"
         )
     return {
-        axis: _prompts({name: rows_of(rows, axis, profile) for name, rows in read.items()}, axis)
+        axis: _prompts(
+            {name: rows_of(rows, axis, profile) for name, rows in rows_by_variant.items()}, axis
+        )
         for axis in axes
     }
 
 
 def rows_of(rows: Iterable[RecordedRow], axis: str, profile: Profile) -> list[RecordedRow]:
-    """The rows of one axis. Rows that name no axis belong to the only axis of the profile.
+    """The rows of one axis. Rows without an axis belong to the only axis of the profile.
 
-    Raises PromptError for a row without an axis where the profile has several.
+    Raises PromptError for a row without an axis if the profile has several.
     """
     several = len(profile.axes) > 1
-    kept: list[RecordedRow] = []
+    axis_rows: list[RecordedRow] = []
     for row in rows:
         if row.axis is None and several:
             raise PromptError(
@@ -50,12 +52,12 @@ def rows_of(rows: Iterable[RecordedRow], axis: str, profile: Profile) -> list[Re
                 f"{', '.join(profile.axes)}; or give `recorded` one file per axis"
             )
         if row.axis in (None, axis):
-            kept.append(row)
-    return kept
+            axis_rows.append(row)
+    return axis_rows
 
 
 def recorded_axes(profile: Profile) -> list[str]:
-    """The axes of a profile whose prompts are the recorded ones."""
+    """The names of the axes whose prompts are the recorded ones."""
     return [
         name
         for name, axis in profile.axes.items()
@@ -64,29 +66,30 @@ def recorded_axes(profile: Profile) -> list[str]:
 
 
 def _prompts(by_variant: dict[str, list[RecordedRow]], axis: str) -> tuple[Prompt, ...]:
-    known: dict[str, Prompt] = {}
+    prompts: dict[str, Prompt] = {}
     first, *_ = by_variant
     for name, rows in by_variant.items():
         if not rows:
             raise PromptError(f"variant {name!r} has no recorded rows for axis {axis!r}")
-        _same(first, by_variant[first], name, rows, axis)
+        _require_same_prompts(first, by_variant[first], name, rows, axis)
         for row in rows:
-            if row.id not in known or not known[row.id].text:
-                known[row.id] = _prompt(row, axis)
-    return tuple(known.values())
+            if row.id not in prompts or not prompts[row.id].text:
+                prompts[row.id] = _prompt(row, axis)
+    return tuple(prompts.values())
 
 
-def _same(
+def _require_same_prompts(
     first: str, first_rows: list[RecordedRow], name: str, rows: list[RecordedRow], axis: str
 ) -> None:
+    """Raise PromptError unless two variants have rows for the same prompts."""
     for here, there, missing in ((first_rows, rows, name), (rows, first_rows, first)):
-        answered = {row.id for row in there}
-        lost = next((row for row in here if row.id not in answered), None)
-        if lost is not None:
-            what = f" ({shown(lost.prompt)})" if lost.prompt else ""
+        answered_ids = {row.id for row in there}
+        unanswered = next((row for row in here if row.id not in answered_ids), None)
+        if unanswered is not None:
+            text = f" ({shown(unanswered.prompt)})" if unanswered.prompt else ""
             raise PromptError(
-                f"axis {axis!r}: variant {missing!r} has no recorded row for prompt {lost.id}"
-                f"{what}, which is in {lost.source}, row {lost.line}; "
+                f"axis {axis!r}: variant {missing!r} has no recorded row for prompt {unanswered.id}"
+                f"{text}, which is in {unanswered.source}, row {unanswered.line}; "
                 "the variants must answer the same prompts"
             )
 

@@ -1,4 +1,4 @@
-"""What a file unpacks to, found before a library reads it that has no limits of its own."""
+"""Size limits of files that a library without limits of its own is about to read."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _STREAMS = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
 }
-_CLOSED = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR"}
+_UNREADABLE = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR"}
 
 
 def require_bounded(path: Path) -> None:
-    """Raise PromptError for a file that is none, or unpacks to more than may be read.
+    """Raise PromptError if a file is not regular, is damaged, or unpacks to more than the limits.
 
-    The limits are those of files that are read here: of all that is unpacked, of rows, and of one
-    line, which may hold a whole list. What a value in Parquet is repeated to is not known.
+    The limits are those of `jsonfiles`: of the unpacked size, of the number of rows, and of one
+    line, which may hold a whole JSON list. Parquet files are trusted to state their unpacked size.
     """
     try:
         with opened(path) as file:
             start = file.read(8)
             file.seek(0)
-            _require(path, file, start)
+            _require_bounded(path, file, start)
     except UnfitError as error:
         raise PromptError(f"{path}: {error}") from error
     except (EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
@@ -44,31 +44,31 @@ def require_bounded(path: Path) -> None:
         raise PromptError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _require(path: Path, file: IO[bytes], start: bytes) -> None:
-    for magic, name in _CLOSED.items():
+def _require_bounded(path: Path, file: IO[bytes], start: bytes) -> None:
+    for magic, name in _UNREADABLE.items():
         if start.startswith(magic):
             raise PromptError(f"{path}: is packed as {name}; unpack it")
     if start.startswith(_PARQUET):
-        _require_columns(path, file)
+        _require_bounded_parquet(path, file)
     elif start.startswith(_ZIP):
         with zipfile.ZipFile(file) as archive:
-            _require_size(path, sum(each.file_size for each in archive.infolist()))
+            _require_bounded_size(path, sum(each.file_size for each in archive.infolist()))
     else:
-        _require_lines(path, _unpacked(file, start))
+        _require_bounded_lines(path, _unpacked(file, start))
 
 
-def _require_columns(path: Path, file: IO[bytes]) -> None:
-    """By the file's own account."""
+def _require_bounded_parquet(path: Path, file: IO[bytes]) -> None:
+    """Check the row count and the sizes in a Parquet file's metadata."""
     import pyarrow as pa  # noqa: PLC0415 - heavy
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        told: Any = pq.read_metadata(file)
-        groups = [told.row_group(i).total_byte_size for i in range(told.num_row_groups)]
+        metadata: Any = pq.read_metadata(file)
+        groups = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
     except pa.ArrowInvalid as error:
         raise PromptError(f"{path}: no Parquet file ({' '.join(str(error).split())})") from error
-    _require_size(path, sum(groups))
-    if told.num_rows > LINES:
+    _require_bounded_size(path, sum(groups))
+    if metadata.num_rows > LINES:
         raise _too_large(path, f"{LINES:,} rows or more")
 
 
@@ -83,20 +83,20 @@ def _unpacked(file: IO[bytes], start: bytes) -> Iterator[bytes]:
     return iter(lambda: read(_CHUNK), b"")
 
 
-def _require_lines(path: Path, chunks: Iterator[bytes]) -> None:
+def _require_bounded_lines(path: Path, chunks: Iterator[bytes]) -> None:
     size = line = 0
     for chunk in chunks:
         size += len(chunk)
-        _require_size(path, size)
+        _require_bounded_size(path, size)
         line = len(chunk) - 1 - end if (end := chunk.rfind(b"\n")) >= 0 else line + len(chunk)
         if line > DOCUMENT:
             raise _too_large(path, f"a line of more than {in_words(DOCUMENT)}")
 
 
-def _require_size(path: Path, size: int) -> None:
+def _require_bounded_size(path: Path, size: int) -> None:
     if size > WHOLE:
         raise _too_large(path, f"more than {in_words(WHOLE)}, unpacked")
 
 
-def _too_large(path: Path, found: str) -> PromptError:
-    return PromptError(f"{path}: {found}, which is the limit; split the file into smaller ones")
+def _too_large(path: Path, excess: str) -> PromptError:
+    return PromptError(f"{path}: {excess}, which is the limit; split the file into smaller ones")

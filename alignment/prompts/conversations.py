@@ -1,8 +1,8 @@
 """Conversations in TRL's form, lists of {"role", "content"}, as transcripts.
 
-`user` becomes `Human:`, `assistant` becomes `Assistant:`. Transcripts have no turn for a system's
-message: it opens the human turn that follows it, as a paragraph of its own, which is how the chat
-templates of models without such a role put it. Tools have no place in a transcript: refused.
+`user` becomes `Human:`, `assistant` becomes `Assistant:`. Transcripts have no system turn: a system
+message becomes the first paragraph of the human turn after it, as in the chat templates of models
+without a system role. Tool calls and other roles are refused.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _LABELS = (f"{HUMAN}:", f"{ASSISTANT}:")
 
 
 def dialogue_field(value: Mapping[str, Any], key: str, place: str) -> str | None:
-    """The text at `key`, or the transcript of the conversation there; None where there is none.
+    """The text at `key`, or the conversation there as a transcript; None if there is none.
 
-    Raises PromptError that begins with `place` for anything else.
+    Raises PromptError, beginning with `place`, for anything else.
     """
-    found = value.get(key)
-    if not isinstance(found, list):
+    conversation = value.get(key)
+    if not isinstance(conversation, list):
         return text_field(value, key, place)
-    if not found:
+    if not conversation:
         raise PromptError(f"{place}: `{key}` is an empty list; messages are required")
     turns: list[Turn] = []
     system: list[str] = []
-    for number, message in enumerate(found, 1):
+    for number, message in enumerate(conversation, 1):
         role, text = _message(message, f"{place}: `{key}`, message {number}")
         if role == _SYSTEM:
             system.append(text)
@@ -49,7 +49,7 @@ def dialogue_field(value: Mapping[str, Any], key: str, place: str) -> str | None
 
 
 def _message(message: Any, where: str) -> tuple[str, str]:
-    """The role and the text of a message, none of whose paragraphs looks like another turn."""
+    """(role, text) of a message; no paragraph of the text begins with a speaker's label."""
     if not isinstance(message, Mapping):
         kind = type(message).__name__
         raise PromptError(f"{where}: an object with `role` and `content` is required, not a {kind}")
@@ -62,9 +62,9 @@ def _message(message: Any, where: str) -> tuple[str, str]:
     text = text_field(message, "content", where)
     if text is None:
         raise PromptError(f"{where}: `content` must be a string; calls of tools are not supported")
-    return str(role), _BLANK_LINES.sub(_unlabelled, text.replace("\r\n", "\n").strip())
+    return str(role), _BLANK_LINES.sub(_keep_in_paragraph, text.replace("\r\n", "\n").strip())
 
 
-def _unlabelled(lines: re.Match[str]) -> str:
-    """Blank lines as they are, but before what would be a speaker's label after them."""
+def _keep_in_paragraph(lines: re.Match[str]) -> str:
+    """The matched blank lines, or one line break if a speaker's label follows them."""
     return "\n" if lines.string.startswith(_LABELS, lines.end()) else lines.group()

@@ -1,4 +1,4 @@
-"""Datasets as folders on this machine: which ones are, and which files a split is made of."""
+"""Datasets in local folders: the folder of a dataset, and the files of a split."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from alignment.files.foreign import is_there
 from alignment.prompts.jsonfiles import require_file
 
 MOST = 10_000
-"""Files and folders of a data set's folder: further ones are no data set."""
+"""The most files and folders below a dataset's folder."""
 
-_ENDINGS = (".jsonl.gz", ".jsonl", ".json", ".json.gz")
+_SUFFIXES = (".jsonl.gz", ".jsonl", ".json", ".json.gz")
 
 
 def local_folder(source: DatasetSource, data: Path) -> Path | None:
-    """The folder that a dataset source names, or None when it names a hub dataset.
+    """The folder that a dataset source names, or None if it names a hub dataset.
 
-    A name is a folder when there is one (relative names start at `data`). Raises PromptError when
-    the name is spelled like a path and there is none, or when it is a file.
+    A name means a folder if that exists (relative names start at `data`). Raises PromptError if
+    the name is a file, or is spelled like a path and does not exist.
     """
     path = data / expand(source.dataset)
     if path.is_dir():
@@ -38,30 +38,30 @@ def local_folder(source: DatasetSource, data: Path) -> Path | None:
 
 
 def split_file(source: DatasetSource, folder: Path) -> Path | None:
-    """`<folder>/<data_dir>/<split>.jsonl.gz` (or .jsonl, .json) as HH-RLHF has it, if any.
+    """`<folder>/<data_dir>/<split>.jsonl.gz` (or .jsonl, .json) as in HH-RLHF, or None.
 
-    Raises PromptError where that is there and no regular file.
+    Raises PromptError if it exists and is not a regular file.
     """
     inside = folder / (source.data_dir or ".")
-    candidates = (inside / f"{source.split}{ending}" for ending in _ENDINGS)
-    found = next(filter(is_there, candidates), None)
-    if found is not None:
-        require_file(found)
-    return found
+    candidates = (inside / f"{source.split}{ending}" for ending in _SUFFIXES)
+    path = next(filter(is_there, candidates), None)
+    if path is not None:
+        require_file(path)
+    return path
 
 
 def data_files(source: DatasetSource, folder: Path) -> list[Path]:
-    """The files that a split is read from: its own one, else all that are not hidden.
+    """The files that a split is read from: its own file, else all files that are not hidden.
 
-    Raises PromptError when there are none, or so many that this is no data set's folder.
+    Raises PromptError if there are none, or more than `MOST`.
     """
-    own = split_file(source, folder)
-    if own is not None:
-        return [own]
+    split = split_file(source, folder)
+    if split is not None:
+        return [split]
     inside = folder / (source.data_dir or ".")
-    files = list(_shown(inside))
+    files = list(_visible_files(inside))
     for path in files:
-        require_file(path)  # a FIFO would be waited for
+        require_file(path)  # reading a FIFO would block
     if not files:
         raise PromptError(
             f"{inside}: no data files; a clone of the dataset has {source.split}.jsonl.gz here"
@@ -69,8 +69,8 @@ def data_files(source: DatasetSource, folder: Path) -> list[Path]:
     return files
 
 
-def _shown(inside: Path) -> Iterator[Path]:
-    """What lies in a folder and is not hidden; links to folders are not followed."""
+def _visible_files(inside: Path) -> Iterator[Path]:
+    """All files below a folder that are not hidden; links to folders are not followed."""
     seen = 0
     for root, folders, names in os.walk(inside):
         seen += len(folders) + len(names)

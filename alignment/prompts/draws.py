@@ -1,4 +1,4 @@
-"""Seeded draws that depend on nothing but their seed and their name."""
+"""Random generators that depend on nothing but a seed and names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import random
 
 
 def generator(seed: int, *names: str) -> random.Random:
-    """A local random generator for one purpose: `seed` and `names`, through SHA-256.
+    """A random generator of its own for one purpose, seeded by SHA-256 of `seed` and `names`.
 
-    Draws of other axes and purposes never shift this one's, and Python's hash seed and the
-    module-wide generator play no part.
+    Its draws depend neither on those for other axes and purposes, nor on Python's hash seed or the
+    global generator.
     """
     material = "\0".join((str(seed), *names)).encode()
     return random.Random(int.from_bytes(hashlib.sha256(material).digest()))

@@ -1,8 +1,8 @@
 """Rows of lm-evaluation-harness, written with `--log_samples`, as recorded responses.
 
 A row holds the context that the model was given under `arguments` (`{"gen_args_0": {"arg_0":
-context, ...}}`, or `[[context, ...]]` in older releases) and what it said under `resps`
-(`[[text]]`). The context is the prompt, opened for the assistant's answer.
+context, ...}}`, or `[[context, ...]]` in older releases) and its response under `resps`
+(`[[text]]`). The context is the prompt followed by the label of the assistant's turn.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from alignment.errors import PromptError
 from alignment.prompts.templates import opened
 
 _OPENING = opened("")
-"""What a context has at its end that a prompt has not."""
+"""The end of a context, which is not part of the prompt."""
 
 
 def is_sample(value: Mapping[str, Any]) -> bool:
-    """Whether a row is the harness's: it has `arguments` and `resps`."""
+    """Whether a row is one of the harness: it has `arguments` and `resps`."""
     return "arguments" in value and "resps" in value
 
 
 def as_recorded(value: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """A harness row as `prompt` and `response`. `place` is file and line, for messages.
+    """A harness row as {"prompt", "response"}. `place` is file and line, for messages.
 
-    Raises PromptError for a row that is no generated text (a multiple-choice task logs
-    probabilities), or has several responses.
+    Raises PromptError for a row without generated text (multiple-choice tasks log probabilities)
+    or with several responses.
     """
     context, answers = _context(value["arguments"]), _answers(value["resps"])
     if context is None or answers is None:
@@ -40,14 +40,14 @@ def as_recorded(value: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def _context(arguments: Any) -> str | None:
-    found = arguments
-    if isinstance(found, Mapping):
-        found = found.get("gen_args_0")
-        found = found.get("arg_0") if isinstance(found, Mapping) else None
+    value = arguments
+    if isinstance(value, Mapping):
+        value = value.get("gen_args_0")
+        value = value.get("arg_0") if isinstance(value, Mapping) else None
     else:
         for _ in range(2):
-            found = found[0] if isinstance(found, list) and found else None
-    return found if isinstance(found, str) else None
+            value = value[0] if isinstance(value, list) and value else None
+    return value if isinstance(value, str) else None
 
 
 def _answers(responses: Any) -> list[str] | None:

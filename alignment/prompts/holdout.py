@@ -1,6 +1,6 @@
-"""What training must never see: the dialogues of the evaluation prompts and of the judge's trial.
+"""Held-out dialogues: those of evaluation prompts and trial pairs, which training must not see.
 
-`alignment.prompts.leakage` checks the result of this with code of its own.
+`alignment.prompts.leakage` checks the result with independent code.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ PairsByAxis = Mapping[str, Sequence[PreferencePair]]
 
 
 class HoldOut:
-    """The set of held-out dialogues, of all axes, and the question whether a transcript is in it.
+    """The held-out dialogues of all axes.
 
-    A transcript is held out when an evaluation prompt or a trial pair's prompt is it, or is what
-    it begins with; under `cluster` also when the two have the first human turn in common. Case,
-    white space and Unicode compatibility forms make no difference. Prompts known by their id alone
-    hold out nothing: nobody knows their text.
+    A transcript is held out if its first turns, or all of them, are an evaluation prompt or the
+    prompt of a trial pair; with `mode` "cluster" also if it shares its first human turn with one.
+    Case, white space and Unicode compatibility forms make no difference. Prompts without a text
+    (known by their id only) hold out nothing.
     """
 
     def __init__(
@@ -32,25 +32,25 @@ class HoldOut:
         trials: PairsByAxis,
         mode: Literal["cluster", "prompt"] = "cluster",
     ) -> None:
-        texts = {prompt.text for prompt in _flat(prompts) if prompt.text}
-        texts |= {pair.prompt for pair in _flat(trials)}
-        self._wholes = {list(_beginnings(text))[-1] for text in texts}
+        texts = {prompt.text for prompt in _flatten(prompts) if prompt.text}
+        texts |= {pair.prompt for pair in _flatten(trials)}
+        self._whole_digests = {list(_prefix_digests(text))[-1] for text in texts}
         self._clusters = {cluster_id(text) for text in texts if mode == "cluster"}
 
     def holds(self, transcript: str) -> bool:
         """Whether `transcript` is held out."""
         if cluster_id(transcript) in self._clusters:
             return True
-        return any(told in self._wholes for told in _beginnings(transcript))
+        return any(digest in self._whole_digests for digest in _prefix_digests(transcript))
 
 
-def _flat(by_axis: Mapping[str, Sequence[T]]) -> list[T]:
+def _flatten(by_axis: Mapping[str, Sequence[T]]) -> list[T]:
     return [item for items in by_axis.values() for item in items]
 
 
-def _beginnings(transcript: str) -> Iterator[bytes]:
-    """A digest of the transcript up to each of its turns; the last one is that of the whole."""
-    told = hashlib.sha256()
+def _prefix_digests(transcript: str) -> Iterator[bytes]:
+    """A digest of the transcript up to each of its turns; the last one is of the whole."""
+    running = hashlib.sha256()
     for turn in parse(as_transcript(transcript)):
-        told.update(f"{folded(render([turn]))} ".encode("utf-8", "surrogatepass"))
-        yield told.digest()
+        running.update(f"{folded(render([turn]))} ".encode("utf-8", "surrogatepass"))
+        yield running.digest()

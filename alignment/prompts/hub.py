@@ -1,4 +1,4 @@
-"""Rows through Hugging Face `datasets`: the only place that imports it, and only when called."""
+"""Rows from Hugging Face `datasets`; the only module that imports it, and only when called."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ _SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
 def load(source: DatasetSource, folder: Path | None, *, network: bool) -> Iterator[dict[str, Any]]:
-    """Load one split with `datasets.load_dataset` and give its rows as dictionaries.
+    """Load one split with `datasets.load_dataset` and yield its rows as dictionaries.
 
-    `folder` is the local folder, where the source names one. Without `network` nothing is fetched:
-    what is not on this machine, neither in the cache of `datasets` nor in the hub's, raises
-    PromptError with the dataset's name and what to do. No progress bars are drawn; process-wide
-    switches are put back as they were.
+    `folder` is the local folder, if the source names one. If `network` is false nothing is fetched.
+    Raises PromptError, with the dataset's name and what to do, if it cannot be loaded or is in
+    neither the cache of `datasets` nor that of the hub. Draws no progress bars; process-wide
+    switches are restored afterwards.
     """
     with _cache(folder) as cache:
         with _offline(not network), _quiet():
             try:
-                rows = _loaded(source, folder, cache)
+                rows = _load_split(source, folder, cache)
             except Exception as error:
                 fetched = None if folder else snapshot(source)
                 try:
-                    rows = None if fetched is None else _loaded(source, fetched, cache)
-                except Exception:  # noqa: BLE001 - the first failure is the one to tell
+                    rows = None if fetched is None else _load_split(source, fetched, cache)
+                except Exception:  # noqa: BLE001 - the first failure is reported
                     rows = None
                 if rows is None:
-                    raise PromptError(_failure(source, folder, network, error)) from error
+                    raise PromptError(_failure_message(source, folder, network, error)) from error
         yield from map(dict, rows)
 
 
 @contextmanager
 def _cache(folder: Path | None) -> Iterator[str | None]:
-    """Where `datasets` keeps the rows; None is its own place.
+    """The cache folder for `datasets`: a temporary one for a local folder, else None (its default).
 
-    It knows the files of a folder by name and time of modification, and would give the rows of
-    others that had these before.
+    `datasets` identifies local files by name and modification time only, and could return the
+    cached rows of other files.
     """
     if folder is None:
         yield None
         return
-    with TemporaryDirectory(ignore_cleanup_errors=True) as own:
-        yield own
+    with TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        yield temporary
 
 
-def _loaded(source: DatasetSource, folder: Path | None, cache: str | None) -> Any:
-    import datasets  # noqa: PLC0415 - a second of imports that most runs do without
+def _load_split(source: DatasetSource, folder: Path | None, cache: str | None) -> Any:
+    import datasets  # noqa: PLC0415 - takes a second to import
 
     return datasets.load_dataset(
         str(folder or source.dataset),
@@ -65,7 +65,9 @@ def _loaded(source: DatasetSource, folder: Path | None, cache: str | None) -> An
     )
 
 
-def _failure(source: DatasetSource, folder: Path | None, network: bool, error: Exception) -> str:
+def _failure_message(
+    source: DatasetSource, folder: Path | None, network: bool, error: Exception
+) -> str:
     part = f"data_dir {source.data_dir!r}, split {source.split!r}"
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     if folder is not None:
@@ -78,13 +80,13 @@ def _failure(source: DatasetSource, folder: Path | None, network: bool, error: E
 
 
 @contextmanager
-def _offline(wanted: bool) -> Iterator[None]:
-    """Keep the hub libraries offline, and this process's children: by constant, by environment.
+def _offline(offline: bool) -> Iterator[None]:
+    """Keep the hub libraries offline, here by their constants, in child processes by environment.
 
-    The libraries read the environment once, when imported, which somebody may have done before;
-    importing them here first (it fetches nothing) keeps their own setting to be put back.
+    The libraries read the environment once, when they are imported. They are imported here before
+    it is changed (which fetches nothing), so that their original constants can be restored.
     """
-    if not wanted:
+    if not offline:
         yield
         return
     import datasets.config  # noqa: PLC0415

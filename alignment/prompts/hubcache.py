@@ -1,4 +1,4 @@
-"""The hub's cache of datasets, by its own rules and without its client."""
+"""The local cache of hub datasets, read by its documented layout, without the hub's client."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def revision(source: DatasetSource) -> str:
-    """The commit of a hub dataset: the pinned one, else the cache's for the branch or tag.
+    """The commit of a hub dataset: the pinned one, else the cached one of the branch or tag.
 
-    Where the cache has none, the branch or tag itself, or `unpinned`.
+    If none is cached: the branch or tag itself, or `unpinned` if the source names none.
     """
-    wanted = source.revision or "main"
-    if is_commit(wanted):
-        return wanted
+    name = source.revision or "main"
+    if is_commit(name):
+        return name
     try:
-        return read_text(_repository(source) / "refs" / wanted, MIB).strip()
+        return read_text(_repository(source) / "refs" / name, MIB).strip()
     except UnfitError:
         return source.revision or "unpinned"
 
 
 def is_commit(revision: str) -> bool:
-    """Whether a revision is a commit: branches and tags move."""
+    """Whether a revision is a full commit hash; branches and tags may move."""
     return _COMMIT.fullmatch(revision) is not None
 
 
 def snapshot(source: DatasetSource) -> Path | None:
-    """The folder of a dataset's files at that commit, as far as they were fetched, if any."""
+    """The cached folder of a dataset's files at `revision(source)`, or None. May be incomplete."""
     folder = _repository(source) / "snapshots" / revision(source)
     return folder if folder.is_dir() else None
 

@@ -1,4 +1,4 @@
-"""What a source's content is called, without reading it through `datasets`."""
+"""The identities of sources: names of their content, found without `datasets`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alignment.prompts.jsonfiles import require_file
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes. Raises PromptError when it cannot be read."""
+    """SHA-256 of a file's bytes, in hex. Raises PromptError if it cannot be read."""
     try:
         with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -31,18 +31,17 @@ def identity(
     data: Path,
     hash_file: Callable[[Path], str] = hash_file,
 ) -> str:
-    """Name the content that `read_rows` would give for a source.
+    """A string that identifies the rows which `read_rows` would return for a source.
 
-    Files and local folders are named by the hash of their bytes (and the part that is read of
-    them), the built-in corpus by the hash of its code, and a hub dataset by its id and commit: the
-    pinned one, else the one the hub cache has for the branch, else `unpinned`. `data` is the
-    folder of relative paths; `hash_file` may be a memoised hasher. Raises PromptError when files
-    are missing.
+    For files and local folders it holds a hash of their bytes (and which part of them is read), for
+    the built-in corpus the hash of its code, and for a hub dataset its id and commit: the pinned
+    one, else the cached one of the branch, else `unpinned`. Relative paths start at `data`;
+    `hash_file` may be a caching hasher. Raises PromptError if files are missing.
     """
     if isinstance(source, TinySource):
         code = Path(__file__).parents[1] / "tiny"
-        whole = "+unfiltered" if source.unfiltered else ""
-        return f"tiny:{source.split}{whole}@{_tree(code, code.glob('*.py'), hash_file)}"
+        suffix = "+unfiltered" if source.unfiltered else ""
+        return f"tiny:{source.split}{suffix}@{_tree_digest(code, code.glob('*.py'), hash_file)}"
     if isinstance(source, FileSource):
         path = data / source.path
         require_file(path)
@@ -50,12 +49,12 @@ def identity(
     part = f"{source.data_dir or '.'}:{source.split}"
     folder = local_folder(source, data)
     if folder is not None:
-        return f"folder:{part}@{_tree(folder, data_files(source, folder), hash_file)}"
+        return f"folder:{part}@{_tree_digest(folder, data_files(source, folder), hash_file)}"
     return f"{source.dataset}:{part}@{revision(source)}"
 
 
 def names_content(source: TinySource | DatasetSource | FileSource, *, data: Path) -> bool:
-    """Whether `identity` changes with the content: not where no commit of a hub dataset is known.
+    """Whether `identity` changes with the content; false if a hub dataset's commit is unknown.
 
     Raises PromptError as `identity` does.
     """
@@ -64,7 +63,8 @@ def names_content(source: TinySource | DatasetSource | FileSource, *, data: Path
     return is_commit(revision(source))
 
 
-def _tree(root: Path, files: Iterable[Path], hash_file: Callable[[Path], str]) -> str:
+def _tree_digest(root: Path, files: Iterable[Path], hash_file: Callable[[Path], str]) -> str:
+    """A hash of the relative paths and contents of these files, in hex."""
     names = sorted((path.relative_to(root).as_posix(), path) for path in files)
     digest = hashlib.sha256()
     for name, path in names:

@@ -1,8 +1,8 @@
-"""JSON objects out of a file, one at a time, with the place of each; every fault is named by it.
+"""Reads JSON objects from a file, one at a time, each with its place for error messages.
 
-The format is told from the content, not from the name: a JSON list, or one object per line
-(JSONL, read as a stream), either of them plain or gzipped. What a few bytes of gzip become has
-limits: of one line, of a list, of all that is read, and of the number of lines.
+The format is recognised by content, not by file name: a JSON list, or one object per line (JSONL,
+read as a stream), either of them plain or gzipped. Unpacked sizes are limited: of a line, of a
+list, of the whole file; so is the number of lines.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from alignment.errors import PromptError
 from alignment.files.foreign import DOCUMENT, MIB, MissingError, UnfitError, in_words, opened
 
 LINE = 16 * MIB
-"""Bytes of one line, unpacked."""
+"""The most bytes of one line, unpacked."""
 WHOLE = 4096 * MIB
-"""Bytes of a whole file, unpacked."""
+"""The most bytes of a whole file, unpacked."""
 LINES = 10_000_000
-"""Lines of a file, empty ones too."""
+"""The most lines of a file, including empty ones."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -31,7 +31,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object of a file: its number from 1, and its place in words for messages."""
+    """One object of a file; `number` counts from 1, `place` is file and line for messages."""
 
     value: dict[str, Any]
     number: int
@@ -41,21 +41,21 @@ class Entry:
 def entries(path: Path) -> Iterator[Entry]:
     """The objects of a JSON list (numbered as items) or JSONL file (numbered as lines).
 
-    Raises PromptError, naming the file and the line or item, when the file is missing, no regular
-    file, unreadable, empty, not UTF-8, not JSON, a broken gzip file, larger than the limits, or
-    holds something that is no object.
+    Raises PromptError, naming the file and the line or item, if the file is missing, not regular,
+    unreadable, empty, not UTF-8, not JSON, a damaged gzip file, larger than the limits, or holds
+    anything but objects.
     """
-    found = False
+    has_entries = False
     try:
-        with _unpacked(path) as stream:
-            for entry in _parsed(stream, path):
-                found = True
+        with _open_unpacked(path) as stream:
+            for entry in _parse(stream, path):
+                has_entries = True
                 yield entry
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise PromptError(f"{path}: corrupt gzip file ({error}); fetch it again") from error
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if not found:
+    if not has_entries:
         raise PromptError(f"{path}: is empty; at least one row is required")
 
 
@@ -74,22 +74,22 @@ def require_file(path: Path) -> None:
 
 
 def text_field(value: Mapping[str, Any], key: str, place: str) -> str | None:
-    """The string at `key`, or None where there is none (or `null`).
+    """The string at `key`, or None if it is missing or `null`.
 
-    Raises PromptError that begins with `place` for another type, and for half of a surrogate pair,
-    which JSON can spell and no tokenizer takes.
+    Raises PromptError, beginning with `place`, for another type, and for lone surrogates, which
+    JSON can hold and tokenizers refuse.
     """
-    found = value.get(key)
-    if found is None:
+    text = value.get(key)
+    if text is None:
         return None
-    if not isinstance(found, str):
-        raise PromptError(f"{place}: `{key}` must be a string, not a {type(found).__name__}")
-    if not found.isascii() and any("\ud800" <= letter <= "\udfff" for letter in found):
+    if not isinstance(text, str):
+        raise PromptError(f"{place}: `{key}` must be a string, not a {type(text).__name__}")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise PromptError(f"{place}: `{key}` holds half of a surrogate pair, which is no text")
-    return found
+    return text
 
 
-def _unpacked(path: Path) -> IO[bytes]:
+def _open_unpacked(path: Path) -> IO[bytes]:
     require_file(path)
     file = opened(path)
     zipped = file.read(2) == _GZIP_MAGIC
@@ -97,7 +97,7 @@ def _unpacked(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if zipped else file
 
 
-def _parsed(stream: IO[bytes], path: Path) -> Iterator[Entry]:
+def _parse(stream: IO[bytes], path: Path) -> Iterator[Entry]:
     started = False
     for number, line in enumerate(_lines(stream, path), 1):
         content = (line.removeprefix(_BOM) if number == 1 else line).strip()
@@ -105,16 +105,16 @@ def _parsed(stream: IO[bytes], path: Path) -> Iterator[Entry]:
             rest = stream.read(DOCUMENT + 1 - len(content))
             if len(rest) + len(content) > DOCUMENT:
                 raise _too_large(path, f"a JSON list of more than {in_words(DOCUMENT)}")
-            yield from _items(content + b"\n" + rest, path, number)
+            yield from _parse_list(content + b"\n" + rest, path, number)
             return
         if content:
             started = True
             place = f"{path}, line {number}"
-            yield Entry(_object(_loaded(content, place), place), number, place)
+            yield Entry(_require_object(_decode(content, place), place), number, place)
 
 
 def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
-    """The lines, none of which is read further than it may be long."""
+    """The lines of a stream; reads no more of a line than the limit. Raises PromptError."""
     size = 0
     for number in range(1, LINES + 1):
         line = stream.readline(LINE + 1)
@@ -129,35 +129,35 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
     raise _too_large(path, f"{LINES:,} lines or more")
 
 
-def _too_large(place: Path | str, found: str) -> PromptError:
-    return PromptError(f"{place}: {found}, which is the limit; split the file into smaller ones")
+def _too_large(place: Path | str, excess: str) -> PromptError:
+    return PromptError(f"{place}: {excess}, which is the limit; split the file into smaller ones")
 
 
-def _items(content: bytes, path: Path, first_line: int) -> Iterator[Entry]:
-    values = _loaded(content, str(path), first_line)
+def _parse_list(content: bytes, path: Path, first_line: int) -> Iterator[Entry]:
+    values = _decode(content, str(path), first_line)
     for number, value in enumerate(values, 1):
         place = f"{path}, item {number}"
-        yield Entry(_object(value, place), number, place)
+        yield Entry(_require_object(value, place), number, place)
 
 
-def _loaded(content: bytes, place: str, first_line: int | None = None) -> Any:
+def _decode(content: bytes, place: str, first_line: int | None = None) -> Any:
     try:
         return json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        where = _at_line(place, first_line, content.count(b"\n", 0, error.start))
+        where = _place_at_line(place, first_line, content.count(b"\n", 0, error.start))
         raise PromptError(f"{where}: not UTF-8; save the file as UTF-8") from error
     except json.JSONDecodeError as error:
-        where = _at_line(place, first_line, error.lineno - 1)
+        where = _place_at_line(place, first_line, error.lineno - 1)
         raise PromptError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
     except (ValueError, RecursionError) as error:
         raise PromptError(f"{place}: not JSON ({error})") from error
 
 
-def _at_line(place: str, first_line: int | None, offset: int) -> str:
+def _place_at_line(place: str, first_line: int | None, offset: int) -> str:
     return place if first_line is None else f"{place}, line {first_line + offset}"
 
 
-def _object(value: Any, place: str) -> dict[str, Any]:
+def _require_object(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         kind = type(value).__name__
         raise PromptError(f"{place}: an object (`{{...}}`) is required, not a value of type {kind}")

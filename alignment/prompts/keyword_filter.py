@@ -1,4 +1,4 @@
-"""Which dialogues a keyword filter keeps."""
+"""A keyword filter on dialogues."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alignment.records import HUMAN
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A keyword filter: what is looked for, how, and where. No keywords: everything passes."""
+    """A keyword filter: the keywords, how they match, and where. No keywords: all passes."""
 
     keywords: tuple[str, ...]
     match: Literal["word", "substring"]
@@ -25,7 +25,7 @@ class Filter:
 
     @classmethod
     def of(cls, prompts: Prompts) -> Filter:
-        """The filter of an axis: its protocol's defaults, overridden by what the profile sets."""
+        """The filter of an axis: the defaults of its protocol, overridden by the profile."""
         strict = prompts.protocol == "strict"
         return cls(
             keywords=prompts.keywords,
@@ -35,14 +35,14 @@ class Filter:
         )
 
     def compiled(self) -> Callable[[str, str], bool]:
-        """A test `keeps(prompt, transcript)`: does a keyword occur where this filter looks?"""
+        """A function `keeps(prompt, transcript)`: whether a keyword occurs in `look_in`."""
         if not self.keywords:
             return lambda _prompt, _transcript: True
         pattern = self._pattern()
 
         def keeps(prompt: str, transcript: str) -> bool:
-            places = {"transcript": transcript, "prompt": prompt}
-            text = places.get(self.look_in)
+            texts = {"transcript": transcript, "prompt": prompt}
+            text = texts.get(self.look_in)
             text = last_turn(prompt) if text is None else text
             return pattern.search(normalized("NFC", text)) is not None
 
@@ -51,7 +51,7 @@ class Filter:
     def _pattern(self) -> re.Pattern[str]:
         """One pattern for all keywords. A word ends where letters, digits and `_` end.
 
-        Languages that write without spaces have no such ends: they need `match = "substring"`.
+        Languages written without spaces need `match = "substring"`.
         """
         parts = [re.escape(normalized("NFC", word)) for word in self.keywords]
         if self.match == "word":
@@ -60,7 +60,7 @@ class Filter:
 
 
 def last_turn(prompt: str) -> str:
-    """The last human turn of a prompt; the whole prompt when it has none."""
+    """The text of the last human turn of a prompt; the whole prompt if it has none."""
     try:
         turns = parse(as_transcript(prompt))
     except PromptError:

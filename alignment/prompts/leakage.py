@@ -1,7 +1,7 @@
-"""An independent check that training saw nothing of the evaluation.
+"""An independent check that training data shares nothing with the evaluation.
 
-It compares content with code of its own (nothing of `holdout` or `transcripts`), so that a fault in
-what leaves rows out cannot also hide it.
+It uses neither `holdout` nor `transcripts`, so that a fault in the code which leaves rows out
+cannot hide itself here.
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ def overlap(
     *,
     hold_out: Literal["cluster", "prompt"] = "cluster",
 ) -> list[str]:
-    """The ids of evaluation prompts and trial prompts that training shares content with.
+    """The sorted ids of evaluation prompts and trial prompts that training shares content with.
 
-    `training` is preference pairs and transcripts. Shared is: a prompt's text, where a training
-    text is it or goes on from it; a trial pair's prompt or whole transcript, likewise; and, under
-    `hold_out = "cluster"`, the first human turn. Case, white space and Unicode compatibility forms
-    make no difference. Sorted; empty is good. Prompts without text are not compared.
+    `training` is preference pairs and transcripts. A training text shares content with a prompt, a
+    trial pair's prompt or its whole transcripts if it equals or continues them; and, with
+    `hold_out = "cluster"`, if the first human turns are equal. Case, white space and Unicode
+    compatibility forms make no difference. Prompts without text are not compared.
     """
-    wholes: dict[bytes, set[str]] = {}
-    openings: dict[str, set[str]] = {}
+    ids_by_text: dict[bytes, set[str]] = {}
+    ids_by_opening: dict[str, set[str]] = {}
     for name, text in _held_out(prompts, trials):
         turns = _turns(text)
-        wholes.setdefault(list(_beginnings(turns))[-1], set()).add(name)
+        ids_by_text.setdefault(list(_prefix_digests(turns))[-1], set()).add(name)
         if hold_out == "cluster":
-            openings.setdefault(_opening(turns), set()).add(name)
+            ids_by_opening.setdefault(_opening(turns), set()).add(name)
     shared: set[str] = set()
     for text in _texts(training):
         turns = _turns(text)
-        shared |= openings.get(_opening(turns), set())
-        for told in _beginnings(turns):
-            shared |= wholes.get(told, set())
+        shared |= ids_by_opening.get(_opening(turns), set())
+        for digest in _prefix_digests(turns):
+            shared |= ids_by_text.get(digest, set())
     return sorted(shared)
 
 
 def _held_out(
     prompts: Mapping[str, Sequence[Prompt]], trials: Mapping[str, Sequence[PreferencePair]]
 ) -> Iterable[tuple[str, str]]:
-    for asked in prompts.values():
-        yield from ((prompt.id, prompt.text) for prompt in asked if prompt.text)
+    """(id, text) of everything that training must not share."""
+    for axis_prompts in prompts.values():
+        yield from ((prompt.id, prompt.text) for prompt in axis_prompts if prompt.text)
     for pairs in trials.values():
         for pair in pairs:
             name = hashlib.sha256(pair.prompt.encode()).hexdigest()[:12]
@@ -68,7 +69,7 @@ def _texts(items: Iterable[PreferencePair | str]) -> Iterable[str]:
 
 
 def _turns(text: str) -> list[str]:
-    """Each turn with its label: a line after a blank one that begins with a speaker."""
+    """Each turn with its label; one begins with a speaker's label after a blank line."""
     turns: list[list[str]] = []
     after_blank = True
     for line in re.split(r"\r\n|\r|\n", text.strip()):
@@ -79,21 +80,21 @@ def _turns(text: str) -> list[str]:
     return ["\n".join(lines) for lines in turns]
 
 
-def _beginnings(turns: list[str]) -> Iterable[bytes]:
-    """A digest of what was said up to each turn: the texts themselves take quadratic time."""
-    told = hashlib.sha256()
+def _prefix_digests(turns: list[str]) -> Iterable[bytes]:
+    """A digest of the dialogue up to each turn; comparing the texts would take quadratic time."""
+    running = hashlib.sha256()
     for turn in turns:
-        told.update(f"{_plain(turn)}\0".encode("utf-8", "surrogatepass"))
-        yield told.digest()
+        running.update(f"{_normalize(turn)}\0".encode("utf-8", "surrogatepass"))
+        yield running.digest()
 
 
 def _opening(turns: list[str]) -> str:
-    """The words of the first human turn (so is an unlabelled start), or all where there is none."""
+    """The words of the first turn that is the human's or unlabelled; all words if there is none."""
     for turn in turns:
         if not turn.startswith("Assistant:"):
-            return _plain(turn.removeprefix("Human:"))
-    return _plain(" ".join(turns))
+            return _normalize(turn.removeprefix("Human:"))
+    return _normalize(" ".join(turns))
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     return " ".join(normalized("NFKC", text).casefold().split())

@@ -1,4 +1,4 @@
-"""Unicode's normal forms in linear time, whatever the text."""
+"""Unicode normalization in linear time for any text."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 import unicodedata
 from typing import Literal
 
-_MOST = 100
-_RUN = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST + 1},}}")
+_LONGEST_RUN = 100
+_RUN = re.compile(rf"[^\w\s\x00-\x7f]{{{_LONGEST_RUN + 1},}}")
 _JOINER = "\N{COMBINING GRAPHEME JOINER}"
-"""Ends a run of marks without being seen, as Unicode's own stream-safe format has it."""
+"""An invisible character that ends a run of marks, as in Unicode's stream-safe text format."""
 
 
 def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
-    """A text in a normal form; runs of more than 100 marks, which no writing has, are parted.
+    """A text in a normal form; runs of over 100 marks, which no language has, are split.
 
-    Marks over one letter are sorted, in time quadratic in their number.
+    Normalization sorts the marks of a letter in time quadratic in their number.
     """
-    return text if text.isascii() else unicodedata.normalize(form, _RUN.sub(_parted, text))
+    return text if text.isascii() else unicodedata.normalize(form, _RUN.sub(_split_run, text))
 
 
-def _parted(found: re.Match[str]) -> str:
-    run = found.group()
+def _split_run(match: re.Match[str]) -> str:
+    run = match.group()
     if not any(map(unicodedata.combining, run)):
         return run
-    return _JOINER.join(run[i : i + _MOST] for i in range(0, len(run), _MOST))
+    return _JOINER.join(run[i : i + _LONGEST_RUN] for i in range(0, len(run), _LONGEST_RUN))

@@ -1,4 +1,4 @@
-"""Rows made into preference pairs, and every row that is none, with the reason."""
+"""Makes preference pairs of rows, and lists unusable rows with the reason."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Turns = tuple[Turn, ...]
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A row that is no preference pair, and why (one of this module's reasons)."""
+    """A row that makes no preference pair, and why (one of this module's constants)."""
 
     source: str
     line: int
@@ -33,26 +33,25 @@ class Unusable:
 
 
 def pairs(rows: Iterable[Row], axis: str) -> tuple[list[PreferencePair], list[Unusable]]:
-    """Make each row a pair or list it as unusable: the two lists together account for all rows.
+    """(pairs, unusable rows): each row is in one of the two lists.
 
     A pair is two different, non-empty answers to one dialogue. The answer is the run of assistant
-    turns at the end, mostly one; two in a row are joined as paragraphs of one answer. Where the
-    transcripts part before that, the human went on to say different things, and the row compares
-    dialogues rather than answers.
+    turns at the end, mostly one; several are joined as paragraphs of one answer. A row whose
+    transcripts differ before their last answers compares dialogues, not answers, and is unusable.
     """
     usable: list[PreferencePair] = []
     unusable: list[Unusable] = []
     for row in rows:
-        made = _pair(row, axis)
-        if isinstance(made, str):
-            unusable.append(Unusable(row.source, row.line, made))
+        result = _pair(row, axis)
+        if isinstance(result, str):
+            unusable.append(Unusable(row.source, row.line, result))
         else:
-            usable.append(made)
+            usable.append(result)
     return usable, unusable
 
 
 def _pair(row: Row, axis: str) -> PreferencePair | str:
-    """The pair that a row makes, or the reason why it makes none."""
+    """The pair that a row makes, or the reason why it is unusable."""
     if row.chosen is None or row.rejected is None:
         return NO_ANSWERS
     try:
@@ -60,21 +59,24 @@ def _pair(row: Row, axis: str) -> PreferencePair | str:
         before_rejected, worse = split_reply(parse(row.rejected))
     except PromptError:
         return NO_TRANSCRIPT
-    reason = _fault(before, before_rejected, better, worse)
+    reason = _reason_against(before, before_rejected, better, worse)
     if reason is not None:
         return reason
     prompt, cluster = render(before), cluster_id(render(before))
     return PreferencePair(prompt, _answer(better), _answer(worse), axis, cluster, row.source)
 
 
-def _fault(before: Turns, before_rejected: Turns, better: Turns, worse: Turns) -> str | None:
+def _reason_against(
+    before: Turns, before_rejected: Turns, better: Turns, worse: Turns
+) -> str | None:
+    """Why two dialogues and their answers make no pair; None if they do."""
     same = before == before_rejected
-    asked = any(turn.speaker == HUMAN and turn.text for turn in before[-1:])
+    human_asks = any(turn.speaker == HUMAN and turn.text for turn in before[-1:])
     checks = (
         (same and _answer(better) == _answer(worse), IDENTICAL),
         (not better or not worse, NO_REPLY),
         (not same, DIVERGES),
-        (not asked, NO_QUESTION),
+        (not human_asks, NO_QUESTION),
         (not _answer(better) or not _answer(worse), EMPTY),
         (_runs_on(better) or _runs_on(worse), RUNS_ON),
     )
@@ -86,5 +88,5 @@ def _answer(reply: Turns) -> str:
 
 
 def _runs_on(reply: Turns) -> bool:
-    """Whether the joined answer would be read as several turns: `Human:` inside the second one."""
+    """Whether the joined answer would be parsed as several turns, by a `Human:` inside it."""
     return len(parse(f"{ASSISTANT}: {_answer(reply)}")) > 1

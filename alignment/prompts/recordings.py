@@ -1,4 +1,4 @@
-"""Responses and scores that somebody recorded, and the prompts that they answer."""
+"""Recorded responses and scores, and the prompts that they answer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class RecordedRow:
-    """One recorded answer: to a prompt or to a prompt known by its id, a response, a score."""
+    """One recorded row: a response, a score or both, to a prompt given by text or by id only."""
 
     axis: str | None
     prompt: str | None
     id: str
-    """Of the prompt that is answered."""
+    """The prompt's id."""
     response: str | None
     score: float | None
     line: int
@@ -36,16 +36,16 @@ def read_recorded(spec: str | Mapping[str, str], *, data: Path) -> list[Recorded
     """Read recorded answers from one JSON or JSONL(.gz) file, or from one file per axis.
 
     Keys: `prompt` or `prompt_id`, `response`, `score` (or `rating`), `axis`; others are ignored.
-    Rows that lm-evaluation-harness wrote with `--log_samples` are read as they are.
-    `data` is the folder that relative paths start at. A row that says the same as an earlier one
-    is dropped. Raises PromptError, by file and line, for what is missing, no string, or no finite
-    number, for a prompt with two different answers, and for an axis other than its file's.
+    Rows that lm-evaluation-harness wrote with `--log_samples` are accepted too. Relative paths
+    start at `data`. Duplicates of earlier rows are dropped. Raises PromptError, naming file and
+    line, for missing keys, wrong types, scores that are not finite or too large, a prompt with two
+    different answers, and an axis other than that of its file.
     """
     files = [(None, spec)] if isinstance(spec, str) else list(spec.items())
-    return [row for axis, path in files for row in _file(data / path, path, axis)]
+    return [row for axis, path in files for row in _read_file(data / path, path, axis)]
 
 
-def _file(path: Path, name: str, axis: str | None) -> list[RecordedRow]:
+def _read_file(path: Path, name: str, axis: str | None) -> list[RecordedRow]:
     rows: dict[tuple[str | None, str], tuple[RecordedRow, str]] = {}
     for entry in entries(path):
         row = _row(entry.value, entry.number, name, axis, entry.place)
@@ -64,19 +64,19 @@ def _row(
 ) -> RecordedRow:
     if is_sample(value):
         value = {"axis": value.get("axis"), **as_recorded(value, place)}
-    prompt, id_ = _named(value, place)
+    prompt, id_ = _prompt_and_id(value, place)
     response = text_field(value, "response", place)
     score = _score(value, place)
     if response is None and score is None:
         raise PromptError(f"{place}: `response` or `score` is required")
-    own = text_field(value, "axis", place)
-    if axis is not None and own not in (None, axis):
-        raise PromptError(f"{place}: `axis` is {quoted(own)}, in the file of axis {axis!r}")
-    return RecordedRow(axis or own, prompt, id_, response, score, number, source)
+    row_axis = text_field(value, "axis", place)
+    if axis is not None and row_axis not in (None, axis):
+        raise PromptError(f"{place}: `axis` is {quoted(row_axis)}, in the file of axis {axis!r}")
+    return RecordedRow(axis or row_axis, prompt, id_, response, score, number, source)
 
 
-def _named(value: Mapping[str, Any], place: str) -> tuple[str | None, str]:
-    """The prompt, and its id: given, or made of its content."""
+def _prompt_and_id(value: Mapping[str, Any], place: str) -> tuple[str | None, str]:
+    """(prompt or None, id); the id is the row's or the hash of the prompt's content."""
     prompt, prompt_id = text_field(value, "prompt", place), text_field(value, "prompt_id", place)
     if prompt is not None and not prompt.strip():
         raise PromptError(f"{place}: `prompt` is empty")
@@ -88,24 +88,24 @@ def _named(value: Mapping[str, Any], place: str) -> tuple[str | None, str]:
         if prompt_id is None:
             raise PromptError(f"{place}: `prompt` or `prompt_id` is required")
         return None, prompt_id
-    made = content_id(prompt)
-    if prompt_id not in (None, made):
+    content = content_id(prompt)
+    if prompt_id not in (None, content):
         raise PromptError(
-            f"{place}: `prompt_id` is {prompt_id}, and the prompt's content has the id {made}; "
+            f"{place}: `prompt_id` is {prompt_id}, and the prompt's content has the id {content}; "
             f"leave out one of them"
         )
-    return prompt, made
+    return prompt, content
 
 
 def _score(value: Mapping[str, Any], place: str) -> float | None:
     key = "score" if value.get("score") is not None else "rating"
-    found = value.get(key)
-    if found is None:
+    number = value.get(key)
+    if number is None:
         return None
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise PromptError(f"{place}: `{key}` must be a number, not a {type(found).__name__}")
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise PromptError(f"{place}: `{key}` must be a number, not a {type(number).__name__}")
     try:
-        score = float(found)
+        score = float(number)
     except OverflowError:
         score = math.inf
     if not math.isfinite(score):

@@ -1,4 +1,4 @@
-"""One row of a source: transcripts of a preference, or a bare prompt; validated when read."""
+"""One row of a source, validated: the transcripts of a preference, or a prompt only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from alignment.records import ASSISTANT, HUMAN
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a source says in one place.
+    """One row of a source.
 
-    `chosen` and `rejected` are whole transcripts; a row that is only a prompt has neither, and
-    `prompt` is then the text as it was given. `line` counts from 1 in `source`.
+    `chosen` and `rejected` are whole transcripts. A row that is only a prompt has neither; `prompt`
+    is then its text, unchanged. `line` counts from 1 in `source`.
     """
 
     line: int
@@ -30,36 +30,35 @@ class Row:
 
     @property
     def text(self) -> str:
-        """The dialogue that a prompt is taken from: the chosen transcript, else the prompt."""
+        """The text that a prompt is made of: the chosen transcript, else the prompt."""
         return (self.chosen if self.chosen is not None else self.prompt) or ""
 
 
 def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) -> Row:
     """Validate one object and make a row of it.
 
-    Objects have `chosen` and mostly `rejected`, or a `prompt`; `language` is optional, other keys
-    are ignored. Where a prompt stands next to answers that are no transcripts of their own
-    (`prompt`, `chosen`, `rejected`), they are put together. Each may be a text or a conversation
-    (see `alignment.prompts.conversations`). Raises PromptError that begins with
-    `place`, which names the source and the line.
+    An object has `chosen` and usually `rejected`, or a `prompt`; `language` is optional, other keys
+    are ignored. If it has a `prompt` beside `chosen` or `rejected`, these are answers and are
+    joined with it. Each may be a text or a conversation (see `alignment.prompts.conversations`).
+    Raises PromptError, beginning with `place`, which names the source and the line.
     """
     prompt = dialogue_field(value, "prompt", place)
     chosen = dialogue_field(value, "chosen", place)
     rejected = dialogue_field(value, "rejected", place)
     if chosen is None and (prompt is None or rejected is not None):
-        found = ", ".join(sorted(map(quoted, list(value)[:20]))) or "none"
+        keys = ", ".join(sorted(map(quoted, list(value)[:20]))) or "none"
         missing = "`chosen`" if rejected is not None else "`chosen` or `prompt`"
-        raise PromptError(f"{place}: {missing} is required; keys found: {found}")
+        raise PromptError(f"{place}: {missing} is required; keys found: {keys}")
     if prompt is not None and chosen is not None:
-        chosen = _joined(prompt, chosen)
-        rejected = None if rejected is None else _joined(prompt, rejected)
+        chosen = _transcript(prompt, chosen)
+        rejected = None if rejected is None else _transcript(prompt, rejected)
         prompt = None
     language = text_field(value, "language", place)
     return Row(line, source, prompt, chosen, rejected, language or "en")
 
 
-def _joined(prompt: str, answer: str) -> str:
-    """The whole transcript of a prompt and its answer; an answer that is one already stays."""
+def _transcript(prompt: str, answer: str) -> str:
+    """The transcript of a prompt and its answer; an answer that already is one is kept."""
     answer = answer.strip()
     if answer.startswith(f"{HUMAN}:"):
         return answer

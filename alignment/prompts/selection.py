@@ -1,4 +1,4 @@
-"""Which prompts an axis asks: read, filter, sample. Two protocols, `strict` and `paper`."""
+"""The selection of an axis's prompts: read, filter, sample; by protocol `strict` or `paper`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ from alignment.records import ASSISTANT, HUMAN, Prompt
 
 
 def select(profile: Profile, *, data: Path) -> dict[str, tuple[Prompt, ...]]:
-    """The prompts of every axis of `profile` whose origin is not `recorded`, by axis.
+    """Axis -> prompts, for every axis of `profile` whose origin is not `recorded`.
 
-    `strict` draws each axis with its own generator from the rows in the order of their ids: the
-    order of the file and the other axes do not matter. `paper` repeats the published study: one
-    generator for all axes in their order, over the rows as the file has them; what it draws may
-    hold duplicates and chosen answers, as the study's did. Sampled prompts keep the order of the
-    draw, all others that of the source. Raises PromptError when a source cannot be read, or leaves
-    no prompt, or fewer than `sample`.
+    `strict` samples each axis with a generator of its own, from prompts sorted by id: the order of
+    the file and other axes do not matter. `paper` repeats the published study: one generator for
+    all axes in turn, from rows in file order; the result may hold duplicates and chosen answers, as
+    the study's did. Sampled prompts are in the order of the draw, others in that of the source.
+    Raises PromptError if a source cannot be read, or has no prompts or fewer than `sample`.
     """
     shared = random.Random(profile.sampling_seed)
-    chosen: dict[str, tuple[Prompt, ...]] = {}
+    selected: dict[str, tuple[Prompt, ...]] = {}
     for axis, settings in profile.axes.items():
         prompts = settings.prompts
         if isinstance(prompts.origin, RecordedSource):
@@ -44,20 +43,25 @@ def select(profile: Profile, *, data: Path) -> dict[str, tuple[Prompt, ...]]:
         rows = read_rows(prompts.origin, data=data, axis=axis, network=profile.network)
         counts: Counter[str] = Counter()
         pool = _POOLS[prompts.protocol](rows, axis, Filter.of(prompts), counts)
-        _require(pool, counts, axis, prompts, label(prompts.origin))
+        _require_enough(pool, counts, axis, prompts, label(prompts.origin))
         if prompts.sample is None:
-            chosen[axis] = tuple(pool)
+            selected[axis] = tuple(pool)
         elif prompts.protocol == "paper":
-            chosen[axis] = tuple(shared.sample(pool, prompts.sample))
+            selected[axis] = tuple(shared.sample(pool, prompts.sample))
         else:
             draw = generator(profile.sampling_seed, "prompts", axis)
             by_id = sorted(pool, key=lambda prompt: prompt.id)
-            chosen[axis] = tuple(draw.sample(by_id, prompts.sample))
-    return chosen
+            selected[axis] = tuple(draw.sample(by_id, prompts.sample))
+    return selected
 
 
-def _strict(rows: Iterable[Row], axis: str, keywords: Filter, counts: Counter[str]) -> list[Prompt]:
-    """Prompts that end with the human's words and hold nothing of the chosen reply, each once."""
+def _strict_pool(
+    rows: Iterable[Row], axis: str, keywords: Filter, counts: Counter[str]
+) -> list[Prompt]:
+    """Distinct prompts that end with a human turn and hold nothing of the chosen reply.
+
+    `counts` gets the number of rows read, and of rows left out by reason.
+    """
     keeps = keywords.compiled()
     pool: dict[str, Prompt] = {}
     for row in rows:
@@ -79,12 +83,10 @@ def _strict(rows: Iterable[Row], axis: str, keywords: Filter, counts: Counter[st
 
 
 def _strict_text(row: Row) -> str | None:
-    """The dialogue before the final reply, or None where that does not end with human words.
+    """The dialogue before the final reply, or None if it does not end with human words.
 
-    Raises PromptError where the row holds no transcript.
-
-    A bare prompt may end in an empty `Assistant:`; one that ends with an assistant's words asks
-    nothing, and what the human said before it was answered already.
+    A row with only a prompt may end in an empty `Assistant:`; if that turn has a text, the prompt
+    is already answered, hence None. Raises PromptError if the row holds no transcript.
     """
     turns = parse(as_transcript(row.text) if row.chosen is None else row.text)
     before, reply = split_reply(turns)
@@ -94,8 +96,10 @@ def _strict_text(row: Row) -> str | None:
     return render(before)
 
 
-def _paper(rows: Iterable[Row], axis: str, keywords: Filter, counts: Counter[str]) -> list[Prompt]:
-    """Prompts as the published study cut them, defects included."""
+def _paper_pool(
+    rows: Iterable[Row], axis: str, keywords: Filter, counts: Counter[str]
+) -> list[Prompt]:
+    """Prompts as the published study cut them, with its defects; `counts` as in `_strict_pool`."""
     keeps = keywords.compiled()
     pool: list[Prompt] = []
     for row in rows:
@@ -109,32 +113,32 @@ def _paper(rows: Iterable[Row], axis: str, keywords: Filter, counts: Counter[str
 
 
 def _paper_text(transcript: str) -> str:
-    """Everything but the last paragraph, and that too unless it begins with `Assistant:`."""
+    """The transcript without its last paragraph, if that begins with `Assistant:`."""
     parts = transcript.strip().split("\n\n")
     if parts[-1].startswith(f"{ASSISTANT}:"):
         parts.pop()
     return "\n\n".join(parts)
 
 
-_POOLS = {"strict": _strict, "paper": _paper}
+_POOLS = {"strict": _strict_pool, "paper": _paper_pool}
 
 
 def _prompt(text: str, axis: str, row: Row) -> Prompt:
     return Prompt(content_id(text), axis, text, cluster_id(text), row.source, row.language)
 
 
-def _require(
+def _require_enough(
     pool: list[Prompt], counts: Counter[str], axis: str, prompts: Prompts, source: str
 ) -> None:
-    wanted = prompts.sample or 1
-    if len(pool) >= wanted:
+    required = prompts.sample or 1
+    if len(pool) >= required:
         return
     read = counts.pop("read", 0)
-    lost = ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "none left out"
+    left_out = ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "none left out"
     remedy = "widen `keywords`, or give a source with more rows"
     if pool and prompts.sample is not None:
         remedy = f"lower `sample` to {len(pool)} or less, {remedy}"
     raise PromptError(
-        f"axis {axis!r}: {len(pool)} prompts left of {read} rows in {source} ({lost}), "
-        f"at least {wanted} required; {remedy}"
+        f"axis {axis!r}: {len(pool)} prompts left of {read} rows in {source} ({left_out}), "
+        f"at least {required} required; {remedy}"
     )

@@ -1,4 +1,4 @@
-"""Where rows come from: the built-in corpus, a file, or a dataset; read one at a time."""
+"""The sources of rows: the built-in corpus, a file, or a dataset; read one row at a time."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ AnySource = TinySource | DatasetSource | FileSource
 def read_rows(source: AnySource, *, data: Path, axis: str, network: bool) -> Iterator[Row]:
     """The rows of a source, in its order.
 
-    `data` is the folder that relative paths start at, `axis` what is asked of the built-in corpus,
-    `network` whether a hub dataset may be fetched. Raises PromptError, naming file and line, for a
-    source that is missing or broken and for rows without what is required.
+    Relative paths start at `data`; `axis` selects rows of the built-in corpus; `network` is whether
+    a hub dataset may be fetched. Raises PromptError, naming file and line, if a source is missing
+    or damaged or a row lacks required keys.
     """
     name = label(source)
     if isinstance(source, TinySource):
@@ -33,17 +33,17 @@ def read_rows(source: AnySource, *, data: Path, axis: str, network: bool) -> Ite
     if isinstance(source, FileSource):
         return _from_file(data / source.path, name)
     folder = folders.local_folder(source, data)
-    there = folder or hubcache.snapshot(source)
-    own = folders.split_file(source, there) if there is not None else None
-    if own is not None:
-        return _from_file(own, name)
+    available = folder or hubcache.snapshot(source)
+    split_path = folders.split_file(source, available) if available is not None else None
+    if split_path is not None:
+        return _from_file(split_path, name)
     return _from_datasets(source, folder, name, network)
 
 
 def check(source: AnySource, *, data: Path, axis: str) -> None:
-    """See cheaply, before the run, that a source can be read: nothing is fetched or loaded.
+    """Check cheaply, before the run, that a source can be read; nothing is fetched.
 
-    The first row of files is read. Raises PromptError as `read_rows` does.
+    Only the first row of a file is read. Raises PromptError as `read_rows` does.
     """
     if isinstance(source, TinySource):
         if axis not in tiny().AXES:  # the rows themselves are always there
@@ -60,7 +60,7 @@ def check(source: AnySource, *, data: Path, axis: str) -> None:
 
 
 def label(source: AnySource) -> str:
-    """The name of a source in records and messages: as the profile spells it."""
+    """The name of a source in records and messages, as the profile spells it."""
     if isinstance(source, TinySource):
         return f"tiny/{source.split}"
     if isinstance(source, FileSource):
@@ -69,7 +69,7 @@ def label(source: AnySource) -> str:
 
 
 def tiny() -> Any:
-    """The built-in corpus, imported when it is first asked for."""
+    """The module of the built-in corpus, imported when first needed."""
     return importlib.import_module("alignment.tiny")
 
 

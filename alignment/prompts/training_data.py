@@ -1,7 +1,7 @@
-"""What recipes learn from and the judge is tried on, without anything that is asked.
+"""Training data and the judge's trial pairs, disjoint from the evaluation prompts.
 
-The order in which a run calls these: `select` (prompts), `trial` for each axis that has one, then
-the training rows, which keep clear of both.
+A run calls `select` (prompts), then `trial` for each axis that has one, then the functions for
+training data, which leave out what the other two selected.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from alignment.records import PreferencePair
 def trial(
     profile: Profile, axis: str, prompts: PromptsByAxis, *, data: Path
 ) -> list[PreferencePair]:
-    """Draw the pairs that the judge is tried on for `axis`; none when the axis has no trial.
+    """Draw the pairs that the judge is tried on for `axis`; empty if the axis has no trial.
 
-    `axis.trial.pairs` different pairs, none of a dialogue that an evaluation prompt of any axis
-    comes from, by a generator of its own: neither the order of the rows nor another axis matters.
-    Raises PromptError when the source cannot be read or has too few such pairs.
+    Draws `axis.trial.pairs` distinct pairs, none of a dialogue that an evaluation prompt of any
+    axis comes from, with a generator of its own: the order of rows and other axes do not matter.
+    Raises PromptError if the source cannot be read or has too few such pairs.
     """
     settings = profile.axes[axis].trial
     if settings is None:
@@ -54,34 +54,34 @@ def training_pairs(
 ) -> list[PreferencePair]:
     """The preference pairs of all `profile.training.sources`, axis after axis, in their order.
 
-    Leaves out whatever `profile.training.hold_out` says no training row may share with the
-    evaluation `prompts` and the `trials`. Raises PromptError when a source cannot be read or
-    leaves no pair.
+    Pairs that share a dialogue with the evaluation `prompts` or the `trials` are left out, as
+    `profile.training.hold_out` says. Raises PromptError if a source cannot be read or no pair of
+    it is left.
     """
     held = HoldOut(prompts, trials, profile.training.hold_out)
-    kept: list[PreferencePair] = []
+    training: list[PreferencePair] = []
     for axis, source in profile.training.sources.items():
         rows = read_rows(source, data=data, axis=axis, network=profile.network)
         usable, unusable = pairs(rows, axis)
         clear = [pair for pair in usable if not any(map(held.holds, both_transcripts(pair)))]
         if not clear:
-            raise PromptError(_nothing_left(axis, label(source), len(usable), unusable))
-        kept += clear
-    return kept
+            raise PromptError(_nothing_left_message(axis, label(source), len(usable), unusable))
+        training += clear
+    return training
 
 
 def unfiltered(
     profile: Profile, prompts: PromptsByAxis, trials: PairsByAxis, *, data: Path
 ) -> list[str]:
-    """Transcripts to pretrain a base on, each once: good answers and bad ones.
+    """Distinct transcripts to pretrain a base model on, with good and bad answers.
 
-    The built-in corpus gives its unfiltered dialogues where the source asks for them; of every
-    other source both transcripts of each row count. Held-out dialogues are left out. Raises
+    They are the unfiltered dialogues of the built-in corpus if the source says so, and both
+    transcripts of each row of every other source. Held-out dialogues are left out. Raises
     PromptError as `training_pairs` does.
     """
     held = HoldOut(prompts, trials, profile.training.hold_out)
     texts = dict.fromkeys(_all_transcripts(profile, data))
-    return _clear(held, texts)
+    return _without_held_out(held, texts)
 
 
 def chosen_transcripts(
@@ -89,7 +89,7 @@ def chosen_transcripts(
 ) -> list[str]:
     """The chosen transcript of every training row, as the source has it.
 
-    More than the chosen side of `training_pairs`: a row needs no usable rejected answer here.
+    These are more than those of `training_pairs`: rows need no usable rejected answer here.
     Held-out dialogues are left out. Raises PromptError as `training_pairs` does.
     """
     held = HoldOut(prompts, trials, profile.training.hold_out)
@@ -98,11 +98,11 @@ def chosen_transcripts(
         for axis, source in profile.training.sources.items()
         for row in read_rows(source, data=data, axis=axis, network=profile.network)
     )
-    return _clear(held, [text.strip() for text in rows if text is not None])
+    return _without_held_out(held, [text.strip() for text in rows if text is not None])
 
 
 def both_transcripts(pair: PreferencePair) -> tuple[str, str]:
-    """The two dialogues that a pair is: its prompt with the chosen and with the rejected answer."""
+    """(chosen, rejected): the transcripts of a pair's prompt with either answer."""
     return dialogue(pair.prompt, pair.chosen), dialogue(pair.prompt, pair.rejected)
 
 
@@ -118,21 +118,22 @@ def _all_transcripts(profile: Profile, data: Path) -> Iterator[str]:
         yield from (text.strip() for text in tiny().unfiltered())
 
 
-def _clear(held: HoldOut, texts: Iterable[str]) -> list[str]:
-    kept = [text for text in texts if text and not held.holds(text)]
-    if not kept:
+def _without_held_out(held: HoldOut, texts: Iterable[str]) -> list[str]:
+    """The texts that are neither empty nor held out. Raises PromptError if there are none."""
+    clear = [text for text in texts if text and not held.holds(text)]
+    if not clear:
         raise PromptError(
             "no training transcript is left that shares no dialogue with the evaluation; "
             "give `training.sources` with other rows"
         )
-    return kept
+    return clear
 
 
 def _pair_id(pair: PreferencePair) -> str:
     return content_id(f"{pair.prompt}\0{pair.chosen}\0{pair.rejected}")
 
 
-def _nothing_left(axis: str, source: str, usable: int, unusable: list[Unusable]) -> str:
+def _nothing_left_message(axis: str, source: str, usable: int, unusable: list[Unusable]) -> str:
     reasons = Counter(row.reason for row in unusable)
     lost = "".join(f", {count} rows: {reason}" for reason, count in reasons.items())
     return (

@@ -1,11 +1,11 @@
-"""Transcripts of dialogues in the form of HH-RLHF, and the names their content gives them.
+"""Transcripts of dialogues in the format of HH-RLHF, and ids made of their content.
 
 A transcript is a text in which a turn starts at each paragraph that begins with `Human:` or
 `Assistant:`. A paragraph is what follows a blank line (a line of nothing but white space) or stands
 at the very start, and the label must be the first thing in its line: `Human:` in the middle of a
 line, after an indent or after a single line break belongs to the text of the turn. Replies of
-several paragraphs therefore stay whole. Two turns of one speaker in a row are kept as two, and a
-turn may be empty: both occur in the published files.
+several paragraphs therefore stay whole. Consecutive turns of one speaker are not merged, and a turn
+may be empty: both occur in the published files.
 """
 
 from __future__ import annotations
@@ -57,27 +57,27 @@ def render(turns: Sequence[Turn]) -> str:
 def messages(transcript: str) -> list[dict[str, str]]:
     """A transcript as the messages of a chat: `role` (`user` or `assistant`) and `content`.
 
-    Two turns of one speaker in a row become one message of two paragraphs: chat templates want
-    the roles to alternate. An empty turn of the assistant's at the end only opens its answer, and
-    is left out. Raises PromptError as `parse` does.
+    Consecutive turns of one speaker become one message, as chat templates require alternating
+    roles. An empty assistant turn at the end, which only opens the answer, is left out. Raises
+    PromptError as `parse` does.
     """
     turns = parse(as_transcript(transcript))
     if turns[-1] == Turn(ASSISTANT, ""):
         turns = turns[:-1]
-    found: list[dict[str, str]] = []
+    chat: list[dict[str, str]] = []
     for turn in turns:
-        if found and found[-1]["role"] == _ROLES[turn.speaker]:
-            found[-1]["content"] = f"{found[-1]['content']}\n\n{turn.text}".strip()
+        if chat and chat[-1]["role"] == _ROLES[turn.speaker]:
+            chat[-1]["content"] = f"{chat[-1]['content']}\n\n{turn.text}".strip()
         else:
-            found.append({"role": _ROLES[turn.speaker], "content": turn.text})
-    return found
+            chat.append({"role": _ROLES[turn.speaker], "content": turn.text})
+    return chat
 
 
 def split_reply(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], tuple[Turn, ...]]:
-    """Divide a dialogue into what was said before the final reply, and that reply.
+    """(turns before the final reply, turns of that reply).
 
-    The reply is the whole run of assistant turns at the end: often one, none where the dialogue
-    ends with the human, sometimes two in a row. Leaving any of them in would leak the answer.
+    The reply is the whole run of assistant turns at the end: usually one, none if the dialogue
+    ends with the human, sometimes two. Leaving any of them in a prompt would leak the answer.
     """
     end = len(turns)
     while end and turns[end - 1].speaker == ASSISTANT:
@@ -86,33 +86,33 @@ def split_reply(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], tuple[Turn, ..
 
 
 def as_transcript(prompt: str) -> str:
-    """Give a plain question its `Human:` label; what begins with a label is left as it is."""
+    """Prefix a plain question with `Human:`; a text that begins with a label is left unchanged."""
     text = _unix(prompt).strip()
     return text if _BREAK.match(text) else f"{HUMAN}: {text}"
 
 
 def content_id(text: str) -> str:
-    """Name a text by its content: 12 hex digits of its SHA-256.
+    """The id of a text: the first 12 hex digits of its SHA-256.
 
-    Only line ends are normalised. Everything else that differs (white space at the end, composed
-    against decomposed letters) is different input for a model, hence a different id.
+    Only line ends are normalised. Any other difference (trailing white space, composed and
+    decomposed letters) is different input for a model, hence a different id.
     """
     return _digest(_unix(text))
 
 
 def cluster_id(text: str) -> str:
-    """Name the dialogue that a transcript is a part of: a hash of its first human turn.
+    """The id of the dialogue that a transcript is part of: a hash of its first human turn.
 
-    Case, white space and Unicode compatibility forms make no difference, so that copies which
-    differ in no more count as one dialogue. A plain question counts as the human's; a dialogue
-    without a human turn stands for itself.
+    Case, white space and Unicode compatibility forms make no difference, so near copies count as
+    one dialogue. A plain question counts as a human turn; without any human turn, the whole text
+    is hashed.
     """
     human = (turn.text for turn in parse(as_transcript(text)) if turn.speaker == HUMAN)
     return _digest(folded(next(human, text)))
 
 
 def folded(text: str) -> str:
-    """The text without differences of case, white space and Unicode compatibility forms."""
+    """The text with case, white space and Unicode compatibility forms normalised."""
     return " ".join(normalized("NFKC", text).casefold().split())
 
 
