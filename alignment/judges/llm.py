@@ -75,8 +75,8 @@ class Kind(JudgeKind):
 
     def manifest(self) -> dict[str, Any]:
         """Its model name and settings (see `asked_of`), without the URL, which may change."""
-        asked = asked_of(self._endpoint, self.config.revision)
-        return {"identity": f"endpoint {content_key(asked)[:16]}", **asked}
+        settings = asked_of(self._endpoint, self.config.revision)
+        return {"identity": f"endpoint {content_key(settings)[:16]}", **settings}
 
     @property
     def _endpoint(self) -> JudgeEndpoint:

@@ -93,12 +93,12 @@ class Asked:
             raise self.error(f"gave {len(results)} {noun} {len(items)} {of}", *prompts)
         return results
 
-    def error(self, what: str, *prompts: str) -> AlignmentError:
+    def error(self, problem: str, *prompts: str) -> AlignmentError:
         """The error, to be raised, about the results for some prompts; names the first of them."""
         first = shown(prompts[0].rsplit("Human:", 1)[-1].strip())
         more = f" and {len(prompts) - 1} more" if len(prompts) > 1 else ""
         plugin = self._plugin
-        return self._fault(f"{plugin.where}.python: {plugin.spec} {what} (prompt {first}{more})")
+        return self._fault(f"{plugin.where}.python: {plugin.spec} {problem} (prompt {first}{more})")
 
     def close(self) -> None:
         """Close the plug-in, if it can be closed."""

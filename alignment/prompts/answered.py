@@ -82,9 +82,9 @@ def _require_same_prompts(
     first: str, first_rows: list[RecordedRow], name: str, rows: list[RecordedRow], axis: str
 ) -> None:
     """Raise PromptError unless two variants have rows for the same prompts."""
-    for here, there, missing in ((first_rows, rows, name), (rows, first_rows, first)):
-        answered_ids = {row.id for row in there}
-        unanswered = next((row for row in here if row.id not in answered_ids), None)
+    for some_rows, other_rows, missing in ((first_rows, rows, name), (rows, first_rows, first)):
+        answered_ids = {row.id for row in other_rows}
+        unanswered = next((row for row in some_rows if row.id not in answered_ids), None)
         if unanswered is not None:
             text = f" ({shown(unanswered.prompt)})" if unanswered.prompt else ""
             raise PromptError(

@@ -135,8 +135,8 @@ def _pair_id(pair: PreferencePair) -> str:
 
 def _nothing_left_message(axis: str, source: str, usable: int, unusable: list[Unusable]) -> str:
     reasons = Counter(row.reason for row in unusable)
-    lost = "".join(f", {count} rows: {reason}" for reason, count in reasons.items())
+    left_out = "".join(f", {count} rows: {reason}" for reason, count in reasons.items())
     return (
         f"training source of axis {axis!r}, {source}: none of its {usable} preference pairs is "
-        f"clear of the evaluation prompts and trial pairs{lost}; give other rows"
+        f"clear of the evaluation prompts and trial pairs{left_out}; give other rows"
     )

@@ -100,10 +100,10 @@ def _compare_ways(
     """
     together: list[list[Step]] = [[] for _ in rows]
 
-    def watch(who: Sequence[int], logits: Any) -> None:
+    def watch(members: Sequence[int], logits: Any) -> None:
         highest = logits.topk(HIGHEST)
         steps = zip(highest.indices.tolist(), highest.values.tolist(), strict=True)
-        for i, step in zip(who, steps, strict=True):
+        for i, step in zip(members, steps, strict=True):
             together[i].append(step)
 
     policy.generator.watch = watch

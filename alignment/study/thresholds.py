@@ -98,8 +98,8 @@ def check_target(path: Path) -> None:
         raise ProfileError(f"--write {path}: {error}") from None
 
 
-def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> None:
-    """Set the thresholds `found` (by axis) in a profile's file; all else in it stays, comments too.
+def write_into(path: Path, by_axis: Mapping[str, Proposal], *, extends: str) -> None:
+    """Set the thresholds `by_axis` in a profile's file; all else in it stays, comments too.
 
     A file that does not exist is created as a profile that extends `extends`. Raises ProfileError,
     and leaves the file unchanged, if it is not TOML or cannot be written.
@@ -110,7 +110,7 @@ def write_into(path: Path, found: Mapping[str, Proposal], *, extends: str) -> No
     try:
         document = tomlkit.parse(_text(path, extends))
         axes = _table(document, "axes", path)
-        for axis, proposal in found.items():
+        for axis, proposal in by_axis.items():
             table = _table(axes, axis, path)
             table["threshold"] = tomlkit.item(threshold_of(proposal)).comment(remark(proposal))
             table["comparison"] = ">="
