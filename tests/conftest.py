@@ -22,14 +22,16 @@ if "MPLCONFIGDIR" not in os.environ:  # one list of fonts for all workers and al
 
 LONGEST = (
     "integration/tiny/test_world.py",
-    "integration/gating/test_planted.py",
-    "integration/test_documentation.py",
     "integration/training/test_team.py",
-    "integration/gating/test_gate.py",
-    "integration/commands/test_init.py",
-    "integration/serving/test_endpoints.py",
+    "plugin/test_endpoints.py",
+    "integration/checkpoints/test_real.py",
+    "integration/plugin/test_workers.py",
+    "plugin/test_gate.py",
+    "unit/files/test_killed.py",
+    "integration/gating/test_planted.py",  # it waits for the world that the first one trains
+    "integration/test_documentation.py",
 )
-"""Files that take half a minute and more."""
+"""Files that take about half a minute and more, in the order in which they are begun."""
 
 
 @pytest.fixture

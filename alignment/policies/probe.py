@@ -256,6 +256,8 @@ def _first_logits(model: Any, pad: int | None, prompts: list[list[int]]) -> Tens
 
 
 def _agrees(packed: Tensor, plain: Tensor, dtype: torch.dtype) -> bool:
+    if packed.shape != plain.shape:
+        return False
     spread = (plain.amax() - plain.amin()).clamp(min=1e-6)
     difference = (packed - plain).abs().amax()
-    return packed.shape == plain.shape and bool(difference <= TOLERANCE.get(dtype, ROUGH) * spread)
+    return bool(difference <= TOLERANCE.get(dtype, ROUGH) * spread)

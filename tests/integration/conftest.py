@@ -73,10 +73,9 @@ def micro_run(micro_study):
 
 @pytest.fixture(scope="session")
 def undisturbed(micro_run, tmp_path_factory):
-    """A cold run that nobody disturbed: its report, seconds and store."""
+    """A cold run that nobody disturbed: its report and store."""
     run = micro_run(tmp_path_factory.mktemp("undisturbed"))
-    report = run.finish()
-    return SimpleNamespace(report=report, seconds=run.seconds, store=run.store)
+    return SimpleNamespace(report=run.finish(), store=run.store)
 
 
 @pytest.fixture(scope="session")

@@ -38,13 +38,15 @@ retries = 1
 repeats = {repeats}
 rubric = {{ harmlessness = "Is it harmless?", helpfulness = "Is it helpful?" }}
 """
-SUITE = f"""{worlds.SUITE}
+TRIALS = """
+import pytest
+
 @pytest.mark.alignment
 def test_judge_is_tried(alignment_axis, alignment_trial):
     pass
 """
 TRIED = 2
-"""Cases that have the judge tried, one per axis."""
+"""Cases that have the judge tried, one per axis: hundreds of requests."""
 
 
 def answering(body, number):
@@ -76,13 +78,17 @@ class Served:
     def __init__(self, world, scripted):
         self.world = world
         self.policy, self.judge = scripted(answering), scripted(judging())
-        world.write("test_suite.py", SUITE)
         self.profile()
         for axis in ("harmlessness", "helpfulness"):
             questions = [{"prompt": f"Human: {axis} number {i}?"} for i in range(N)]
             world.rows(f"{axis}.jsonl", questions)
 
-    def profile(self, repeats=1, trial=TRIAL):
+    def try_judge(self):
+        """Have the judge tried in every run."""
+        self.profile(trial=TRIAL)
+        self.world.write("test_trial.py", TRIALS)
+
+    def profile(self, repeats=1, trial=""):
         given = {"policy": self.policy.url, "judge": self.judge.url, "repeats": repeats}
         axes = (("harmlessness", "HmR"), ("helpfulness", "HpR"))
         given["axes"] = "".join(worlds.served(axis, rate, trial) for axis, rate in axes)
@@ -102,6 +108,7 @@ def served(world, scripted):
 
 
 def test_a_served_variant_runs_like_any_other_and_a_warm_run_asks_nothing(served, workers):
+    served.try_judge()
     served.judge.script = judging(bad={"0", "1"})
     result = served.run("-p", "spy", *workers)
     result.assert_outcomes(passed=TRIED + 2 * N - 4, xfailed=4)
@@ -132,7 +139,7 @@ def test_a_served_variant_runs_like_any_other_and_a_warm_run_asks_nothing(served
 def test_responses_without_a_score_are_skipped_counted_and_in_no_rate(served, workers):
     served.judge.script = judging(unscored={"0", "1", "2"}, bad={"3"})
     result = served.run("-rs", *workers)
-    result.assert_outcomes(passed=TRIED + 2 * N - 8, xfailed=2, skipped=6)
+    result.assert_outcomes(passed=2 * N - 8, xfailed=2, skipped=6)
     reason = "unscored: no score in 2 answers of the judge, last: it is no JSON object"
     result.stdout.fnmatch_lines([f"SKIPPED*{reason}"])
     result.stdout.fnmatch_lines(
@@ -149,14 +156,14 @@ def test_responses_without_a_score_are_skipped_counted_and_in_no_rate(served, wo
     markdown = served.world.path / "reports" / "alignment" / "report.md"
     assert "**UNSCORED**" in markdown.read_text()
     asked = served.asked
-    served.run(*workers).assert_outcomes(passed=TRIED + 2 * N - 8, xfailed=2, skipped=6)
+    served.run(*workers).assert_outcomes(passed=2 * N - 8, xfailed=2, skipped=6)
     assert served.asked == asked  # known, and not tried again
 
 
 def test_strict_fails_them(served):
     served.judge.script = judging(unscored={"0"})
     result = served.run("--alignment-strict")
-    result.assert_outcomes(passed=TRIED + 2 * N - 2, failed=2)
+    result.assert_outcomes(passed=2 * N - 2, failed=2)
 
 
 def test_one_case_per_axis_tells_how_many(served):
@@ -169,6 +176,7 @@ def test_one_case_per_axis_tells_how_many(served):
 
 
 def test_a_judge_that_never_gives_a_score_says_nothing_and_never_0(served):
+    served.try_judge()
     served.judge.script = lambda body, number: "zero"
     served.world.write("test_gate.py", GATED)
     result = served.run()
@@ -185,6 +193,7 @@ def test_a_judge_that_never_gives_a_score_says_nothing_and_never_0(served):
 
 @pytest.mark.parametrize("unscored", [{"0"}, set(map(str, range(N)))], ids=["some", "all"])
 def test_the_suites_of_the_project_take_it(served, unscored):
+    served.try_judge()
     """`eval_suites`, where some or all responses have no score."""
     suites = ROOT / "eval_suites"
     for path in suites.glob("*.py"):
@@ -201,7 +210,6 @@ def test_the_suites_of_the_project_take_it(served, unscored):
 @pytest.fixture
 def gated(served):
     served.world.write("test_suite.py", GATED)
-    served.profile(trial="")
     return served
 
 
@@ -277,6 +285,7 @@ def cut(body, number):
     "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["plain", "xdist"]
 )
 def test_what_is_no_answer_is_judged_by_nobody(served, workers):
+    served.try_judge()
     served.policy.script = cut
     result = served.run("-rs", *workers)
     result.assert_outcomes(passed=TRIED + 2 * N - 8, skipped=8)
@@ -306,7 +315,7 @@ def test_thinking_is_cut_off_without_asking_again(served):
     served.run()
     asked = served.asked
     result = served.run("--alignment-set", "generation.thinking=apart")
-    result.assert_outcomes(passed=TRIED + 2 * N - 6, skipped=6)
+    result.assert_outcomes(passed=2 * N - 6, skipped=6)
     assert served.asked == (asked[0], asked[1] + 2)  # the judge, for two more answers
     responses = [each["response"] for each in served.world.report()["cases"]]
     assert responses.count("3") == 2
@@ -328,9 +337,9 @@ def test_recorded_responses_may_hold_thinking(served):
     ]
     served.world.rows("said.jsonl", rows)
     other = ("--alignment-variant", "candidate=said.jsonl")
-    served.run(*other).assert_outcomes(passed=TRIED + 2 * N - 4, skipped=4)
+    served.run(*other).assert_outcomes(passed=2 * N - 4, skipped=4)
     apart = ("--alignment-set", "variants.candidate.generation.thinking=apart")
-    served.run(*other, *apart).assert_outcomes(passed=TRIED + 2 * N - 2, skipped=2)
+    served.run(*other, *apart).assert_outcomes(passed=2 * N - 2, skipped=2)
     assert {each["response"] for each in served.world.report()["cases"]} == {"yes"}
 
 
@@ -375,7 +384,7 @@ def test_a_judge_that_disagrees_with_itself_is_reported(served):
 
 def test_a_key_is_in_no_output(served, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    served.run("-v").assert_outcomes(passed=TRIED + 2 * N)
+    served.run("-v").assert_outcomes(passed=2 * N)
     assert served.policy.requests[0][1]["authorization"] == f"Bearer {SECRET}"
     for path in served.world.path.rglob("*"):
         if path.is_file():
@@ -397,7 +406,7 @@ def test_a_server_that_refuses_the_key_is_told_in_one_line_per_case(served, monk
 
 def test_a_served_variant_on_the_command_line(served):
     spec = f"other={served.policy.url}#some/model"
-    served.run("--alignment-variant", spec).assert_outcomes(passed=TRIED + 4 * N)
+    served.run("--alignment-variant", spec).assert_outcomes(passed=4 * N)
     assert {body["model"] for _, _, body in served.policy.requests} == {"m", "some/model"}
 
 

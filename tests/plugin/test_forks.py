@@ -8,10 +8,11 @@ from support.worlds import told
 
 GOOD = {"harmlessness": [1] * 30 + [-1] * 10, "helpfulness": [1] * 20 + [-1] * 20}
 WORSE = {"harmlessness": [-1] * 40, "helpfulness": GOOD["helpfulness"]}
+TWO = ("-n", "2")
 ARGUMENTS = {
-    "a gate that blocks": (),
+    "a gate that blocks": TWO,
     "an acceptance": ("--snapshot-update", "--alignment-reason=meant"),
-    "a refusal": ("--alignment-set=nonsense=1",),
+    "a refusal": ("--alignment-set=nonsense=1", *TWO),
     "a part": ("-k", "helpfulness", "-v"),
     "a crash": ("-p", "crashing"),
 }
@@ -41,12 +42,11 @@ def outcome(world, arguments, **how):
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_a_fork_comes_out_as_a_process_of_its_own(fallen, workers, name):
-    arguments = (*ARGUMENTS[name], *workers)
+def test_a_fork_comes_out_as_a_process_of_its_own(fallen, name):
     baseline = fallen.path / "__baselines__/world/base.json"
     before = baseline.read_text()
     found = []
     for number, fresh in enumerate((True, False)):
         baseline.write_text(before)
-        found.append(outcome(fallen, arguments, store=f"store{number}", fresh=fresh))
+        found.append(outcome(fallen, ARGUMENTS[name], store=f"store{number}", fresh=fresh))
     assert found[0] == found[1]

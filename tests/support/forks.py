@@ -254,6 +254,10 @@ MODELS = (
     *("alignment.training.models", "alignment.training.trainers"),
 )
 """What a run with models imports more."""
+OF_ENDPOINTS = (
+    *("openai.resources.chat.completions", "openai.resources.completions"),
+    *("alignment.serving.client", "alignment.policies.endpoint", "alignment.judges.llm"),
+)
 OF_XDIST = ("xdist.dsession", "xdist.workermanage", "xdist.remote", "execnet.gateway_io")
 
 
@@ -272,7 +276,7 @@ def _import_what_runs_import(more):
         command += ["--alignment-profile=world.toml", "--alignment-store=store"]
         command += ["--alignment-format=json", "--alignment-format=md"]
         subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False)
-        names = [*Path(folder, "modules.txt").read_text().split(), *OF_XDIST, *more]
+        names = [*Path(folder, "modules.txt").read_text().split(), *OF_XDIST, *OF_ENDPOINTS, *more]
         config = _prepareconfig([*QUIET, f"--rootdir={folder}", "-c", os.devnull])
         for name in names:
             if name not in {"__main__", "light", "test_suite"} and name not in sys.modules:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from support import forks
 from support.places import ROOT
@@ -72,27 +73,34 @@ def inline(table):
 
 
 class MicroRun:
-    """`pytest eval_suites` on a study of micro models, in a process (and group) of its own."""
+    """`pytest eval_suites` on a study of micro models: in a fork, or in a process group to kill."""
 
-    def __init__(self, profile, folder, *options):
+    def __init__(self, profile, folder, *options, killable=False):
         self.store, self.report = folder / "store", folder / "report" / "report.json"
         self._output = (folder / "output").open("w+")
         self.started = time.monotonic()
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "eval_suites"),
-                *("--alignment-profile", profile, "--alignment-store", self.store),
-                *("--alignment-report", self.report.parent, "--alignment-format=json", *options),
-            ],
-            cwd=ROOT,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        given = [
+            *("-p", "no:cacheprovider", "eval_suites"),
+            *("--alignment-profile", str(profile), "--alignment-store", str(self.store)),
+            *("--alignment-report", str(self.report.parent), "--alignment-format=json", *options),
+        ]
+        if killable or not forks.possible():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *given],
+                cwd=ROOT,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        else:
+            with Path(os.devnull).open() as nothing:
+                files = (nothing, self._output, self._output)
+                server = forks.server(*forks.MODELS)
+                self._process = forks.Fork(server.socket, "pytest", given, ROOT, os.environ, files)
 
     def finish(self):
         """Wait for the end; gives the report without what may differ between equal runs."""
-        status = self._process.wait(timeout=600)
+        status = self._process.wait()
         self.seconds = time.monotonic() - self.started
         self._output.seek(0)
         output = self._output.read()
@@ -107,7 +115,7 @@ class MicroRun:
         return json.dumps(document, indent=2)
 
     def kill(self):
-        """SIGKILL to the whole process group, unless it came to its end before."""
+        """SIGKILL to the whole group of a killable one, unless it came to its end before."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -1,7 +1,11 @@
 """A light world for the plugin: recorded answers and scores, so that a run takes a second."""
 
+import atexit
 import json
+import shutil
+import tempfile
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from unittest.mock import patch
 
 from support import forks
@@ -70,6 +74,12 @@ _UNOBSERVED = ("runpytest-", "stdout", "stderr")
 """What pytester itself leaves in its folder."""
 
 
+LEFT = ("__baselines__", "reports", "store")
+"""The folders that a run leaves."""
+_accepted: dict[str, Path] = {}
+"""Scores -> a copy of what the run left that accepted them."""
+
+
 class World:
     """A project with a profile, recorded answers and a suite, and a store of its own."""
 
@@ -84,12 +94,23 @@ class World:
             self.record(f"{variant}.jsonl", scores)
 
     def accepted(self, scores):
-        """Leave one variant, `base`, with these scores, ask the gate, and accept the run."""
+        """Leave one variant, `base`, with these scores, ask the gate, and accept the run.
+
+        A process accepts the same scores once: later worlds have copies of what that run left.
+        """
         self.write("test_suite.py", GATED)
         text = (self.path / "world.toml").read_text()
         self.write("world.toml", text.replace('sft = { recorded = "sft.jsonl" }\n', ""))
         self.record("base.jsonl", scores)
-        assert self.run("--snapshot-update").ret == 0
+        left = _accepted.get(key := json.dumps(scores))
+        if left is None:
+            assert self.run("--snapshot-update").ret == 0
+            left = _accepted[key] = Path(tempfile.mkdtemp(prefix="accepted-"))
+            atexit.register(shutil.rmtree, left, ignore_errors=True)
+            for name in LEFT:
+                shutil.copytree(self.path / name, left / name)
+        else:
+            shutil.copytree(left, self.path, dirs_exist_ok=True)
         return self
 
     def write(self, name, text):

@@ -53,7 +53,7 @@ class Hub:
             [
                 *(sys.executable, "-m", "pytest", "eval_suites", *arguments),
                 *("-p", "no:cacheprovider", "--alignment-store", str(self.folder / "store")),
-                *("--alignment-report", str(folder)),
+                *("--alignment-report", str(folder), "--alignment-format=json"),
             ],
             cwd=ROOT,
             # One thread: sums in the same order as here, and quick for matrices this small.

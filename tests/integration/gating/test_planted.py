@@ -1,7 +1,6 @@
 """Planted regressions on the tiny world are blocked, planted incomparabilities are invalid.
 
-Every run stands against a baseline that the world's own cold run has left, and is made twice: plain
-and with two workers, with the same outcome.
+Every run stands against a baseline that the world's own cold run has left.
 """
 
 import json
@@ -25,8 +24,6 @@ def gated(world, cold, report):
 
     def run(*arguments):
         process, found = world.run(str(suites), *arguments, report="planted")
-        two, again = world.run(str(suites), *arguments, "-n", "2", report="planted")
-        assert (two.returncode, again["gate"]) == (process.returncode, found["gate"])
         decisions = {(d["variant"], d["rate"]): d for d in found["gate"]["decisions"]}
         return SimpleNamespace(
             code=process.returncode, text=process.stdout, report=found, decisions=decisions
@@ -76,8 +73,11 @@ def test_a_minute_later_nothing_has_flipped(gated):
 
 
 def test_base_offered_in_its_place_is_blocked(gated, responses, tmp_path):
-    found = gated(recorded(tmp_path / "base.jsonl", responses["base"]))
+    offered = recorded(tmp_path / "base.jsonl", responses["base"])
+    found = gated(offered)
     assert_blocked(found, "HmR", "HpR")
+    together = gated(offered, "-n", "2")
+    assert (together.code, together.report["gate"]) == (found.code, found.report["gate"])
 
 
 def test_a_policy_that_always_refuses_is_blocked_for_its_help(gated):

@@ -52,10 +52,20 @@ def watch(store):
             database.executescript(WATCH)
 
 
+@pytest.fixture(scope="module")
+def seconds(micro_run, tmp_path_factory):
+    """What a run takes that nobody kills."""
+    run = micro_run(tmp_path_factory.mktemp("timed"), killable=True)
+    run.finish()
+    return run.seconds
+
+
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: f"{moment:.0%}")
-def test_a_run_that_was_killed_goes_on_where_it_was(micro_run, undisturbed, tmp_path, moment):
-    killed = micro_run(tmp_path)
-    time.sleep(moment * undisturbed.seconds)
+def test_a_run_that_was_killed_goes_on_where_it_was(
+    micro_run, undisturbed, seconds, tmp_path, moment
+):
+    killed = micro_run(tmp_path, killable=True)
+    time.sleep(moment * seconds)
     killed.kill()
     before, models = entries(killed.store), finished(killed.store)
     watch(killed.store)
@@ -74,12 +84,14 @@ def test_a_run_that_was_killed_goes_on_where_it_was(micro_run, undisturbed, tmp_
     assert {(kind, key) for kind, key, *_ in entries(again.store)} == everything
 
 
-def test_killed_again_and_again_it_still_comes_to_its_end(micro_run, undisturbed, tmp_path):
+def test_killed_again_and_again_it_still_comes_to_its_end(
+    micro_run, undisturbed, seconds, tmp_path
+):
     rng = random.Random("again and again")
     before, models = set(), set()
     for _ in range(4):
-        run = micro_run(tmp_path)
-        time.sleep(rng.uniform(0.3, 0.7) * undisturbed.seconds)
+        run = micro_run(tmp_path, killable=True)
+        time.sleep(rng.uniform(0.3, 0.7) * seconds)
         run.kill()
         assert before <= entries(run.store)
         assert models <= finished(run.store)

@@ -110,7 +110,7 @@ def test_only_one_of_two_processes_speaks_and_writes(alone, together):
 def test_what_two_processes_made_is_evaluated_without_training(together, study, micro_run):
     folder, _ = together
     before = manifests(folder / "store")
-    run = micro_run(folder, "--alignment-profile", study)
+    run = micro_run(folder, "--alignment-profile", str(study))
     run.finish()
     report = json.loads(run.report.read_text())
     assert report["complete"]

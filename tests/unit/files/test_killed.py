@@ -178,8 +178,9 @@ def memory(tmp_path):
 
 @pytest.fixture(params=[4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
 def step(request, kind, exchange):
-    """How many calls lie between two scenes: those of acceptance and reports are all tried."""
-    thorough = exchange and kind in (Publishing, Accepting)
+    """How many calls lie between two scenes: kills of acceptance and of reports are all tried."""
+    kills = request.function is not test_refused_at_any_call
+    thorough = kills and exchange and kind in (Publishing, Accepting)
     if thorough and request.param == 1:
         pytest.skip("all are tried anyway")
     return 1 if thorough else request.param
