@@ -37,7 +37,7 @@ _keys: set[str] = set()
 
 
 def remember(key: str | None) -> None:
-    """Hide this key in all texts from now on, in each of its spellings. Placeholders are ignored."""
+    """Hide this key in all texts from now on, in each of its spellings, unless a placeholder."""
     if key and (key := key.strip()) and _is_secret(key):
         _keys.add(key)
 
