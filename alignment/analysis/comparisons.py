@@ -1,4 +1,4 @@
-"""Every variant against every other, in pairs."""
+"""Paired comparisons of every variant with every other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alignment.records.decisions import Change, Comparison
 def compare_all(
     cases: Iterable[Case], axes: Mapping[str, str], confidence: float
 ) -> list[Comparison]:
-    """Every pair of variants, the earlier as `before`, corrected for each other.
+    """Comparisons of all pairs of variants, the earlier as `before`, with Holm's correction.
 
     `axes` maps an axis to the name of its rate. Prompts that only one of two variants answered are
     left out; a pair without a common prompt on an axis has no change there.
