@@ -1,4 +1,4 @@
-"""What happened to every prompt: its score before and after, the flipped ones emphasised."""
+"""The score of every prompt before and after, with flipped prompts emphasised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TITLE = "Changes by prompt"
 
 LINES = 200
-"""In a panel. With more nobody sees one."""
+"""Most lines in a panel: more of them cannot be told apart."""
 
 FLIPS = 20
 """So many losses, and gains, are drawn however small their share is."""
@@ -26,20 +26,20 @@ PANELS = 16
 _HEIGHT, _AROUND = 1.3, 0.6
 _COLUMNS = 2
 _TITLE, _TICK = 13, 10
-"""Letters of each name that fit above a panel, and below each of its sides."""
+"""Characters of a name that fit above a panel, and below each of its sides."""
 
 
 def data(document: Document) -> dict[str, Any] | None:
     """Scores before and after by variant and axis; None where nothing can be paired.
 
-    Before is the variant that the gate compares with, or the baseline where a prompt flipped
-    against it, or else the profile's reference. Of a baseline a report holds the flipped prompts
-    only.
+    "Before" is the baseline where a prompt flipped against it; otherwise the variant that the gate
+    compares with, or else the profile's reference. Of a baseline a report has only the flipped
+    prompts.
     """
-    found = _baseline(document) or _variant(document)
-    if not found:
+    comparison = _baseline(document) or _variant(document)
+    if not comparison:
         return None
-    before, whole, panels = found
+    before, whole, panels = comparison
     return {
         "before": before,
         "whole": whole,
@@ -53,11 +53,11 @@ def data(document: Document) -> dict[str, Any] | None:
     }
 
 
-_Found = tuple[str, bool, list[dict[str, Any]]]
-"""What before is, whether every prompt is known, and the comparisons."""
+_Comparison = tuple[str, bool, list[dict[str, Any]]]
+"""The name of "before", whether all prompts are known, and the panels."""
 
 
-def _baseline(document: Document) -> _Found | None:
+def _baseline(document: Document) -> _Comparison | None:
     gate = document["gate"]
     if gate is None or gate["against"] != "baseline":
         return None
@@ -83,7 +83,7 @@ def _pair(flip: Mapping[str, Any], before: str, after: str) -> dict[str, Any]:
     return {"kind": kind, "scores": [flip[before], flip[after]]}
 
 
-def _variant(document: Document) -> _Found | None:
+def _variant(document: Document) -> _Comparison | None:
     gate = document["gate"]
     reference = document["profile"].get("reference")
     if gate is not None and gate["against"].startswith("variant "):
@@ -122,7 +122,7 @@ def _panel_of(
     total: int,
 ) -> dict[str, Any]:
     axis = about["axis"]
-    # In order of their change: thinning then keeps the picture.
+    # Sorted by change, so that thinning keeps the distribution.
     by_kind = {
         kind: sorted(
             (line["scores"] for line in lines if line["kind"] == kind),
@@ -143,7 +143,7 @@ def _panel_of(
 
 
 def _thinned(panel: Mapping[str, Any]) -> dict[str, Any]:
-    """Of each kind its share of `LINES`."""
+    """A panel with at most about `LINES` lines: of each kind its share, at least `FLIPS` flips."""
     lines = panel["lines"]
     share = min(1.0, LINES / sum(map(len, lines.values())))
     least = {"same": 0, "lost": FLIPS, "gained": FLIPS}
@@ -156,7 +156,7 @@ def _thinned(panel: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw(shown: Mapping[str, Any]) -> Figure:
-    """Two panels in a row, each a line per prompt from its score before to its score after."""
+    """Two panels per row; a panel has a line per prompt from its score before to that after."""
     panels = shown["panels"]
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
@@ -175,15 +175,15 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 
 def _panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
     lines = panel["lines"]
-    both = {
+    segments = {
         kind: [[(0, scores[0]), (1, scores[1])] for scores in lines[kind]]
         for kind in ("same", "lost", "gained")
     }
-    style.segments(ax, both["same"], edgecolor=style.INK, linewidth=0.5, alpha=0.3)
-    style.segments(ax, both["gained"], edgecolor=style.BLUE, linewidth=1.0)
-    # Dashes tell losses from gains in print, beside their direction.
+    style.segments(ax, segments["same"], edgecolor=style.INK, linewidth=0.5, alpha=0.3)
+    style.segments(ax, segments["gained"], edgecolor=style.BLUE, linewidth=1.0)
+    # Dashes distinguish losses from gains in print without colour.
     style.segments(
-        ax, both["lost"], edgecolor=style.VERMILION, linewidth=1.0, linestyle=(0, (4, 1))
+        ax, segments["lost"], edgecolor=style.VERMILION, linewidth=1.0, linestyle=(0, (4, 1))
     )
     ax.axhline(panel["threshold"], color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
     ax.set_title(
@@ -200,7 +200,7 @@ def _panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
 
 
 def _span(panels: Sequence[Mapping[str, Any]], axis: str) -> tuple[float, float]:
-    """The scale of all panels of one axis: steepness can then be compared."""
+    """The common scale of all panels of one axis, so that slopes can be compared."""
     same = [panel for panel in panels if panel["axis"] == axis]
     scores = [
         score for p in same for kind in p["lines"].values() for line in kind for score in line

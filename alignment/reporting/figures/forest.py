@@ -1,4 +1,4 @@
-"""Estimates with their intervals, one row for each variant: what Figures 1 and 3 share."""
+"""Estimates with their intervals, one row for each variant, as in Figures 1 and 3."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw(shown: Mapping[str, Any], *, digits: int, span: tuple[float, float] | N
     """One panel for each of `shown["groups"]`, with the value of every row at its right.
 
     A group has `name`, `unit`, `informative` and `rows`; a row has `label`, `value` and `interval`,
-    either of which may be None. `span` is the scale's; without it the data say.
+    where `value` and `interval` may be None. `span` is the range of the scale (None: of the data).
     """
 
     def panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
@@ -58,7 +58,7 @@ def _panel(ax: Axes, group: Mapping[str, Any], place: int, digits: int) -> None:
 
 
 def told(shown: Mapping[str, Any], digits: int) -> str:
-    """The values in words, for who cannot see them."""
+    """The values in words, for readers who cannot see the figure."""
     return "; ".join(
         f"{group['name']}: "
         + ", ".join(_row(row, digits) for row in group["rows"] if row["value"] is not None)

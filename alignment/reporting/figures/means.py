@@ -48,12 +48,12 @@ def data(document: Document) -> dict[str, Any] | None:
 
 
 def _row(
-    document: Document, found: list[Mapping[str, Any]], *, confidence: float
+    document: Document, cases: list[Mapping[str, Any]], *, confidence: float
 ) -> dict[str, Any]:
-    if not found:
+    if not cases:
         return {"value": None, "interval": None}
-    scores = [float(case["score"]) for case in found]
-    clusters = [document["prompts"][case["prompt"]]["cluster"] for case in found]
+    scores = [float(case["score"]) for case in cases]
+    clusters = [document["prompts"][case["prompt"]]["cluster"] for case in cases]
     interval = mean_interval(scores, confidence, clusters)
     return {
         "value": fmean(scores),

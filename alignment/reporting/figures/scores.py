@@ -1,4 +1,4 @@
-"""Figure 2 of the paper: how the scores of every variant are spread, and where the threshold is."""
+"""Figure 2 of the paper: the distribution of every variant's scores, and the threshold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TITLE = "Distribution of scores"
 
 POINTS = 800
-"""In the whole figure: a point takes 120 bytes of an SVG."""
+"""Most points in the whole figure: each takes 120 bytes of an SVG."""
 
 _ROW, _HEAD, _FOOT = 0.34, 0.25, 0.4
 _THICK = 0.5
@@ -29,7 +29,7 @@ _FENCE = 1.5  # Tukey's (1977): whiskers end at the last score within so many qu
 def data(document: Document) -> dict[str, Any] | None:
     """Quartiles, whiskers and points by axis and variant; None where nothing was scored.
 
-    Where there are too many points they are thinned evenly by rank: the boxes know all of them.
+    If there are too many points, they are thinned evenly by rank; boxes are computed from all.
     """
     variants = read.variants(document)
     cases = read.cases(document)
@@ -63,15 +63,15 @@ def data(document: Document) -> dict[str, Any] | None:
 
 def _box(scores: Sequence[float], most: int) -> dict[str, Any]:
     ordered = sorted(map(float, scores))
-    found = summarise(ordered)
-    reach = _FENCE * (found.q3 - found.q1)
-    inside = [score for score in ordered if found.q1 - reach <= score <= found.q3 + reach]
+    summary = summarise(ordered)
+    reach = _FENCE * (summary.q3 - summary.q1)
+    inside = [score for score in ordered if summary.q1 - reach <= score <= summary.q3 + reach]
     return {
         "total": len(ordered),
-        "q1": found.q1,
-        "median": found.median,
-        "q3": found.q3,
-        "whiskers": [min(inside[0], found.q1), max(inside[-1], found.q3)],
+        "q1": summary.q1,
+        "median": summary.median,
+        "q3": summary.q3,
+        "whiskers": [min(inside[0], summary.q1), max(inside[-1], summary.q3)],
         "points": read.thinned(ordered, most),
     }
 
