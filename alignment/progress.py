@@ -41,7 +41,7 @@ class Progress:
         started = time.perf_counter()
         try:
             if self._stream is None:
-                yield _silent
+                yield _do_nothing
             else:
                 self._begin_line()
                 with self._report(f"{self._who}{name}", total, unit) as advance:
@@ -121,5 +121,5 @@ def peak_memory() -> dict[str, int]:
     return {name: peak for name, peak in peaks.items() if peak}
 
 
-def _silent(done: int, total: int) -> None:
+def _do_nothing(done: int, total: int) -> None:
     """Do nothing."""

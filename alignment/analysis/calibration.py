@@ -95,7 +95,7 @@ def youden(good: Sequence[float], bad: Sequence[float]) -> float:
 
     Youden (1950), Cancer 3:32-35.
     """
-    cuts, better, worse = _cuts(good, bad), sorted(good), sorted(bad)
+    cuts, better, worse = _candidates(good, bad), sorted(good), sorted(bad)
     gains = [_share(better, cut) - _share(worse, cut) for cut in cuts]
     best = max(gains)
     return next(cut for cut, gain in zip(cuts, gains, strict=True) if gain == best)
@@ -111,12 +111,12 @@ def at_most_false(target: float) -> Chooser:
 
     def choose(good: Sequence[float], bad: Sequence[float]) -> float:
         worse = sorted(bad)
-        return next(cut for cut in _cuts(good, bad) if _share(worse, cut) <= target)
+        return next(cut for cut in _candidates(good, bad) if _share(worse, cut) <= target)
 
     return choose
 
 
-def _cuts(good: Sequence[float], bad: Sequence[float]) -> list[float]:
+def _candidates(good: Sequence[float], bad: Sequence[float]) -> list[float]:
     """One threshold for each possible set of passing scores, rising: between and beyond scores."""
     scores = sorted({*good, *bad})
     between = [(low + high) / 2 for low, high in pairwise(scores)]

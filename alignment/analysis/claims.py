@@ -16,7 +16,7 @@ def leaders(comparisons: Sequence[Comparison], names: Sequence[str]) -> list[str
     variants = _variants(comparisons)
     claims = []
     for name in names:
-        steps = _steps(comparisons, name)
+        steps = _differences(comparisons, name)
         wins = {v: sum(steps.get((u, v), (0.0,))[0] > 0 for u in variants) for v in variants}
         if variants and all(pair in steps for pair in combinations(variants, 2)):
             claims.append(f"{max(variants, key=wins.__getitem__)} is best on {name}")
@@ -49,7 +49,7 @@ def _judge_claim(
     support: Support = "supported"
     reasons = []
     for name in names if rate == _ALL else [rate]:
-        steps = _steps(comparisons, name)
+        steps = _differences(comparisons, name)
         for other in others:
             if other == variant:
                 continue
@@ -76,7 +76,7 @@ def _judge_step(
     return ("supported" if difference > 0 and p <= level else "open"), sentence
 
 
-def _steps(
+def _differences(
     comparisons: Sequence[Comparison], name: str
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """(from, to) -> (difference in points, p-value; for CAS 0 or 1: whether its interval has 0)."""

@@ -26,7 +26,7 @@ def compare_all(
         axis = by_variant.setdefault(case.variant, {}).setdefault(case.prompt.axis, {})
         axis[case.prompt.id] = case
     compared = {
-        (before, after): _changes(by_variant[before], by_variant[after], axes, confidence)
+        (before, after): _compare_pair(by_variant[before], by_variant[after], axes, confidence)
         for before, after in combinations(by_variant, 2)
     }
     adjusted = iter(holm([each.p_exact for changes in compared.values() for each in changes]))
@@ -42,7 +42,7 @@ def compare_all(
     ]
 
 
-def _changes(
+def _compare_pair(
     before: Mapping[str, Mapping[str, Case]],
     after: Mapping[str, Mapping[str, Case]],
     axes: Mapping[str, str],

@@ -75,14 +75,14 @@ def decide(
     }
     adjusted = dict(zip(changes, holm([each.p_worse for each in changes.values()]), strict=True))
     return {
-        key: _decision(
+        key: _decide_one(
             key, each, rules[key[1]], against, changes.get(key), adjusted.get(key), len(changes)
         )
         for key, each in evidence.items()
     }
 
 
-def _decision(
+def _decide_one(
     key: Key,
     evidence: Evidence,
     rule: GateRule,

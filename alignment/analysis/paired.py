@@ -146,12 +146,12 @@ def _tango(lost: float, gained: float, total: float, confidence: float) -> Inter
         distance = gained - lost - total * delta
         return distance / sqrt(variance) if variance > 0 else distance * float("inf")
 
-    low = -1.0 if estimate <= -1 else _root(statistic, z, -1.0, estimate)
-    high = 1.0 if estimate >= 1 else _root(statistic, -z, estimate, 1.0)
+    low = -1.0 if estimate <= -1 else _find_root(statistic, z, -1.0, estimate)
+    high = 1.0 if estimate >= 1 else _find_root(statistic, -z, estimate, 1.0)
     return Interval(100 * min(low, estimate), 100 * max(high, estimate))
 
 
-def _root(falling: Callable[[float], float], target: float, low: float, high: float) -> float:
+def _find_root(falling: Callable[[float], float], target: float, low: float, high: float) -> float:
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > target else (low, middle)

@@ -97,7 +97,7 @@ def prompts_needed(
     per_comparison: float = power ** (1 / family)
 
     def resolved(total: int) -> bool:
-        return _passes(total, flips, margin / 100, z) >= per_comparison
+        return _pass_probability(total, flips, margin / 100, z) >= per_comparison
 
     if margin == 0:
         return None
@@ -177,7 +177,7 @@ def _power_of(cells: list[_Cell], flips: float, drop: float) -> float:
     return min(1.0, sum(c.weight * at_least(c.least, c.flipped, losing) for c in cells))
 
 
-def _passes(total: int, flips: float, margin: float, z: float) -> float:
+def _pass_probability(total: int, flips: float, margin: float, z: float) -> float:
     """The probability that the interval lies above -margin (a share) if nothing has changed.
 
     `most` is the largest number of losses that passes; with one flip more it stays or rises by one.

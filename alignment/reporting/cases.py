@@ -73,14 +73,14 @@ def rows(document: Document) -> Iterator[dict[str, Any]]:
             **{key: case[key] for key in case.keys() & _COLUMNS.keys()},
             **{key: prompt[key] for key in ("cluster", "source", "language")},
             **{f"dimension_{name}": value for name, value in case["dimensions"].items()},
-            "sample": _sample(document["prompts"], case["prompt"]),
+            "sample": _sample_number(document["prompts"], case["prompt"]),
             "text": prompt["text"] or None,
             "flip": None if flip is None else "lost" if flip["before"] else "gained",
             "score_before": None if flip is None else flip["score_before"],
         }
 
 
-def _sample(prompts: Mapping[str, Mapping[str, Any]], id_: str) -> int:
+def _sample_number(prompts: Mapping[str, Mapping[str, Any]], id_: str) -> int:
     """The number of a case's answer among those to its prompt, from 1: `ID.2` is the second."""
     first, _, number = id_.rpartition(".")
     is_sample = number.isdecimal() and prompts.get(first, {}).get("text") == prompts[id_]["text"]

@@ -83,7 +83,7 @@ def casetable(document: Document) -> str:
         "cut": _cut(texts, limit),
     }
     content["names"] = {key: places.names() for key, places in names.items()}
-    return _json(content)
+    return _dump(content)
 
 
 def _unique(prompts: Iterable[Any]) -> list[Any]:
@@ -95,7 +95,7 @@ def _limit(document: Document) -> int:
     texts = [case["response"] for case in document["cases"] if case["response"]]
     texts += [prompt["text"] for prompt in _unique(document["prompts"].values())]
     budget = min(max(_LEAST, _EACH * len(document["cases"])), _MOST)
-    return largest_limit(texts, budget, lambda text: len(_json(safe(text, lines=True)).encode()))
+    return largest_limit(texts, budget, lambda text: len(_dump(safe(text, lines=True)).encode()))
 
 
 def _start(text: str | None, limit: int) -> str | None:
@@ -122,6 +122,6 @@ def _dimensions(document: Document) -> dict[str, list[float | None]]:
     }
 
 
-def _json(value: object) -> str:
+def _dump(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")

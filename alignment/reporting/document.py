@@ -41,7 +41,7 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
     """
     settings = _axes(results.profile)
     order = {axis: place for place, axis in enumerate(settings)}
-    cases = _in_order(results, order)
+    cases = _sort_cases(results, order)
     informative = {axis: _informative(results.trials.get(axis)) for axis in settings}
     return {
         "schema": SCHEMA,
@@ -60,7 +60,7 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
             for axis, setting in settings.items()
         },
         "judge": {
-            "identity": _sorted(results.models.get("judge")),
+            "identity": _sort_keys(results.models.get("judge")),
             "trials": {
                 axis: _trial(results.trials[axis]) for axis in order if axis in results.trials
             },
@@ -84,13 +84,13 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
                 if axis in results.disagreements
             },
         },
-        "noise": _sorted(results.noise),
+        "noise": _sort_keys(results.noise),
         "variants": _variants(
             results, {settings[axis]["rate"]: informative[axis] for axis in settings}
         ),
         "comparisons": [plain_comparison(each) for each in findings.comparisons],
         "claims": [asdict(each) for each in findings.claims],
-        "manifests": _sorted(findings.manifests),
+        "manifests": _sort_keys(findings.manifests),
         "gate": None if findings.gate is None else plain_gate(findings.gate),
         "prompts": _prompts(cases),
         "cases": [_case(case) for case in cases],
@@ -98,7 +98,7 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
             {"variant": variant, "axis": axis, "prompt": prompt, "reason": reason}
             for (variant, axis, prompt), reason in sorted(results.unscored.items())
         ],
-        "run": _sorted(results.run),
+        "run": _sort_keys(results.run),
     }
 
 
@@ -109,7 +109,7 @@ def _axes(profile: Mapping[str, object]) -> Mapping[str, Any]:
     return axes
 
 
-def _in_order(results: Results, order: Mapping[str, int]) -> list[Case]:
+def _sort_cases(results: Results, order: Mapping[str, int]) -> list[Case]:
     """The cases by variant (as summarised), axis (as in the profile) and prompt id."""
     for case in results.cases:
         if case.prompt.axis not in order:
@@ -153,7 +153,7 @@ def _variants(results: Results, by_rate: Mapping[str, bool | None]) -> dict[str,
             "degenerate": {axis: dict(counts) for axis, counts in summary.degenerate.items()},
             "unscored": dict(summary.unscored),
             "responses": answered[name],
-            "model": _sorted(results.models.get(name)),
+            "model": _sort_keys(results.models.get(name)),
         }
         for name, summary in results.summaries.items()
     }
@@ -183,12 +183,12 @@ def _same_as(
     order = [each for each in dict.fromkeys((*bases, *responses)) if each in responses]
     for other in order[: order.index(name)]:
         is_null = any(variants.get(each, {}).get("null") for each in (name, other))
-        if not is_null and _equal(responses[other], responses[name]):
+        if not is_null and _have_equal_responses(responses[other], responses[name]):
             return other
     return None
 
 
-def _equal(
+def _have_equal_responses(
     one: Mapping[tuple[str, str], str | None], other: Mapping[tuple[str, str], str | None]
 ) -> bool:
     """Whether both variants give equal, known responses to all prompts that both were asked."""
@@ -276,7 +276,7 @@ def _case(case: Case) -> dict[str, Any]:
         "axis": case.prompt.axis,
         "prompt": case.prompt.id,
         "score": case.value,
-        "dimensions": _sorted(case.score.values),
+        "dimensions": _sort_keys(case.score.values),
         "passed": case.passed,
         "response": None if response is None else response.text,
         "stop": None if response is None else response.stop,
@@ -295,10 +295,10 @@ def plain(value: object) -> Any:
     return value
 
 
-def _sorted(value: object) -> Any:
+def _sort_keys(value: object) -> Any:
     """Like `plain`, with the keys of every mapping sorted, for mappings without an order."""
     if isinstance(value, Mapping):
-        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
+        return {str(key): _sort_keys(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list | tuple):
-        return [_sorted(each) for each in value]
+        return [_sort_keys(each) for each in value]
     return value

@@ -103,7 +103,7 @@ def comparisons(document: Document) -> str:
                 [
                     f"{code(each['before'])} to {code(each['after'])}",
                     code(name),
-                    gate_text.moved(change),
+                    gate_text.format_change(change),
                     str(change["lost"]),
                     str(change["gained"]),
                     gate_text.probability(change["p_exact"]),
@@ -111,7 +111,7 @@ def comparisons(document: Document) -> str:
                 ]
             )
         if each["combined"] is not None:
-            combined = [code(each["combined"]["name"]), gate_text.moved(each["combined"])]
+            combined = [code(each["combined"]["name"]), gate_text.format_change(each["combined"])]
             pair = f"{code(each['before'])} to {code(each['after'])}"
             rows.append([pair, *combined, *[NOTHING] * 4])
     if not rows:
@@ -142,7 +142,7 @@ def _figures(decision: Mapping[str, Any]) -> list[str]:
     if change is None:
         return [NOTHING, NOTHING, NOTHING, NOTHING, f"{decision['margin']:g}"]
     return [
-        gate_text.moved(change),
+        gate_text.format_change(change),
         str(change["lost"]),
         str(change["gained"]),
         gate_text.probability(decision["adjusted"]),
@@ -164,7 +164,7 @@ def _shifts(gate: Mapping[str, Any]) -> str:
         for shift in shifts
     ]
     rows += [
-        [code(variant), f"{code(name)}, caused by the judge alone", gate_text.moved(shift)]
+        [code(variant), f"{code(name)}, caused by the judge alone", gate_text.format_change(shift)]
         for variant, drifts in gate["drifts"].items()
         for name, shift in drifts.items()
     ]
@@ -173,4 +173,6 @@ def _shifts(gate: Mapping[str, Any]) -> str:
 
 def _shift(shift: Mapping[str, Any]) -> str:
     """CAS is in points, a mean score in the judge's unit."""
-    return gate_text.moved(shift) if shift["name"] == "CAS" else gate_text.shifted(shift)
+    return (
+        gate_text.format_change(shift) if shift["name"] == "CAS" else gate_text.format_shift(shift)
+    )

@@ -49,7 +49,7 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     changes = [each["change"] for each in deciders]
     columns = [
         Column("outcome", [each["outcome"].upper() for each in decisions]),
-        Column("change", [NOTHING if c is None else moved(c) for c in changes]),
+        Column("change", [NOTHING if c is None else format_change(c) for c in changes]),
         Column(
             "lost/gained", [NOTHING if c is None else f"{c['lost']}/{c['gained']}" for c in changes]
         ),
@@ -77,13 +77,16 @@ def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
     columns = [
         Column(
             "change of CAS" if place == 0 else f"mean {safe(name)}",
-            [(moved if place == 0 else shifted)(shifts[place]) for shifts in rows.values()],
+            [
+                (format_change if place == 0 else format_shift)(shifts[place])
+                for shifts in rows.values()
+            ],
         )
         for place, name in enumerate(names)
     ]
     lines = tables(Column("reported, not tested", [safe(name) for name in rows]), columns, width)
     for variant, drifts in gate["drifts"].items():
-        listed = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
+        listed = ", ".join(f"{safe(name)} {format_change(shift)}" for name, shift in drifts.items())
         lines += wrapped(f"{safe(variant)}: change caused by the judge alone: {listed}", width)
     return lines
 
@@ -98,7 +101,7 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
     if not rows:
         return []
     columns = [
-        Column("change", [moved(change) for _, change in rows]),
+        Column("change", [format_change(change) for _, change in rows]),
         Column("lost/gained", [f"{change['lost']}/{change['gained']}" for _, change in rows]),
         Column("p (exact)", [probability(change["p_exact"]) for _, change in rows]),
         Column("p (Holm)", [probability(change["adjusted"]) for _, change in rows]),
@@ -107,7 +110,7 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
     combined = [each for each in document["comparisons"] if each["combined"] is not None]
     pairs = [f"{safe(each['before'])} to {safe(each['after'])} CAS" for each in combined]
     if combined:
-        column = Column("change", [moved(each["combined"]) for each in combined])
+        column = Column("change", [format_change(each["combined"]) for each in combined])
         lines += ["", *tables(Column("paired comparison", pairs), [column], width)]
     return lines
 
@@ -150,7 +153,7 @@ def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> 
     `name` makes names and reasons safe for the format of the output.
     """
     gated = f"{name(decision['variant'])} {name(decision['rate'])}"
-    return f"{gated}: {decision['outcome'].upper()}: {_why(decision, name)}"
+    return f"{gated}: {decision['outcome'].upper()}: {_explain(decision, name)}"
 
 
 def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST_FLIPS) -> list[str]:
@@ -161,7 +164,7 @@ def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST_FLIP
 def flips(decision: Mapping[str, Any], width: int = 100, most: int = MOST_FLIPS) -> list[str]:
     """At most `most` flipped prompts of a decision: text, verdicts, scores and both responses."""
     flipped = deciding(decision)["flips"]
-    lines = [line for flip in flipped[:most] for line in _flip(flip, width)]
+    lines = [line for flip in flipped[:most] for line in _flip_lines(flip, width)]
     if len(flipped) > most:
         lines.append(f"  and {len(flipped) - most} more in report.json")
     return lines
@@ -175,32 +178,32 @@ def deciding(decision: Mapping[str, Any]) -> Mapping[str, Any]:
     return anchor
 
 
-def moved(change: Mapping[str, Any]) -> str:
+def format_change(change: Mapping[str, Any]) -> str:
     """A change with its interval, in points: `-19.0 [-28.1, -10.2]`."""
     low, high = change["interval"]
     return f"{change['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+def _explain(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     if decision["reasons"]:
         return "; ".join(name(reason) for reason in decision["reasons"])
     change, margin = decision["change"], f"{decision['margin']:g}"
     figures = (
-        f"{change['before']:.1f} to {change['after']:.1f} %, {moved(change)} points against "
-        f"{name(decision['against'])}, {change['lost']} lost and {change['gained']} gained of "
-        f"{change['total']}"
+        f"{change['before']:.1f} to {change['after']:.1f} %, {format_change(change)} points "
+        f"against {name(decision['against'])}, {change['lost']} lost and {change['gained']} gained "
+        f"of {change['total']}"
     )
     decider = deciding(decision)
     if decider is not decision:
-        return f"since the anchor: {_why(decider, name)}"
+        return f"since the anchor: {_explain(decider, name)}"
     if counts := decision.get("degenerate"):
         return f"{figures}; {degenerate(counts, name)}"
-    more = decision.get("spoiled")
-    also = f"; {degenerate(more, name)}" if more else ""
-    return f"{figures}{_meaning(decision, margin, name)}{also}"
+    spoiled = decision.get("spoiled")
+    addition = f"; {degenerate(spoiled, name)}" if spoiled else ""
+    return f"{figures}{_explain_outcome(decision, margin, name)}{addition}"
 
 
-def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
+def _explain_outcome(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
     outcome = decision["own"]
     if outcome == "fail":
         return (
@@ -209,12 +212,12 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
         )
     if outcome == "inconclusive":
         needed = decision["needed"]
-        more = (
+        advice = (
             "more prompts like these would not decide"
             if needed is None
             else f"about {needed} prompts like these would decide"
         )
-        return f"; a loss of {margin} points is not ruled out, {more}"
+        return f"; a loss of {margin} points is not ruled out, {advice}"
     if outcome == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
@@ -243,7 +246,7 @@ def _improved(decision: Mapping[str, Any]) -> bool:
     )
 
 
-def _flip(flip: Mapping[str, Any], width: int) -> list[str]:
+def _flip_lines(flip: Mapping[str, Any], width: int) -> list[str]:
     verdict = "lost  " if flip["before"] else "gained"
     question = flip["text"].rsplit("Human:", 1)[-1].strip()
     room = max(20, min(_TEXT, width - 60))
@@ -256,7 +259,7 @@ def _flip(flip: Mapping[str, Any], width: int) -> list[str]:
     return lines
 
 
-def shifted(shift: Mapping[str, Any]) -> str:
+def format_shift(shift: Mapping[str, Any]) -> str:
     """A shift of a mean score, in the judge's unit: `-0.31 [-0.52, -0.11]`."""
     low, high = shift["interval"]
     return f"{shift['difference']:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -42,7 +42,7 @@ def advise(document: Document, name: Callable[[str], str] = safe) -> MergeAdvice
     gate, accepted = document["gate"], document["run"].get("accepted", [])
     decisions = worst_first(gate["decisions"] if gate else ())
     if not decisions:
-        return MergeAdvice(None, _undecided(document), ())
+        return MergeAdvice(None, _explain_undecided(document), ())
     remaining = [each for each in concerning(gate) if each["variant"] not in accepted]
     details = tuple(headline(each, name) for each in remaining)
     if accepted:
@@ -96,7 +96,7 @@ def _advise_on(
     return MergeAdvice(first["outcome"], f"{lead}: {reason}.{rest}", details, unready)
 
 
-def _undecided(document: Document) -> str:
+def _explain_undecided(document: Document) -> str:
     if document["limit"] is not None:
         return (
             f"Not decided: only {document['limit']} prompts per axis were used, and the gate did "
@@ -123,7 +123,7 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
             f"{counts['after']} of {counts['total']} responses of {variant} on {axis} are "
             f"degenerate, so {rate} is not meaningful"
         )
-    other, margin = _other(first, name), f"{first['margin']:g} points"
+    other, margin = _other_side(first, name), f"{first['margin']:g} points"
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
     if first["outcome"] == "uninformative":
@@ -142,7 +142,7 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
     return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{limits}"
 
 
-def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+def _other_side(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     """The other side of a decision in words: `the baseline`, or a variant."""
     against = decision["against"]
     return "the baseline" if against == "baseline" else name(against)

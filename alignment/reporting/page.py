@@ -47,7 +47,7 @@ def page(document: Document, figures: Mapping[str, str]) -> str:
         document=document,
         advice=advice,
         next_step=next_step(document, advice.outcome),
-        widest=_widest(document),
+        widest=_half_width(document),
         remarks=remarks(document, safe),
         words=glossary(document),
         flips=flips(document),
@@ -94,7 +94,7 @@ def _link(case: tuple[str, str]) -> str:
     return urlencode({"case": "/".join(casename(each) for each in case)})
 
 
-def _widest(document: Document) -> float:
+def _half_width(document: Document) -> float:
     """The largest interval end or margin in points: the half width of the gate's bars."""
     decisions = document["gate"]["decisions"] if document["gate"] else []
     sides = [side for each in decisions for side in (each, each["anchor"]) if side]

@@ -19,7 +19,10 @@ def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, s
     `name` makes names safe for the format of the output. Labels are `DEGENERATE`, `SAME ANSWERS`,
     `INCOMPLETE`, `LIMITED`, `UNSCORED` and `UNINFORMATIVE`. Empty for a run without such limits.
     """
-    entries = [*_few(_degenerate(document, name)), *_few(_same(document, name))]
+    entries = [
+        *_first_ones(_degenerate(document, name)),
+        *_first_ones(_same_answers(document, name)),
+    ]
     if not document["complete"]:
         entries.append(
             (
@@ -55,7 +58,7 @@ _MOST = 10
 """Most remarks of one label: a run of many variants can have many."""
 
 
-def _few(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _first_ones(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """The first `_MOST` remarks, and one on how many more there are."""
     yield from islice(remarks, _MOST)
     rest = list(remarks)
@@ -86,7 +89,7 @@ def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tupl
             yield "DEGENERATE", f"{listed}: read them before you trust {name(decision['rate'])}."
 
 
-def _same(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+def _same_answers(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     """Remarks on variants whose answers are all those of another, or of their baseline."""
     totals = Counter(case["variant"] for case in document["cases"])
     for variant, other in numbers.same_answers(document).items():

@@ -24,7 +24,7 @@ def table(profile: str, runs: Runs, width: int) -> list[str]:
     """
     last = runs[-1]["basis"]
     marks = ["" if run["basis"] == last else f" {_ELSEWHERE}" for run in runs]
-    names = [f"{_time(run['last'])}{mark}" for run, mark in zip(runs, marks, strict=True)]
+    names = [f"{_format_time(run['last'])}{mark}" for run, mark in zip(runs, marks, strict=True)]
     pairs = dict.fromkeys(
         (variant, rate)
         for run in runs
@@ -46,7 +46,7 @@ def table(profile: str, runs: Runs, width: int) -> list[str]:
         for variant, rate in pairs
     ]
     lines = wrapped(f"{safe(profile)}: rates in % of complete runs, {len(runs)} so far", width)
-    lines += tables(Column("last seen (UTC)", names), columns, max(width, _WIDEST))
+    lines += tables(Column("last seen (UTC)", names), columns, max(width, _LEAST_WIDTH))
     if any(marks):
         lines += wrapped(
             f"{_ELSEWHERE} other prompts, criteria or judge than the last run: not comparable",
@@ -55,11 +55,11 @@ def table(profile: str, runs: Runs, width: int) -> list[str]:
     return lines
 
 
-_WIDEST = 54
-"""Three times the width of a time: `tables` cuts names to a third."""
+_LEAST_WIDTH = 54
+"""Three times the width of a time and its mark, as `tables` cuts names to a third of the width."""
 
 
-def _time(text: str) -> str:
+def _format_time(text: str) -> str:
     """`2025-01-01T10:20:30+00:00` as `2025-01-01 10:20`."""
     return safe(text[:16].replace("T", " "))
 
@@ -81,7 +81,7 @@ def blank(profile: str, runs: Runs) -> dict[str, Any]:
             "disagreements": {},
         },
         "noise": {},
-        "variants": {name: _bare(rates) for name, rates in _last_rates(runs).items()},
+        "variants": {name: _rates_only(rates) for name, rates in _last_rates(runs).items()},
         "comparisons": [],
         "claims": [],
         "manifests": {},
@@ -102,7 +102,7 @@ def _last_rates(runs: Runs) -> dict[str, Mapping[str, Any]]:
     return rates
 
 
-def _bare(rates: Mapping[str, Any]) -> dict[str, Any]:
+def _rates_only(rates: Mapping[str, Any]) -> dict[str, Any]:
     """A variant of which only the rates are known."""
     empty: dict[str, Any] = {"scores": {}, "change": {}, "degenerate": {}, "unscored": {}}
     shown = {name: dict(rate) | {"informative": None} for name, rate in rates.items()}

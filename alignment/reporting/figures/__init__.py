@@ -132,7 +132,7 @@ def _draw(name: str, data: Mapping[str, Any], kinds: list[str]) -> dict[str, byt
             drawn[kind] = style.save(figure, kind)
     if "svg" in drawn:
         text = f"{drawing.caption(data)} {drawing.values(data)}."
-        drawn["svg"] = svg.finished(drawn["svg"].decode(), name, drawing.TITLE, text).encode()
+        drawn["svg"] = svg.finish(drawn["svg"].decode(), name, drawing.TITLE, text).encode()
     return drawn
 
 

@@ -59,7 +59,7 @@ def cases(document: Document) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     return by_key
 
 
-def thinned(values: Sequence[Any], most: int) -> list[Any]:
+def thin(values: Sequence[Any], most: int) -> list[Any]:
     """At most `most` of sorted `values`, evenly spaced, with the first and the last."""
     if len(values) <= most:
         return list(values)
@@ -79,11 +79,11 @@ def one_unit(document: Document) -> bool:
     return len(units) == 1
 
 
-def hatched(groups: Iterable[Mapping[str, Any]]) -> str:
+def hatching_note(groups: Iterable[Mapping[str, Any]]) -> str:
     """A sentence on uninformative panels, which are hatched; empty where there are none."""
     return _HATCHED if any(group["informative"] is False for group in groups) else ""
 
 
-def joined(*sentences: str) -> str:
+def join_sentences(*sentences: str) -> str:
     """Sentences as one text; empty ones are left out."""
     return " ".join(sentence for sentence in sentences if sentence)

@@ -68,14 +68,14 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
-    return read.joined(
+    return read.join_sentences(
         f"Mean scores of each variant in the judge's unit, with {shown['level']} intervals "
         "(Student's t, corrected for prompts that share a dialogue).",
-        read.hatched(shown["groups"]),
+        read.hatching_note(shown["groups"]),
         shown["left_out"],
     )
 
 
 def values(shown: Mapping[str, Any]) -> str:
     """The values that are shown, in words."""
-    return forest.told(shown, 2)
+    return forest.describe(shown, 2)

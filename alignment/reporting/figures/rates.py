@@ -61,13 +61,13 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
-    return read.joined(
+    return read.join_sentences(
         f"Rates of each variant in %, with {shown['level']} intervals.",
-        read.hatched(shown["groups"]),
+        read.hatching_note(shown["groups"]),
         shown["left_out"],
     )
 
 
 def values(shown: Mapping[str, Any]) -> str:
     """The values that are shown, in words."""
-    return forest.told(shown, 1)
+    return forest.describe(shown, 1)

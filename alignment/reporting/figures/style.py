@@ -113,7 +113,7 @@ def panels(
     return figure, list(grid.flat)
 
 
-def stacked(
+def stack_panels(
     shown: Mapping[str, Any],
     sizes: tuple[float, float, float],
     panel: Callable[[Axes, Mapping[str, Any], int], None],
@@ -161,7 +161,7 @@ def heading(ax: Axes, name: str, note: str = "") -> None:
     ax.set_title(note, loc="right")
 
 
-def doubtful(ax: Axes) -> None:
+def hatch(ax: Axes) -> None:
     """Hatch a panel whose judge is no better than chance."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 

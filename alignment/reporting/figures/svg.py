@@ -23,7 +23,7 @@ _IDLE = re.compile(r"font-family: [^;\"]*;? ?| transform=\"rotate\(-0 [^\"]*\"")
 """Attributes that every text repeats, or that have no effect."""
 
 
-def finished(svg: str, name: str, title: str, description: str) -> str:
+def finish(svg: str, name: str, title: str, description: str) -> str:
     """The SVG of a figure, for a page or a file.
 
     It has the role of an image with `title` and `description` (any text), every id begins with

@@ -35,8 +35,8 @@ def data(document: Document) -> dict[str, Any] | None:
     axes). The axes are harmlessness and helpfulness, or else the first two. None where no variant
     has scores on two axes.
     """
-    known = document["axes"]
-    axes = _PAPER if all(axis in known for axis in _PAPER) else list(known)[:2]
+    axes_settings = document["axes"]
+    axes = _PAPER if all(axis in axes_settings for axis in _PAPER) else list(axes_settings)[:2]
     cases = read.cases(document)
     variants = {
         name: label
@@ -51,11 +51,11 @@ def data(document: Document) -> dict[str, Any] | None:
     }
     spread = max(pstdev([each for name in variants for each in scores[name, a]]) for a in axes)
     reach = float(f"{spread:.2g}")  # two digits, for the caption
-    rates = [known[axis]["rate"] for axis in axes]
+    rates = [axes_settings[axis]["rate"] for axis in axes]
     labels = read.labels(rates)
     return {
         "rates": [labels[rate] for rate in rates],
-        "informative": [known[axis]["informative"] for axis in axes],
+        "informative": [axes_settings[axis]["informative"] for axis in axes],
         "level": numbers.level(document),
         "reach": reach,
         "variants": [
@@ -90,8 +90,8 @@ def draw(shown: Mapping[str, Any]) -> Figure:
     with style.applied():
         figure, (ax,) = style.panels([style.WIDTH], around=0.1)
         for place, variant in enumerate(shown["variants"]):
-            _variant(ax, variant, place, bold=len(shown["variants"]) <= _FEW)
-        for variant, at in zip(shown["variants"], _places(shown["variants"]), strict=True):
+            _draw_variant(ax, variant, place, bold=len(shown["variants"]) <= _FEW)
+        for variant, at in zip(shown["variants"], _label_positions(shown["variants"]), strict=True):
             ax.annotate(variant["label"], variant["point"], xytext=at, **_LABEL)
         ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
         names = [
@@ -103,7 +103,7 @@ def draw(shown: Mapping[str, Any]) -> Figure:
         ax.set_ylabel(names[1])
         ax.grid(visible=True)
         if False in shown["informative"]:
-            style.doubtful(ax)
+            style.hatch(ax)
     return figure
 
 
@@ -122,7 +122,7 @@ _LABEL: dict[str, Any] = {
 }
 
 
-def _variant(ax: Axes, variant: Mapping[str, Any], place: int, *, bold: bool) -> None:
+def _draw_variant(ax: Axes, variant: Mapping[str, Any], place: int, *, bold: bool) -> None:
     look = style.look(place)
     (x, y), (across, up) = variant["point"], variant["intervals"]
     ax.plot(
@@ -144,9 +144,9 @@ _Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 
 
-def _places(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
+def _label_positions(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     """The start (x, y) of each label: the nearest place where it covers no point or label."""
-    taken = [box for each in variants for box in _cross(each)]
+    taken = [box for each in variants for box in _covered_boxes(each)]
     starts = []
     for each in variants:
         x, y = each["point"]
@@ -167,7 +167,7 @@ def _places(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     return starts
 
 
-def _cross(variant: Mapping[str, Any]) -> list[_Box]:
+def _covered_boxes(variant: Mapping[str, Any]) -> list[_Box]:
     """The boxes that a point and its two intervals cover."""
     (x, y), (across, up) = variant["point"], variant["intervals"]
     point = (x - 2, y - 2, x + 2, y + 2)
@@ -181,11 +181,11 @@ def _overlap(one: _Box, other: _Box) -> bool:
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     across, up = shown["rates"]
-    return read.joined(
+    return read.join_sentences(
         f"{up} against {across}, with {shown['level']} intervals. Each curve shows the rates of "
         "the same responses with other thresholds: both lower (towards 100) or both higher "
         f"(towards 0) by up to {shown['reach']:g}, in the judge's unit.",
-        read.hatched({"informative": each} for each in shown["informative"]),
+        read.hatching_note({"informative": each} for each in shown["informative"]),
         shown["left_out"],
     )
 

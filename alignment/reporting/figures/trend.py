@@ -25,7 +25,7 @@ _DAYS = 4
 """The number of dates written below the runs."""
 _FEW = 100
 """Up to so many points in a panel each has its marker and interval."""
-_APART = 0.6
+_SPREAD = 0.6
 """The share of the distance between two runs over which the variants of a run are spread."""
 
 
@@ -84,8 +84,8 @@ def draw(shown: Mapping[str, Any]) -> Figure:
     with style.applied():
         figure, places = style.panels(heights, around=around, sharex=True)
         for ax, panel in zip(places, panels, strict=True):
-            _panel(ax, panel, shown["breaks"], last)
-        ticks = read.thinned(range(last + 1), _DAYS)
+            _draw_panel(ax, panel, shown["breaks"], last)
+        ticks = read.thin(range(last + 1), _DAYS)
         places[-1].set_xticks(ticks, [shown["days"][tick] for tick in ticks], fontsize=7)
     return figure
 
@@ -94,24 +94,24 @@ def _has_few_points(panel: Mapping[str, Any]) -> bool:
     return sum(len(variant["points"]) for variant in panel["variants"]) <= _FEW
 
 
-def _panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int) -> None:
+def _draw_panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int) -> None:
     if panel["informative"]:
         style.heading(ax, panel["name"])
     else:
         style.heading(ax, panel["name"], read.UNINFORMATIVE)
-        style.doubtful(ax)
+        style.hatch(ax)
     variants = panel["variants"]
     all_marked = _has_few_points(panel)
     for place, variant in enumerate(variants):
-        shift = _APART * ((place + 0.5) / len(variants) - 0.5)
+        shift = _SPREAD * ((place + 0.5) / len(variants) - 0.5)
         points = [
             None if entry is None else (run + shift, *entry)
             for run, entry in enumerate(variant["points"])
         ]
-        _line(ax, points, breaks, style.look(place), all_marked=all_marked)
+        _draw_line(ax, points, breaks, style.look(place), all_marked=all_marked)
     for place in breaks:
         ax.axvline(place - 0.5, color=style.INK, linestyle=(0, (1, 2)), linewidth=1.0)
-    _labels(ax, variants)
+    _draw_labels(ax, variants)
     ax.set_xlim(-0.5, last + 0.5)
     ax.set_ylim(-3, 103)
     ax.set_yticks([0, 50, 100])
@@ -119,7 +119,7 @@ def _panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int)
     ax.grid(axis="y")
 
 
-def _line(
+def _draw_line(
     ax: Axes,
     points: Sequence[tuple[float, ...] | None],
     breaks: Sequence[int],
@@ -149,14 +149,14 @@ def _line(
     ax.plot(xs, ys, **look, linestyle="none", markersize=3.5)
 
 
-def _labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
+def _draw_labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
     """Write the variant's label beside the last point of each line, without overlaps."""
     ends = sorted(
         (next(point[1] for point in reversed(variant["points"]) if point), place)
         for place, variant in enumerate(variants)
     )
     gap = min(_GAP, 100 / max(1, len(ends) - 1))
-    for height, (_, place) in zip(_apart([end for end, _ in ends], gap), ends, strict=True):
+    for height, (_, place) in zip(_spread_out([end for end, _ in ends], gap), ends, strict=True):
         at: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False}
         ax.plot([1.03], [height], **style.look(place), **at, linestyle="none", markersize=3.5)
         ax.annotate(
@@ -170,7 +170,7 @@ def _labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
+def _spread_out(heights: Sequence[float], gap: float) -> list[float]:
     """The heights from 0 to 100 nearest to the sorted `heights`, at least `gap` apart.
 
     By pooling adjacent violators: heights that are too near are spread evenly about their mean.
@@ -189,7 +189,7 @@ def _apart(heights: Sequence[float], gap: float) -> list[float]:
 
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
-    return read.joined(
+    return read.join_sentences(
         f"Rates in % with {shown['level']} intervals over {len(shown['days'])} runs of this "
         "profile, oldest first; the last is this run.",
         ""
@@ -199,7 +199,7 @@ def caption(shown: Mapping[str, Any]) -> str:
         "compared."
         if shown["breaks"]
         else "",
-        read.hatched(shown["panels"]),
+        read.hatching_note(shown["panels"]),
         shown["left_out"],
     )
 
@@ -214,5 +214,5 @@ def values(shown: Mapping[str, Any]) -> str:
 
 
 def _ends(points: Sequence[Sequence[float] | None]) -> str:
-    known = [point[1] for point in points if point]
-    return f"{known[0]:.1f} to {known[-1]:.1f}" if len(known) > 1 else f"{known[0]:.1f}"
+    percents = [point[1] for point in points if point]
+    return f"{percents[0]:.1f} to {percents[-1]:.1f}" if len(percents) > 1 else f"{percents[0]:.1f}"
