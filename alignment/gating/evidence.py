@@ -27,7 +27,7 @@ class RunEvidence:
 
 
 def gather_evidence(run: GatedRun, *, rescore: bool) -> RunEvidence:
-    """The evidence on every gated variant and axis of the profile, also on tests not selected.
+    """The evidence on every gated variant and axis of the profile, whichever tests were selected.
 
     With `rescore`, this run's judge scores the responses that a baseline stores, where nothing but
     the judge differs.
