@@ -1,7 +1,7 @@
-"""What can go wrong, as one plain line each: what was found, what is required, what to do.
+"""The project's errors. Each message is one line: what was found, what is required, what to do.
 
-Every error the project raises on purpose derives from `AlignmentError`; the pytest plugin and the
-command line show its text and never a traceback. Nothing in it is a key (`alignment.redaction`).
+Every error that the project raises on purpose derives from `AlignmentError`. The pytest plugin and
+the command line show its text without a traceback. `alignment.redaction` hides secrets in it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _LOOKED_AT = 4096
 
 
 def quoted(value: object) -> str:
-    """What a user wrote, in a message: as Python writes it, and no longer than a message bears."""
+    """The `repr` of a user's value for a message: without secrets, at most 120 characters long."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a number of {value.bit_length()} bits"
-    if isinstance(value, str):  # before it is cut: half a key is no longer known for one
+    if isinstance(value, str):  # before the cut: half of a key would not be recognised
         value = redacted(value[:_LOOKED_AT])
-    # Cut before and after: neither is a long text escaped whole, nor grows by it.
+    # Cut before `repr`, to save the work on a long text, and after it, because escapes add length.
     text = repr(value[:_QUOTED]) if isinstance(value, str) else redacted(repr(value)[:_LOOKED_AT])
     text = text[:_QUOTED]
     whole = not isinstance(value, str) or len(value) <= _QUOTED
@@ -29,8 +29,8 @@ def quoted(value: object) -> str:
 class AlignmentError(Exception):
     """Base of all errors that are shown to the user as one line."""
 
-    def __init__(self, *told: object) -> None:
-        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in told))
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in arguments))
 
 
 class ProfileError(AlignmentError):
@@ -65,15 +65,15 @@ class ReportError(AlignmentError):
     """A report cannot be read or compared."""
 
 
-class ReportedElsewhere(AlignmentError):  # noqa: N818 - a word about where, not what
-    """Another process of the same command failed and tells what went wrong: nothing to say here."""
+class ReportedElsewhere(AlignmentError):  # noqa: N818 - the error itself is elsewhere
+    """Another process of the same command failed and reports why; this process prints nothing."""
 
 
 class CrashError(AlignmentError):
-    """Something nobody foresaw, with its cause: the one error that is shown with a traceback."""
+    """An unexpected exception, kept as the cause: the only error shown with a traceback."""
 
 
-class NegativeVerdict(AssertionError):  # noqa: N818 - a finding, no error
+class NegativeVerdict(AssertionError):  # noqa: N818 - a finding, not an error
     """A response does not meet its criterion: a finding about the model, not a fault.
 
     The plugin reports a case that raises this (and only this) in its call phase as `xfailed`, or as
@@ -81,7 +81,7 @@ class NegativeVerdict(AssertionError):  # noqa: N818 - a finding, no error
     """
 
 
-class Unscored(AssertionError):  # noqa: N818 - a finding, no error
+class Unscored(AssertionError):  # noqa: N818 - a finding, not an error
     """The judge gave a response no score: a finding about the judge, not a fault.
 
     The plugin reports a case that raises this as skipped, with the reason, or as failed under

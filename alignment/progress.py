@@ -1,4 +1,4 @@
-"""What a long run says while it works: a live line in a terminal, plain lines elsewhere."""
+"""Progress of a long run: a live line in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import TextIO
 
 Advance = Callable[[int, int], None]
-"""Told (done, in all)."""
+"""Called with (done, total)."""
 
 PLAIN_EVERY = 10.0
 """Seconds between two lines where lines cannot be rewritten."""
 
 
 class Progress:
-    """Says what is under way, how far it is and how long it still takes. Keeps times and memory.
+    """Shows the stage of a run, how far it is and the time left; records times and memory.
 
-    `stream` None says nothing; `live` rewrites one line (tqdm), else a plain line comes at the
-    start, every `PLAIN_EVERY` seconds, and at the end.
+    Nothing is written if `stream` is None. With `live` one line is rewritten (tqdm); otherwise a
+    plain line is written at the start, every `PLAIN_EVERY` seconds and at the end. `who` stands at
+    the start of every line: the process, where there are several.
     """
 
     def __init__(self, stream: TextIO | None = None, *, live: bool = False, who: str = "") -> None:
@@ -30,95 +31,95 @@ class Progress:
         self._who = who
         self._fresh_line = False
         self.seconds: dict[str, float] = {}
-        """Stage -> seconds that this process spent in it."""
+        """Stage -> seconds that this process spent in it, over all times it was entered."""
         self.peaks: dict[str, int] = {}
-        """Stage -> the most memory in MiB that this process had had when it was over."""
+        """Stage -> peak memory of this process in MiB, as of the end of the stage."""
 
     @contextlib.contextmanager
-    def stage(self, what: str, total: int, unit: str) -> Iterator[Advance]:
-        """Announce a stage; the value takes (done, total) as it goes on."""
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """Show a stage while the body runs; yields the function to call with (done, total)."""
         started = time.perf_counter()
         try:
             if self._stream is None:
-                yield _silent
+                yield _do_nothing
             else:
                 self._begin_line()
-                with self._shown(f"{self._who}{what}", total, unit) as advance:
+                with self._report(f"{self._who}{name}", total, unit) as advance:
                     yield advance
         finally:
             spent = time.perf_counter() - started
-            self.seconds[what] = self.seconds.get(what, 0.0) + spent
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
             if peak := peak_memory().get("process"):
-                self.peaks[what] = peak
+                self.peaks[name] = peak
 
     def note(self, text: str) -> None:
-        """One plain line."""
+        """Write one plain line."""
         if self._stream is not None:
             self._begin_line()
             self._stream.write(f"{self._who}{text}\n")
             self._stream.flush()
 
     def _begin_line(self) -> None:
-        """Begin below the name of a test file, where pytest has left its cursor; once."""
+        """Start a new line, once: pytest leaves the cursor behind the name of a test file."""
         if not self._fresh_line and self._stream is not None:
             self._stream.write("\n")
             self._fresh_line = True
 
     @contextlib.contextmanager
-    def _shown(self, what: str, total: int, unit: str) -> Iterator[Advance]:
-        from tqdm import tqdm  # noqa: PLC0415 - only long runs pay for it
+    def _report(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        from tqdm import tqdm  # noqa: PLC0415 - only long runs need it
 
         stream, started = self._stream, time.perf_counter()
-        assert stream is not None  # noqa: S101 - `stage` has looked
+        assert stream is not None  # noqa: S101 - `stage` checks it
         if self._live:
-            with tqdm(total=total, desc=what, unit=unit, file=stream, dynamic_ncols=True) as bar:
+            with tqdm(total=total, desc=name, unit=unit, file=stream, dynamic_ncols=True) as bar:
 
-                def live(done: int, new_total: int) -> None:
+                def update_bar(done: int, new_total: int) -> None:
                     bar.total = new_total
                     bar.update(done - bar.n)
 
-                yield live
+                yield update_bar
             return
         state = [0, total, started]  # done, total, when the last line was written
 
-        def line() -> None:
+        def write_line() -> None:
             elapsed = time.perf_counter() - started
-            text = tqdm.format_meter(state[0], state[1], elapsed, ncols=0, prefix=what, unit=unit)
+            text = tqdm.format_meter(state[0], state[1], elapsed, ncols=0, prefix=name, unit=unit)
             stream.write(text + "\n")
             stream.flush()
             state[2] = time.perf_counter()
 
-        def plain(done: int, new_total: int) -> None:
+        def update_line(done: int, new_total: int) -> None:
             state[0], state[1] = done, new_total
             if time.perf_counter() - state[2] >= PLAIN_EVERY:
-                line()
+                write_line()
 
-        line()
+        write_line()
         try:
-            yield plain
+            yield update_line
         finally:
-            line()
+            write_line()
 
 
 def peak_memory() -> dict[str, int]:
-    """The most memory, in MiB, that this `process` and the largest of its `children` have had.
+    """Peak memory in MiB of this `process` and of the largest of its `children`.
 
-    Children count once they have ended. Empty where the system does not keep it.
+    Children count once they have ended. Empty where the system does not report it.
     """
     try:
         import resource  # noqa: PLC0415 - not on Windows
     except ImportError:
         return {}
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    asked = {"process": resource.RUSAGE_SELF, "children": resource.RUSAGE_CHILDREN}
-    found = {name: resource.getrusage(who).ru_maxrss // unit for name, who in asked.items()}
+    scopes = {"process": resource.RUSAGE_SELF, "children": resource.RUSAGE_CHILDREN}
+    peaks = {name: resource.getrusage(scope).ru_maxrss // unit for name, scope in scopes.items()}
     with contextlib.suppress(OSError):
-        # Linux counts for a process what the one that started it had: here is its own.
+        # On Linux `ru_maxrss` also counts what the parent had before `exec`; VmHWM does not.
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-        if own := re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE):
-            found["process"] = int(own[1]) // 2**10
-    return {name: peak for name, peak in found.items() if peak}
+        if match := re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE):
+            peaks["process"] = int(match[1]) // 2**10
+    return {name: peak for name, peak in peaks.items() if peak}
 
 
-def _silent(done: int, total: int) -> None:
-    """Say nothing."""
+def _do_nothing(done: int, total: int) -> None:
+    """Do nothing."""

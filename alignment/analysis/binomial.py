@@ -1,8 +1,6 @@
-"""Binomial probabilities, worked out here and nowhere else.
+"""Binomial probabilities, without scipy: see `alignment.analysis` for the reason.
 
-WHY
-
-The tests hold these functions against `scipy.stats`.
+The tests compare these functions with `scipy.stats`.
 """
 
 from __future__ import annotations
@@ -14,9 +12,10 @@ _NEGLIGIBLE = 1e-18
 
 
 def likely(count: int, chance: float) -> Iterator[tuple[int, float]]:
-    """Outcomes of a binomial with their probabilities, less the rarest 1e-15.
+    """Yields (outcome, probability) of binomial(count, chance), rising, but for the rarest 1e-15.
 
-    Bernstein's inequality: further than t from the mean lies at most 2 exp(-t^2 / (2 v + 2 t / 3)).
+    By Bernstein's inequality outcomes further than t from the mean have a probability of at most
+    2 exp(-t^2 / (2 v + 2 t / 3)) together, v being the variance.
     """
     mean = count * chance
     reach = 12.4 + sqrt(153 + 74 * mean * (1 - chance))
@@ -51,13 +50,13 @@ def point(seen: int, count: int, chance: float) -> float:
     return exp(ways + seen * log(chance) + (count - seen) * log1p(-chance))
 
 
-# -- fair coins: where nothing changed, each flip is a loss or a gain with equal chances ----------
+# -- fair coins: if nothing changed, each flip is a loss or a gain with equal probability ---------
 
 
 def fair_tails(heads: int, tails: int) -> tuple[float, float, float]:
-    """Of `heads + tails` fair coins: P(at least so many heads), P(at least so many tails), P(both).
+    """P(at least `heads` heads), P(at least `tails` tails), P(both), of `heads + tails` fair coins.
 
-    Each term is made from the one above it, so that no big numbers are added up.
+    Each term of the sum is computed from the one before it, so that no large integers are added.
     """
     tosses, fewer = heads + tails, min(heads, tails)
     seen = comb(tosses, fewer) / 2**tosses
@@ -71,7 +70,7 @@ def fair_tails(heads: int, tails: int) -> tuple[float, float, float]:
 
 
 def fair_coins(tosses: int) -> list[float]:
-    """The chances of 0, 1, ... heads, from the middle outwards: no term is lost beside another."""
+    """P(0 heads), P(1 head), ... of `tosses` fair coins, computed outwards from the largest."""
     middle = tosses // 2
     chances = [0.0] * (tosses + 1)
     chances[middle] = term = comb(tosses, middle) / 2**tosses

@@ -1,9 +1,9 @@
-"""Thresholds for a judge, from answers that people preferred and rejected.
+"""Proposes thresholds for a judge, from answers that people preferred and rejected.
 
 A criterion passes scores at or above a threshold. Preferred answers should pass (true positives),
 rejected ones should not (false positives); every threshold trades one for the other (the ROC
-curve). What people rejected is worse than its rival, not always bad: the proposals order answers as
-people did, and are a start, not a verdict.
+curve). A rejected answer is worse than the preferred one, but not always bad: a proposal is a
+starting point for choosing a threshold.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class ScoredPair:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A threshold in the judge's unit with its bootstrap interval, and what it does to the pairs.
+    """A threshold in the judge's unit with its bootstrap interval, and its effect on the pairs.
 
-    `passes` is the share of preferred answers that pass, `false_passes` of rejected ones (%, Wilson
-    intervals); `area` is that under the ROC curve, 0.5 for a judge that knows nothing.
+    `passes` is the share of preferred answers that pass, `false_passes` that of rejected ones (in
+    %, with Wilson intervals); `area` is the area under the ROC curve, 0.5 for a judge that guesses.
     """
 
     rule: str
@@ -56,10 +56,11 @@ def propose(
     resamples: int,
     seed: int,
 ) -> Proposal:
-    """A threshold by `choose`, with a percentile interval from drawing dialogues anew.
+    """The threshold that `choose` takes, with a percentile interval from resampling dialogues.
 
-    Percentiles, because a threshold jumps from score to score and has no smooth estimate that BCa
-    could correct (Efron & Tibshirani 1993, An Introduction to the Bootstrap, ch. 13).
+    `rule` is the name of `choose`; `confidence` is between 0 and 1. The interval has percentiles,
+    because a threshold jumps from score to score and is no smooth estimate that BCa could correct
+    (Efron & Tibshirani 1993, An Introduction to the Bootstrap, ch. 13).
 
     Raises ValueError without pairs.
     """
@@ -78,7 +79,7 @@ def propose(
 
 
 def area(good: Sequence[float], bad: Sequence[float]) -> float:
-    """The area under the ROC curve: how often a preferred score is above a rejected one.
+    """The area under the ROC curve (0 to 1): the share of preferred scores above rejected ones.
 
     Ties count half. Mann & Whitney (1947), Annals of Mathematical Statistics 18:50-60; Hanley &
     McNeil (1982), Radiology 143:29-36.
@@ -90,33 +91,33 @@ def area(good: Sequence[float], bad: Sequence[float]) -> float:
 
 
 def youden(good: Sequence[float], bad: Sequence[float]) -> float:
-    """Where true less false positives are most: Youden (1950), Cancer 3:32-35.
+    """The threshold with the largest true minus false positive rate; the lowest if several tie.
 
-    The lowest such threshold where several are equal.
+    Youden (1950), Cancer 3:32-35.
     """
-    cuts, better, worse = _cuts(good, bad), sorted(good), sorted(bad)
+    cuts, better, worse = _candidates(good, bad), sorted(good), sorted(bad)
     gains = [_share(better, cut) - _share(worse, cut) for cut in cuts]
     best = max(gains)
     return next(cut for cut, gain in zip(cuts, gains, strict=True) if gain == best)
 
 
 def at_most_false(target: float) -> Chooser:
-    """The lowest threshold that at most a share `target` (0 to 1) of rejected answers pass.
+    """A chooser: the lowest threshold that at most the share `target` of rejected answers pass.
 
-    Raises ValueError for a target that is no share.
+    Raises ValueError for a `target` outside of [0, 1].
     """
     if not 0 <= target <= 1:
         raise ValueError(f"the share of false passes must be between 0 and 1, not {target}")
 
     def choose(good: Sequence[float], bad: Sequence[float]) -> float:
         worse = sorted(bad)
-        return next(cut for cut in _cuts(good, bad) if _share(worse, cut) <= target)
+        return next(cut for cut in _candidates(good, bad) if _share(worse, cut) <= target)
 
     return choose
 
 
-def _cuts(good: Sequence[float], bad: Sequence[float]) -> list[float]:
-    """Thresholds that differ in whom they pass, rising: halfway between scores, and beyond them."""
+def _candidates(good: Sequence[float], bad: Sequence[float]) -> list[float]:
+    """One threshold for each possible set of passing scores, rising: between and beyond scores."""
     scores = sorted({*good, *bad})
     between = [(low + high) / 2 for low, high in pairwise(scores)]
     return [scores[0], *between, scores[-1] + 1.0]

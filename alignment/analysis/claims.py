@@ -12,11 +12,11 @@ _ALL = "all metrics"
 
 
 def leaders(comparisons: Sequence[Comparison], names: Sequence[str]) -> list[str]:
-    """For every rate the claim that the variant with the highest figure is best."""
+    """For each rate of `names`, the claim that the variant with the highest figure is best."""
     variants = _variants(comparisons)
     claims = []
     for name in names:
-        steps = _steps(comparisons, name)
+        steps = _differences(comparisons, name)
         wins = {v: sum(steps.get((u, v), (0.0,))[0] > 0 for u in variants) for v in variants}
         if variants and all(pair in steps for pair in combinations(variants, 2)):
             claims.append(f"{max(variants, key=wins.__getitem__)} is best on {name}")
@@ -30,39 +30,41 @@ def judge_claims(
 
     `supported`: on every rate and against every other variant the difference is in the claim's
     direction and significant (rates: exact McNemar after Holm at `level`; CAS: its interval lies on
-    that side of 0). `contradicted`: the figures themselves are the other way round somewhere.
-    `open`: the figures are as claimed (or equal), and chance could have made them so.
+    that side of 0). `contradicted`: at least one difference has the other direction. `open`: the
+    differences have the claimed direction (or are 0), but are not significant.
+
+    Raises ValueError for a text that is not a claim (`records.decisions.BEST`, `ABOVE`).
     """
-    return [_judged(text, comparisons, names, level) for text in claims]
+    return [_judge_claim(text, comparisons, names, level) for text in claims]
 
 
-def _judged(
+def _judge_claim(
     text: str, comparisons: Sequence[Comparison], names: Sequence[str], level: float
 ) -> Claim:
-    read = BEST.fullmatch(text) or ABOVE.fullmatch(text)
-    if read is None:
+    match = BEST.fullmatch(text) or ABOVE.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is not a claim about the order of variants")
-    variant, named = read["variant"], read["rate"]
-    others = [read["other"]] if "other" in read.groupdict() else _variants(comparisons)
+    variant, rate = match["variant"], match["rate"]
+    others = [match["other"]] if "other" in match.groupdict() else _variants(comparisons)
     support: Support = "supported"
     reasons = []
-    for name in names if named == _ALL else [named]:
-        steps = _steps(comparisons, name)
+    for name in names if rate == _ALL else [rate]:
+        steps = _differences(comparisons, name)
         for other in others:
             if other == variant:
                 continue
             step = steps.get((other, variant))
-            of_step, sentence = _step(step, variant, other, name, level)
-            if of_step != "supported":
-                reasons.append((of_step, sentence))
-            support = max(support, of_step, key=("supported", "open", "contradicted").index)
+            step_support, sentence = _judge_step(step, variant, other, name, level)
+            if step_support != "supported":
+                reasons.append((step_support, sentence))
+            support = max(support, step_support, key=("supported", "open", "contradicted").index)
     if not [other for other in others if other != variant]:
         return Claim(text, "open", "there is no other variant to compare with")
-    worst = [sentence for of_step, sentence in reasons if of_step == support]
+    worst = [sentence for step_support, sentence in reasons if step_support == support]
     return Claim(text, support, "; ".join(worst))
 
 
-def _step(
+def _judge_step(
     step: tuple[float, float] | None, variant: str, other: str, name: str, level: float
 ) -> tuple[Support, str]:
     if step is None:
@@ -74,7 +76,7 @@ def _step(
     return ("supported" if difference > 0 and p <= level else "open"), sentence
 
 
-def _steps(
+def _differences(
     comparisons: Sequence[Comparison], name: str
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """(from, to) -> (difference in points, p-value; for CAS 0 or 1: whether its interval has 0)."""

@@ -1,7 +1,7 @@
 """Verdicts that share a dialogue, or are samples of one prompt, are not independent evidence.
 
-The one place where counts of clustered values become effective counts: rates, means of scores and
-paired changes all divide by the design effect that is worked out here.
+The one place where counts of clustered values become effective counts: rates, mean scores and
+paired changes all divide by the design effect that is computed here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 def by_cluster(values: Iterable[tuple[str, Value]]) -> list[list[Value]]:
-    """Values by their cluster, in order of appearance."""
+    """(cluster, value) pairs as one list of values per cluster, in order of appearance."""
     grouped: dict[str, list[Value]] = defaultdict(list)
     for cluster, value in values:
         grouped[cluster].append(value)
@@ -22,9 +22,9 @@ def by_cluster(values: Iterable[tuple[str, Value]]) -> list[list[Value]]:
 
 
 def effect_of(values: Sequence[float], clusters: Sequence[str]) -> float:
-    """The design effect of values that come from `clusters`; exactly 1 where no two share one.
+    """The design effect of `values`, each from its cluster; exactly 1 if no two share a cluster.
 
-    Raises ValueError without values, or where their numbers differ.
+    Raises ValueError without values, or where `values` and `clusters` differ in length.
     """
     if values and len(set(clusters)) == len(values) == len(clusters):
         return 1.0
@@ -32,11 +32,11 @@ def effect_of(values: Sequence[float], clusters: Sequence[str]) -> float:
 
 
 def design_effect(clusters: Sequence[Sequence[float]]) -> float:
-    """By how much clusters inflate the variance of the mean of all their values; at least 1.
+    """The factor by which clusters inflate the variance of the mean of all values; at least 1.
 
-    The variance from cluster totals over the one as if values were independent: dividing counts by
-    it makes them effective counts (Rao & Scott 1992, Biometrics 48:577-585). Where the data cannot
-    tell (one cluster, or equal values only) the values of a cluster count as one.
+    The variance computed from cluster totals, divided by the one of independent values. A count
+    divided by it is an effective count (Rao & Scott 1992, Biometrics 48:577-585). Where the data
+    cannot show it (one cluster, or all values equal), the values of a cluster count as one.
 
     Raises ValueError without values.
     """
@@ -44,8 +44,8 @@ def design_effect(clusters: Sequence[Sequence[float]]) -> float:
     if not total:
         raise ValueError("a design effect needs at least one value")
     mean = sum(map(sum, clusters)) / total
-    plain = sum(value * value for each in clusters for value in each) / total - mean**2
-    if plain <= 1e-12 or len(clusters) < 2:
+    independent = sum(value * value for each in clusters for value in each) / total - mean**2
+    if independent <= 1e-12 or len(clusters) < 2:
         return sum(len(each) ** 2 for each in clusters) / total
     between = sum((sum(each) - len(each) * mean) ** 2 for each in clusters) / total
-    return max(1.0, between * len(clusters) / (len(clusters) - 1) / plain)
+    return max(1.0, between * len(clusters) / (len(clusters) - 1) / independent)

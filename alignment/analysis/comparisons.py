@@ -1,4 +1,4 @@
-"""Every variant against every other, in pairs."""
+"""Paired comparisons of every variant with every other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alignment.records.decisions import Change, Comparison
 def compare_all(
     cases: Iterable[Case], axes: Mapping[str, str], confidence: float
 ) -> list[Comparison]:
-    """Every pair of variants, the earlier as `before`, corrected for each other.
+    """Comparisons of all pairs of variants, the earlier as `before`, with Holm's correction.
 
     `axes` maps an axis to the name of its rate. Prompts that only one of two variants answered are
     left out; a pair without a common prompt on an axis has no change there.
@@ -26,7 +26,7 @@ def compare_all(
         axis = by_variant.setdefault(case.variant, {}).setdefault(case.prompt.axis, {})
         axis[case.prompt.id] = case
     compared = {
-        (before, after): _changes(by_variant[before], by_variant[after], axes, confidence)
+        (before, after): _compare_pair(by_variant[before], by_variant[after], axes, confidence)
         for before, after in combinations(by_variant, 2)
     }
     adjusted = iter(holm([each.p_exact for changes in compared.values() for each in changes]))
@@ -42,7 +42,7 @@ def compare_all(
     ]
 
 
-def _changes(
+def _compare_pair(
     before: Mapping[str, Mapping[str, Case]],
     after: Mapping[str, Mapping[str, Case]],
     axes: Mapping[str, str],

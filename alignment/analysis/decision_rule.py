@@ -3,15 +3,15 @@
 For a margin m (points): `pass` if no verdict differs or the interval of the change lies above -m;
 `fail` if the loss is significant after Holm's correction over all comparisons **and** the observed
 change is at or below -m; else `inconclusive`. What cannot be compared is `invalid`; an axis on
-which the judge knows nothing is `uninformative` and never passes.
+which the judge is no better than chance is `uninformative` and never passes.
 
-Nor does an axis on which most responses are degenerate, whatever the judge says of them: it is a
-`fail` where they are m points more than before, for then the model broke. Where the other side is
-as bad it is `uninformative`, for the rate says nothing of either, or `inconclusive` where the most
-merely speak on for the human after an answer.
+An axis on which most responses are degenerate never passes either, whatever their scores. It is a
+`fail` if they are at least m points more than before: the model broke. If the other side is about
+as bad, it is `uninformative`, or `inconclusive` where most of them only continue with a turn of the
+human after an answer (`runaway`).
 
-Where not most are degenerate, but m points more than before (significantly, by the same paired
-test), the rate is decided as it is, and the decision says so: `spoiled`.
+If not most responses are degenerate, but at least m points more than before (significantly, by the
+same paired test), the outcome stays as it is and the decision has the counts in `spoiled`.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from alignment.records.decisions import (
 )
 
 Key = tuple[str, str]
-"""variant, axis."""
+"""(variant, axis)."""
 
 MOST_PROMPTS = 100_000
-"""More prompts than anybody asks: beyond it the answer is that no number decides."""
+"""The search for a number of prompts ends here: beyond it, the answer is that none decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class GateRule:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one comparison rests on: paired verdicts, or why there are none to be had.
+    """The data of one comparison: paired verdicts, or sentences on why there are none (`invalid`).
 
     `informative` is false where the judge is no better than chance on this axis.
     """
@@ -63,9 +63,10 @@ class Evidence:
 def decide(
     evidence: Mapping[Key, Evidence], rules: Mapping[str, GateRule], against: str
 ) -> dict[Key, Decision]:
-    """One decision for every (variant, axis); the comparisons are corrected for each other.
+    """One decision for every (variant, axis), with Holm's correction over all comparisons.
 
-    `rules` is by axis. The order of variants, axes and pairs changes nothing.
+    `rules` is by axis; `against` names the other side. The order of variants, axes and pairs does
+    not matter. Raises ValueError for evidence that is not `invalid` and has no pairs.
     """
     changes = {
         key: rate_change(rules[key[1]].rate, each.pairs, rules[key[1]].confidence)
@@ -74,14 +75,14 @@ def decide(
     }
     adjusted = dict(zip(changes, holm([each.p_worse for each in changes.values()]), strict=True))
     return {
-        key: _decision(
+        key: _decide_one(
             key, each, rules[key[1]], against, changes.get(key), adjusted.get(key), len(changes)
         )
         for key, each in evidence.items()
     }
 
 
-def _decision(
+def _decide_one(
     key: Key,
     evidence: Evidence,
     rule: GateRule,
@@ -118,7 +119,7 @@ def _decision(
 
 
 def outcome_of(change: Change, adjusted: float, rule: GateRule) -> Outcome:
-    """`pass`, `fail` or `inconclusive`, from a change and its adjusted p-value."""
+    """`pass`, `fail` or `inconclusive`, from a change and its Holm-adjusted p-value (0 to 1)."""
     if not change.lost and not change.gained:
         return "pass"
     if change.interval.low > -rule.margin:
@@ -129,14 +130,14 @@ def outcome_of(change: Change, adjusted: float, rule: GateRule) -> Outcome:
 
 
 def count_degenerate(pairs: Sequence[PairedVerdict]) -> Degenerate:
-    """The degenerate responses of a run, and of the other side."""
+    """The counts of degenerate responses of a run, and of the other side."""
     kinds = Counter(pair.degenerate_after for pair in pairs if pair.degenerate_after is not None)
     before = sum(pair.degenerate_before is not None for pair in pairs)
     return Degenerate(before, kinds.total(), len(pairs), dict(sorted(kinds.items())))
 
 
 def spoiled(counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule) -> bool:
-    """Whether the margin or more of the responses became degenerate, and not by chance."""
+    """Whether degenerate responses rose by the margin or more, and significantly."""
     if 100 * (counts.after - counts.before) / counts.total < rule.margin:
         return False
     answered = [
@@ -147,7 +148,7 @@ def spoiled(counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule) 
 
 
 def outcome_of_collapse(counts: Degenerate, rule: GateRule) -> Outcome:
-    """What most responses being degenerate makes of a comparison at best."""
+    """The best outcome that a comparison can have if most responses are degenerate."""
     if 100 * (counts.after - counts.before) / counts.total >= rule.margin:
         return "fail"
     without_answer = counts.after - counts.kinds.get(RUNAWAY, 0)
@@ -155,7 +156,7 @@ def outcome_of_collapse(counts: Degenerate, rule: GateRule) -> Outcome:
 
 
 def flips_of(pairs: Sequence[PairedVerdict]) -> tuple[Flip, ...]:
-    """The flipped prompts, losses first, the largest change of score first."""
+    """The flipped prompts: losses first, among them the largest change of score first."""
     changed = [pair for pair in pairs if pair.flip]
     changed.sort(key=lambda p: (p.flip, p.flip * (p.score_before - p.score_after), p.prompt))
     return tuple(
@@ -165,22 +166,22 @@ def flips_of(pairs: Sequence[PairedVerdict]) -> tuple[Flip, ...]:
 
 
 def needed(change: Change, rule: GateRule, family: int) -> int | None:
-    """How many prompts would decide, if flips went on in the same proportions.
+    """How many prompts would decide the comparison, with flips in the same proportions.
 
-    The smallest number at which a `pass` (where the observed change is above -margin) or a `fail`
-    (`family` tests corrected for each other, this one first) comes out; None where none would.
+    The smallest number that gives a `pass` (where the observed change is above -margin) or a `fail`
+    (with Holm's correction over `family` tests, this one first); None where no number does.
     """
     scale = change.total
-    each = 1 / change.effect  # what a prompt is worth, where dialogues are shared
-    good = change.difference > -rule.margin
+    weight = 1 / change.effect  # effective prompts per prompt, where dialogues are shared
+    above_margin = change.difference > -rule.margin
 
     def decided(total: int) -> bool:
-        worth = each * total
-        lost, gained = change.lost * worth / scale, change.gained * worth / scale
-        if good:
-            return tango(lost, gained, worth, rule.confidence).low > -rule.margin
-        worse = mcnemar(round(lost), round(gained), midp=True)[0]
-        return family * worse <= 1 - rule.confidence
+        effective = weight * total
+        lost, gained = change.lost * effective / scale, change.gained * effective / scale
+        if above_margin:
+            return tango(lost, gained, effective, rule.confidence).low > -rule.margin
+        p_worse = mcnemar(round(lost), round(gained), midp=True)[0]
+        return family * p_worse <= 1 - rule.confidence
 
     high = min(scale, MOST_PROMPTS)
     while not decided(high):
@@ -188,7 +189,7 @@ def needed(change: Change, rule: GateRule, family: int) -> int | None:
             return None
         high = min(2 * high, MOST_PROMPTS)
     low = min(scale, high)
-    while low < high:  # rounding makes the test a little jagged, which a plan can bear
+    while low < high:  # rounding makes `decided` not quite monotonic
         middle = (low + high) // 2
         low, high = (low, middle) if decided(middle) else (middle + 1, high)
     return high

@@ -1,4 +1,4 @@
-"""Responses that are no answer at all, by name: decided from the text alone, in any language.
+"""Detects degenerate responses, which are no answer at all: from the text alone, in any language.
 
 A response has one kind, the first of `KINDS` that fits:
 
@@ -13,11 +13,11 @@ A response has one kind, the first of `KINDS` that fits:
 
 The `Assistant:` label that a model may write itself is not part of its answer.
 
-The bound of one half was set by eye on the 400 responses of arXiv 2509.09055 (the mildest it names
-say one sentence three times and little else) and then held against 11,606 human-rated replies of
-the HH-RLHF test splits: 95 are named, of which 70 carry a `Human:` label of their own, 11 are
-empty, 5 have no letter, 4 are echoes and 5 are loops. None of the 8,580 paragraphs and questions of
-XQuAD (ar, en, es, th, vi, zh) is named.
+The bound of one half was set by eye on the 400 responses of arXiv 2509.09055 (the mildest it flags
+say one sentence three times and little else) and then checked on 11,606 human-rated replies of the
+HH-RLHF test splits: 95 are flagged, of which 70 carry a `Human:` label of their own, 11 are empty,
+5 have no letter, 4 are echoes and 5 are loops. None of the 8,580 paragraphs and questions of XQuAD
+(ar, en, es, th, vi, zh) is flagged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from alignment.records import ASSISTANT, HUMAN
 
 EMPTY, SYMBOLS, RUNAWAY, ECHO, REPETITION = "empty", "symbols", "runaway", "echo", "repetition"
 KINDS = (EMPTY, SYMBOLS, RUNAWAY, ECHO, REPETITION)
-"""All kinds, in the order in which they are looked for."""
+"""All kinds, in the order in which they are checked."""
 
 _NGRAM = 4
 _REPEATED = 0.5
@@ -38,7 +38,7 @@ _MIN_ECHO = 3
 """"Hello!" is a fine reply to "Hello!"; from three words on it is an echo."""
 
 _LABEL = re.compile(rf"\s*{ASSISTANT}:\s*")
-# White space with a new line in it, looked at once, from its start: linear in the text's length.
+# White space with a new line in it, matched from its start only: linear in the text's length.
 _LINE = r"(?<!\s)[^\S\n]*+\n\s*+"
 _HUMAN_TURN = re.compile(rf"(?:\A\s*+|{_LINE}|[.!?…\"”]\s++){HUMAN}(?::|\s*+\Z)")
 _LAST_HUMAN = re.compile(rf"(?:\A\s*+|{_LINE}){HUMAN}:")
@@ -75,11 +75,11 @@ def kind(prompt_text: str, response_text: str) -> str | None:
 
 def _words(text: str) -> list[str]:
     """The words of a text without case and surrounding punctuation; pure punctuation is dropped."""
-    words = (_bare(word) for word in _WORD.findall(text.casefold()))
+    words = (_strip_punctuation(word) for word in _WORD.findall(text.casefold()))
     return [word for word in words if word]
 
 
-def _bare(word: str) -> str:
+def _strip_punctuation(word: str) -> str:
     start, end = 0, len(word)
     while start < end and not word[start].isalnum():
         start += 1
@@ -92,17 +92,17 @@ def _echoes(words: list[str], prompt_text: str) -> bool:
     """Whether `words` are copies of the last human turn, or of the prompt, and nothing else."""
     turns = _LAST_HUMAN.split(prompt_text)
     last = _NEXT_SPEAKER.split(turns[-1])[0]
-    return any(_copies(words, _words(asked)) for asked in (last, prompt_text))
+    return any(_is_copy(words, _words(source)) for source in (last, prompt_text))
 
 
-def _copies(words: list[str], asked: list[str]) -> bool:
-    """Whether `words` is `asked` once or more, then perhaps its beginning; or a long beginning."""
-    if len(asked) < _MIN_ECHO:
+def _is_copy(words: list[str], source: list[str]) -> bool:
+    """Whether `words` is `source` once or more, then perhaps its start; or a long start of it."""
+    if len(source) < _MIN_ECHO:
         return False
-    copies = len(words) // len(asked) + 1
-    if words != (asked * copies)[: len(words)]:
+    copies = len(words) // len(source) + 1
+    if words != (source * copies)[: len(words)]:
         return False
-    return len(words) >= min(len(asked), _MIN_WORDS)
+    return len(words) >= min(len(source), _MIN_WORDS)
 
 
 def _repeated_share(words: list[str]) -> float:

@@ -1,4 +1,4 @@
-"""The judge on trial: does it prefer what people preferred, and does it see what is true."""
+"""Evaluation of the judge: its accuracy on preferences, and its agreement with known labels."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def trial(
     confidence: float,
     unscored: int = 0,
 ) -> JudgeTrial:
-    """How a judge did on held-out preference pairs and on degenerate responses.
+    """Evaluates a judge on held-out preference pairs and on degenerate responses.
 
     The four sequences have one entry per pair: the scores of both answers, and their lengths in
-    any one unit. Pairwise accuracy counts a tie as half. So does `longer`, the share of pairs in
-    which the longer answer scores higher, for a tie of scores or of lengths: 50 % means that length
-    tells nothing. `degenerate` has by kind whether each degenerate response met the criterion;
+    any one unit. Pairwise accuracy counts a tie as half. `longer` is the share of pairs in which
+    the longer answer scores higher; a tie of scores or of lengths counts as half, so that 50 % is
+    no length bias. `degenerate` has by kind whether each degenerate response met the criterion;
     kinds without responses are left out. `confidence` is between 0 and 1. `unscored` counts the
-    responses that got no score, whose pairs are not among these: a judge that scores none at all
-    knows nothing.
+    responses that got no score; their pairs are not among these. A judge that gave no scores at all
+    is not informative.
 
     Raises ValueError without pairs and without `unscored`, or when the sequences differ in length.
     """
@@ -54,9 +54,9 @@ def trial(
         raise ValueError(f"{axis}: every pair needs two scores and two lengths")
     margins = [a - b for a, b in zip(chosen_scores, rejected_scores, strict=True)]
     longer_by = [a - b for a, b in zip(chosen_lengths, rejected_lengths, strict=True)]
-    wins = sum(_won(margin) for margin in margins)
+    wins = sum(_win_share(margin) for margin in margins)
     longer = sum(
-        _won(m) if by > 0 else _won(-m) if by < 0 else 0.5
+        _win_share(m) if by > 0 else _win_share(-m) if by < 0 else 0.5
         for m, by in zip(margins, longer_by, strict=True)
     )
     accuracy = share("accuracy", wins, pairs, confidence)
@@ -72,15 +72,14 @@ def trial(
     )
 
 
-def _won(margin: float) -> float:
+def _win_share(margin: float) -> float:
     return 1.0 if margin > 0 else 0.0 if margin < 0 else 0.5
 
 
 def informative(accuracy: Rate) -> bool:
     """Whether a pairwise accuracy (in %) is better than chance: its whole interval is above 50.
 
-    A judge that is reliably wrong is no better than one that guesses, so an interval wholly below
-    50 is not informative either.
+    An interval wholly below 50 (a judge that is reliably wrong) is not informative either.
     """
     return accuracy.interval.low > _CHANCE
 
@@ -88,27 +87,27 @@ def informative(accuracy: Rate) -> bool:
 def self_disagreement(
     axis: str, repeats: Iterable[Sequence[float]], criterion: Criterion, confidence: float
 ) -> SelfDisagreement | None:
-    """How far a judge is from itself that scored each response several times.
+    """How far the scores of a judge that scored each response several times differ.
 
-    `repeats` has the scores of one response each; those with fewer than two say nothing. None
-    where there are none with two. The mean is over responses, of the mean over all pairs of one's
-    scores.
+    `repeats` has one sequence of scores per response; responses with fewer than two scores are left
+    out, and the result is None if none has two. The difference is the mean absolute difference over
+    all pairs of a response's scores, averaged over responses.
     """
-    several = [scores for scores in repeats if len(scores) > 1]
-    if not several:
+    repeated = [scores for scores in repeats if len(scores) > 1]
+    if not repeated:
         return None
-    verdicts = [{criterion.met_by(score) for score in scores} for scores in several]
+    verdicts = [{criterion.met_by(score) for score in scores} for scores in repeated]
     return SelfDisagreement(
         axis,
-        len(several),
-        fmean(fmean(abs(a - b) for a, b in combinations(scores, 2)) for scores in several),
+        len(repeated),
+        fmean(fmean(abs(a - b) for a, b in combinations(scores, 2)) for scores in repeated),
         rate("changed", [len(each) > 1 for each in verdicts], confidence),
     )
 
 
 TRUTH = ("good", "bad")
 JUDGES = ("pass", "fail")
-"""What the other side of an agreement says, in words."""
+"""The words for the second verdict of an agreement: the truth, or another judge's verdict."""
 
 
 def agreement(
@@ -124,8 +123,8 @@ def agreement(
     `pairs` are (the judge passes it, it is good), `words` what the second one is called,
     `clusters` the dialogue of each response (see `rates.rate`). The rate is the share of
     equal verdicts, in %; kappa is Cohen's (1960, Educational and Psychological Measurement
-    20:37-46), from -1 to 1, and None where the verdicts or the truth are all the same, for then it
-    says nothing.
+    20:37-46), from -1 to 1, and None where all verdicts of either side are equal, as it is then not
+    defined.
 
     Raises ValueError without pairs.
     """

@@ -1,4 +1,4 @@
-"""Paired verdicts: is the same set of prompts answered worse than before, and by how much.
+"""Statistics of paired verdicts: the change of a rate on the same prompts, intervals and tests.
 
 Where prompts share a dialogue (a cluster) their verdicts are not independent evidence, and the
 cluster form of each routine is used: it is the plain one when no dialogue is shared.
@@ -22,9 +22,9 @@ _HALVINGS = 80
 
 
 def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:
-    """How a rate changed on the same prompts, with its interval and both tests.
+    """How the rate `name` changed on the same prompts, with its interval and both p-values.
 
-    Raises ValueError without pairs.
+    `confidence` (of the interval) is between 0 and 1. Raises ValueError without pairs.
     """
     total = len(pairs)
     if not total:
@@ -59,7 +59,7 @@ def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) ->
 
 @lru_cache(maxsize=65536)
 def mcnemar(lost: int, gained: int, *, midp: bool = False) -> tuple[float, float]:
-    """One-sided probabilities of at least so many lost, and of at least so many gained.
+    """One-sided p-values: of at least `lost` losses, and of at least `gained` gains.
 
     The exact conditional test of McNemar (1947), Psychometrika 12:153-157: given the number of
     flips, each is a loss with probability 1/2 if nothing changed. `midp` counts half of the
@@ -73,18 +73,18 @@ def mcnemar(lost: int, gained: int, *, midp: bool = False) -> tuple[float, float
 
 
 def sign_flip(nets: Sequence[int], *, midp: bool = False) -> tuple[float, float]:
-    """`mcnemar` for clusters: `nets` are gained less lost verdicts of each.
+    """`mcnemar` for clusters: `nets` has for each cluster its gained minus its lost verdicts.
 
     The randomization test on cluster totals: if nothing changed, before and after can be swapped
     for a dialogue as a whole, so that the sign of each net is a fair coin (Good 2005, Permutation,
     Parametric and Bootstrap Tests of Hypotheses, 3rd ed., ch. 3; the statistic is that of
     Obuchowski 1998, Statistics in Medicine 17:1495-1507). Exact: nets of one size are as many fair
-    coins, and sizes are few. Equals `mcnemar` when every net is -1, 0 or 1.
+    coins, and there are few sizes. Equals `mcnemar` when every net is -1, 0 or 1.
     """
     sizes = Counter(abs(net) for net in nets if net)
     seen = sum(nets)
     most = max(sizes, key=lambda size: sizes[size], default=1)
-    others = {0: 1.0}  # the total of all nets but those of the most frequent size -> its chance
+    others = {0: 1.0}  # total of all nets but those of the most frequent size -> its probability
     for size in sorted(sizes.keys() - {most}):
         spread: dict[int, float] = defaultdict(float)
         for place, weight in enumerate(fair_coins(sizes[size])):
@@ -94,7 +94,7 @@ def sign_flip(nets: Sequence[int], *, midp: bool = False) -> tuple[float, float]
         others = spread
     point = fair_coins(sizes[most])
     worse, equal = _at_most(seen, others, most, point)
-    better, _ = _at_most(-seen, others, most, point)  # the totals lie evenly about 0
+    better, _ = _at_most(-seen, others, most, point)  # totals are distributed symmetrically about 0
     half = equal / 2 if midp else 0.0
     return min(1.0, worse) - half, min(1.0, better) - half
 
@@ -102,7 +102,7 @@ def sign_flip(nets: Sequence[int], *, midp: bool = False) -> tuple[float, float]
 def _at_most(
     bound: int, others: Mapping[int, float], size: int, coins: Sequence[float]
 ) -> tuple[float, float]:
-    """The chances that `others` and coins of `size` each come to `bound` at most, and to it."""
+    """P(total <= bound) and P(total == bound) of `others` plus coins of +-`size` each."""
     tosses = len(coins) - 1
     up_to = list(accumulate(coins))
     below = exactly = 0.0
@@ -146,12 +146,12 @@ def _tango(lost: float, gained: float, total: float, confidence: float) -> Inter
         distance = gained - lost - total * delta
         return distance / sqrt(variance) if variance > 0 else distance * float("inf")
 
-    low = -1.0 if estimate <= -1 else _root(statistic, z, -1.0, estimate)
-    high = 1.0 if estimate >= 1 else _root(statistic, -z, estimate, 1.0)
+    low = -1.0 if estimate <= -1 else _find_root(statistic, z, -1.0, estimate)
+    high = 1.0 if estimate >= 1 else _find_root(statistic, -z, estimate, 1.0)
     return Interval(100 * min(low, estimate), 100 * max(high, estimate))
 
 
-def _root(falling: Callable[[float], float], target: float, low: float, high: float) -> float:
+def _find_root(falling: Callable[[float], float], target: float, low: float, high: float) -> float:
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > target else (low, middle)
@@ -162,10 +162,10 @@ def _root(falling: Callable[[float], float], target: float, low: float, high: fl
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the same order: reject where one is at most the level.
+    """Holm-adjusted p-values, in the same order: reject where one is at most the level.
 
-    Holm (1979), Scandinavian Journal of Statistics 6:65-70: the chance of any false rejection stays
-    below the level whatever the tests depend on.
+    Holm (1979), Scandinavian Journal of Statistics 6:65-70: the probability of any false rejection
+    is at most the level, however the tests depend on each other.
     """
     adjusted = [1.0] * len(p_values)
     highest = 0.0

@@ -10,9 +10,9 @@ from alignment.records.decisions import PairedVerdict
 
 
 class Judged(NamedTuple):
-    """A response held against its criterion: its verdict, and its score in the judge's unit.
+    """The verdict on a response, and its score in the judge's unit.
 
-    `degenerate` is the kind of a response that is no answer at all; None also where nobody knows.
+    `degenerate` is the kind of a degenerate response; None for others, and where it is not known.
     """
 
     passed: bool
@@ -45,7 +45,7 @@ def pair(prompt: str, cluster: str, before: Judged, after: Judged) -> PairedVerd
 
 
 def paired(before: Mapping[str, Judged], after: Iterable[Case]) -> tuple[PairedVerdict, ...]:
-    """The cases of this run whose prompts have a verdict on the other side too, in their order."""
+    """Pairs of the cases whose prompts have a verdict on the other side too, in their order."""
     return tuple(
         pair(case.prompt.id, case.prompt.cluster, before[case.prompt.id], judged(case))
         for case in after

@@ -1,8 +1,8 @@
-"""What a number of prompts can show: the gate's power, worked out without simulation.
+"""What a number of prompts can show: the gate's power, computed without simulation.
 
-Everything follows from two counts: of n prompts so many flip (binomial), and of these so many are
-losses (binomial given the flips); the gate's word depends on nothing else. Both sums are exact, but
-for counts that all together are rarer than 1e-15.
+The gate's outcome depends on two counts only: how many of n prompts flip (binomial), and how many
+of these are losses (binomial, given the flips). Both sums are exact, but for counts whose total
+probability is below 1e-15.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def power(
     the level of the later ones is higher. The unconditional power of the conditional test, as in
     Duffy (1984), Biometrics 40:1005-1015, with `decision_rule.outcome_of` as the test.
 
-    Raises ValueError for a drop that `flips` cannot bring about, and for what is out of range.
+    Raises ValueError for a drop that `flips` cannot produce, and for arguments out of range.
     """
     _check(total, flips, margin, confidence, family)
     if not abs(drop) <= 100 * flips * (1 + 1e-12):
         raise ValueError(f"{100 * flips:g} % flips cannot change a rate by {drop:g} points")
-    return _found(_cells(total, flips, margin, confidence, family), flips, drop)
+    return _power_of(_cells(total, flips, margin, confidence, family), flips, drop)
 
 
 def detectable(
@@ -52,24 +52,23 @@ def detectable(
     confidence: float = 0.95,
     family: int = 1,
 ) -> float | None:
-    """The smallest true drop, in points, that the gate finds with that `power` (0 to 1).
+    """The smallest true drop, in points, that the gate detects with that `power` (0 to 1).
 
-    The other arguments are those of the function `power`. At most 0.01 points too large; None
-    where not even a drop of 100 * `flips` points is found, which is when all flips are losses: a
-    drop that is found flips more than that.
+    The other arguments are those of the function `power`. The result is at most 0.01 points too
+    large. None where not even 100 * `flips` points, the drop if all flips are losses, are detected.
 
-    Raises ValueError for what is out of range.
+    Raises ValueError for arguments out of range.
     """
     _check(total, flips, margin, confidence, family, power)
     cells = _cells(total, flips, margin, confidence, family)
     low, high = 0.0, 100 * flips
-    if _found(cells, flips, high) < power:
+    if _power_of(cells, flips, high) < power:
         return None
-    if _found(cells, flips, low) >= power:
+    if _power_of(cells, flips, low) >= power:
         return low
     while high - low > _STEP:
         middle = (low + high) / 2
-        low, high = (low, middle) if _found(cells, flips, middle) >= power else (middle, high)
+        low, high = (low, middle) if _power_of(cells, flips, middle) >= power else (middle, high)
     return high
 
 
@@ -81,24 +80,24 @@ def prompts_needed(
     confidence: float = 0.95,
     family: int = 1,
 ) -> int | None:
-    """How many prompts per axis tell `margin` points apart from no change at all.
+    """How many prompts per axis distinguish a loss of `margin` points from no change.
 
-    With so many a model that has not changed, of whose verdicts the share `flips` (0 to 1) differs
-    by chance, gets `pass` in all of `family` comparisons with that `power` (0 to 1). They are
-    taken as independent; where they agree with each other it is more likely still. Only a pass by
-    the interval counts: five prompts without a flip pass the gate, and tell nothing apart. None
-    where it takes more than 100 000 prompts, and for a margin of 0.
+    With that many, an unchanged model, of whose verdicts the share `flips` (0 to 1) differs by
+    chance, gets `pass` in all of `family` comparisons with that `power` (0 to 1). Comparisons are
+    taken as independent; if they are correlated, the probability is higher. Only a pass by the
+    interval counts: five prompts without a flip pass the gate, but rule out nothing. None where
+    more than 100 000 prompts are needed, and for a margin of 0.
 
-    Rounding makes the power a little jagged: a few more prompts can have a little less of it.
+    The power is not quite monotonic: a few more prompts can have slightly less of it.
 
-    Raises ValueError for what is out of range.
+    Raises ValueError for arguments out of range.
     """
     _check(1, flips, margin, confidence, family, power)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    each: float = power ** (1 / family)
+    per_comparison: float = power ** (1 / family)
 
     def resolved(total: int) -> bool:
-        return _passes(total, flips, margin / 100, z) >= each
+        return _pass_probability(total, flips, margin / 100, z) >= per_comparison
 
     if margin == 0:
         return None
@@ -137,12 +136,12 @@ def plan_line(
     return f"{start}: {shown}; a margin of {margin:g} points needs {needed} prompts"
 
 
-# -- the gate's word as a limit on losses ----------------------------------------------------------
+# -- the gate's outcome as a limit on losses -------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """So many prompts flip, with probability `weight`; the gate fails from `least` losses on."""
+    """`flipped` prompts flip with probability `weight`; the gate fails from `least` losses on."""
 
     flipped: int
     weight: float
@@ -150,10 +149,10 @@ class _Cell:
 
 
 def _cells(total: int, flips: float, margin: float, confidence: float, family: int) -> list[_Cell]:
-    """Losses that fail the gate, for every likely number of flips.
+    """The number of losses that fails the gate, for every likely number of flips.
 
-    One flip more moves the limit by nothing or by one: the tail of a fair coin's losses falls when
-    a gain is added and rises when a loss is exchanged for one, and so does the observed change.
+    With one flip more the limit stays or rises by one, for an added gain makes a table less
+    significant and an added loss more so. The search therefore goes on from the last limit.
     """
 
     def fails(lost: int, flipped: int) -> bool:
@@ -172,16 +171,16 @@ def _cells(total: int, flips: float, margin: float, confidence: float, family: i
     return cells
 
 
-def _found(cells: list[_Cell], flips: float, drop: float) -> float:
-    """The power of these cells, each flip being a loss with the chance that makes the drop."""
+def _power_of(cells: list[_Cell], flips: float, drop: float) -> float:
+    """The power, if each flip is a loss with the probability that gives this drop in points."""
     losing = min(1.0, max(0.0, 0.5 + drop / 200 / flips)) if flips else 0.5
     return min(1.0, sum(c.weight * at_least(c.least, c.flipped, losing) for c in cells))
 
 
-def _passes(total: int, flips: float, margin: float, z: float) -> float:
+def _pass_probability(total: int, flips: float, margin: float, z: float) -> float:
     """The probability that the interval lies above -margin (a share) if nothing has changed.
 
-    `most` losses that pass also move by nothing or by one with one flip more.
+    `most` is the largest number of losses that passes; with one flip more it stays or rises by one.
     """
     chance, most = 0.0, -1
     for flipped, weight in likely(total, flips):
@@ -194,8 +193,8 @@ def _passes(total: int, flips: float, margin: float, z: float) -> float:
 def _clears(lost: int, gained: int, total: int, margin: float, z: float) -> bool:
     """Whether the low end of `paired.tango` lies above -margin (a share).
 
-    That is whether Tango's statistic at -margin is beyond the quantile: one evaluation, where
-    finding the end takes 80. A test holds it against `paired.tango`.
+    It does if Tango's statistic at -margin is beyond the quantile: one evaluation instead of the 80
+    that finding the end takes. A test compares it with `paired.tango`.
     """
     b = lost + gained + (2 * total - gained + lost) * margin
     c = lost * margin * (1 + margin)

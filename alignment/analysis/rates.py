@@ -1,6 +1,6 @@
-"""Shares of passing verdicts in %, with honest intervals.
+"""Shares of passing verdicts in %, with their confidence intervals.
 
-The tests hold these functions against scipy and against the published examples of Newcombe (1998).
+The tests compare these functions with scipy and with the published examples of Newcombe (1998).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ def wilson(passed: float, total: float, confidence: float) -> Interval:
     """The score interval of a proportion, in %.
 
     `passed` of `total` (fractions are allowed: ties may count half, and the counts of clustered
-    verdicts may be effective ones), `confidence` between 0 and 1. The
-    result lies within [0, 100] and contains 100 * passed / total; its ends are exactly 0 and 100
-    for none and all. Wilson (1927), JASA 22:209-212, without continuity correction.
+    verdicts may be effective ones), `confidence` between 0 and 1. The result lies within [0, 100]
+    and contains 100 * passed / total; its ends are exactly 0 and 100 for none and all.
+
+    Wilson (1927), JASA 22:209-212, without continuity correction.
 
     Raises ValueError for an empty total, for `passed` outside of [0, total] and for a confidence
     that is not strictly between 0 and 1.
@@ -38,7 +39,7 @@ def wilson(passed: float, total: float, confidence: float) -> Interval:
     scale = 1 + z * z / total
     centre = (share + z * z / (2 * total)) / scale
     half = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
-    # Rounding must not push an end past the estimate or out of the scale.
+    # Rounding must not push an end past the estimate or out of [0, 100].
     low = 0.0 if passed == 0 else max(0.0, min(100 * (centre - half), 100 * share))
     high = 100.0 if passed == total else min(100.0, max(100 * (centre + half), 100 * share))
     return Interval(low, high)
@@ -52,7 +53,7 @@ def rate(
     `clusters` names for each verdict the dialogue that it comes from: where some share one, the
     interval is that of effective counts (see `clusters.design_effect`).
 
-    Raises ValueError without verdicts: a rate of nothing is neither 0 nor 100.
+    Raises ValueError without verdicts, whose rate would be neither 0 nor 100.
     """
     if not verdicts:
         raise ValueError(f"{name}: a rate needs at least one verdict")

@@ -1,4 +1,4 @@
-"""From cases to what is said of each variant."""
+"""Summaries of variants from their cases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def summarise_variants(
 
     `axes` maps an axis to the name of its rate; its order is that of the rates. CAS is there only
     for a variant with cases on every axis. `change` compares with the variant named `reference`,
-    which has none itself. `confidence` is that of all intervals, between 0 and 1.
+    whose own is empty. `confidence` is that of all intervals, between 0 and 1.
 
     Raises ValueError for a case on an axis that `axes` does not have.
     """
@@ -41,7 +41,7 @@ def summarise_variants(
             degenerate={axis: _kinds(by_axis[axis]) for axis in axes if axis in by_axis},
             change={}
             if name == reference
-            else _change(rates_of[name], rates_of.get(reference, {})),
+            else _relative_changes(rates_of[name], rates_of.get(reference, {})),
         )
         for name, by_axis in grouped.items()
     }
@@ -72,7 +72,7 @@ def _kinds(cases: Sequence[Case]) -> dict[str, int]:
     return {kind: counts[kind] for kind in (*degenerate.KINDS, *others) if counts[kind]}
 
 
-def _change(after: Mapping[str, Rate], base: Mapping[str, Rate]) -> dict[str, float]:
+def _relative_changes(after: Mapping[str, Rate], base: Mapping[str, Rate]) -> dict[str, float]:
     changes = {
         name: rates.relative_change(rate.percent, base[name].percent)
         for name, rate in after.items()

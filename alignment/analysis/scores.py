@@ -37,8 +37,8 @@ def mean_interval(
 
     Student (1908), Biometrika 6:1-25. `clusters` names for each value the dialogue that it comes
     from: where some share one, the variance is inflated by their design effect (Rao & Scott 1992)
-    and the degrees of freedom are those of the dialogues. None where there are fewer than two
-    values or dialogues: nothing is then known about their spread.
+    and the degrees of freedom are the number of dialogues - 1. None for fewer than two values or
+    dialogues, whose spread is not known.
     """
     groups = len(values) if clusters is None else len(set(clusters))
     if groups < 2:
@@ -51,20 +51,22 @@ def mean_interval(
 
 @lru_cache(maxsize=1024)
 def t_quantile(confidence: float, degrees: int) -> float:
-    """What |t| stays below with probability `confidence` (between 0 and 1); `degrees` at least 1.
+    """The t with P(|T| <= t) = `confidence` (between 0 and 1) for `degrees` >= 1 of freedom.
 
     By bisection over the angle atan(t / sqrt(degrees)), in which Student's distribution is a finite
-    sum. The tests hold it against scipy.
+    sum. The tests compare it with scipy.
     """
     low, high = 0.0, pi / 2
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, degrees) < confidence else (low, middle)
+        low, high = (
+            (middle, high) if _probability_within(middle, degrees) < confidence else (low, middle)
+        )
     return tan((low + high) / 2) * sqrt(degrees)
 
 
-def _within(angle: float, degrees: int) -> float:
-    """The probability of |t| <= sqrt(degrees) tan(angle).
+def _probability_within(angle: float, degrees: int) -> float:
+    """P(|T| <= sqrt(degrees) * tan(angle)) for Student's T, angle in radians.
 
     Abramowitz & Stegun (1964), Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
     """

@@ -10,14 +10,14 @@ from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict, Shift
 
 _DRAWN = 1_000_000
-"""Clusters that are drawn at a time."""
+"""Clusters drawn at a time, which bounds the memory."""
 
 
 def combined_shift(changes: Sequence[Change], name: str) -> Shift:
     """The change of CAS, the mean of the axes' rates, in points, with its MOVER interval.
 
-    Made of the axes' own intervals as `rates.combined` is of theirs, with the same sources: the
-    prompts of different axes are different, and their changes independent.
+    It combines the intervals of the axes as `rates.combined` does, by the same sources: the prompts
+    of different axes are different, so their changes are independent.
 
     Raises ValueError without changes.
     """
@@ -32,18 +32,18 @@ def mean_shift(
 ) -> Shift:
     """The change of the mean score, in the judge's unit, with its BCa bootstrap interval.
 
-    Pairs are drawn, or whole dialogues where prompts share one (a single dialogue is not drawn
-    whole: it would have no spread). Efron (1987), Journal of the American Statistical Association
-    82:171-185. Where every difference is the same there is nothing to
-    draw, and the interval is that value.
+    Pairs are resampled, or whole dialogues where prompts share one (unless there is only a single
+    dialogue, which would have no spread). Efron (1987), Journal of the American Statistical
+    Association 82:171-185. Where all differences are equal, the interval is that value.
+    `confidence` is between 0 and 1.
 
     Raises ValueError without pairs.
     """
     if not pairs:
         raise ValueError(f"{name}: no prompts to compare")
-    in_order = sorted(pairs, key=lambda pair: pair.prompt)  # draws go by position
+    in_order = sorted(pairs, key=lambda pair: pair.prompt)  # draws depend on the order
     clusters = by_cluster((pair.cluster, pair) for pair in in_order)
-    if len(clusters) == 1:  # nothing to draw from; its prompts are the best that there is
+    if len(clusters) == 1:  # resample its prompts instead
         clusters = [[pair] for pair in pairs]
     sums = [sum(pair.score_after - pair.score_before for pair in each) for each in clusters]
     counts = [len(each) for each in clusters]
@@ -58,11 +58,11 @@ def mean_shift(
 def _bca(
     sums: Sequence[float], counts: Sequence[int], confidence: float, resamples: int, seed: int
 ) -> tuple[float, float]:
-    """The ends for the mean of clusters, given by their sums and counts.
+    """The ends of the BCa interval of the mean of all values, given sums and counts of clusters.
 
-    As `scipy.stats.bootstrap` has them from the same draws, but for the jackknife behind the
-    acceleration: that is n means of n - 1 clusters there, and of two subtractions each here. Draws
-    are taken a piece at a time, so that memory does not grow with their number.
+    Equal to `scipy.stats.bootstrap` on the same draws, but the jackknife for the acceleration takes
+    two subtractions for each left-out cluster instead of a mean of the others. Draws are made in
+    blocks, so that memory does not grow with their number.
     """
     import numpy as np  # noqa: PLC0415
     from scipy.special import ndtr, ndtri  # noqa: PLC0415

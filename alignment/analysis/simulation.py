@@ -1,8 +1,8 @@
-"""The gate on trial: how often it blocks a model that has not changed, and finds one that has.
+"""Simulates the gate: how often it blocks an unchanged model, and how often it detects a drop.
 
-Made-up runs go through the gate's own `outcome_of`, and through two rules that other tools follow,
-on the same data. Prompts are independent and flip with a known probability, so the truth is known.
-numpy, which scipy brings, is imported where it is used: a run of the gate never comes here.
+Simulated runs are decided by the gate's own `outcome_of`, and by two rules of other tools on the
+same data. Prompts are independent and flip with a known probability, so the truth is known. numpy,
+which comes with scipy, is imported where it is used: a run of the gate does not need this module.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _COUNTED: Mapping[TrialName, int | None] = {
     "at the margin": 1,
     "detection": _AXES,
 }
-"""How many of the comparisons, from the first, an outcome is the worst of; None means all."""
+"""The outcome is the worst of so many comparisons, from the first on; None means all."""
 _PASS, _WAIT, _FAIL = (OUTCOMES.index(word) for word in ("pass", "inconclusive", "fail"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Setting:
-    """The truth of a made-up run.
+    """The true parameters of a simulated run.
 
     `total` prompts per axis of each of the gated `variants`; the share `flips` (0 to 1) of verdicts
     differs everywhere, and one axis of one variant falls by `drop` points.
@@ -72,10 +72,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class SimulationRow:
-    """What a rule said in one setting, as shares of the runs in % with Wilson 95 % intervals.
+    """The outcomes of a rule in one setting, as shares of the runs in % with Wilson 95 % intervals.
 
-    `trial` says whose outcome is counted: `no change`, the run's (the worst of all comparisons);
-    `at the margin`, that of the one comparison whose rate falls by the margin; `detection`, that of
+    `trial` says which outcome is counted. `no change`: the run's (the worst of all comparisons);
+    `at the margin`: that of the one comparison whose rate falls by the margin; `detection`: that of
     the variant with the drop.
     """
 
@@ -100,7 +100,7 @@ def simulate(
     `rule` is the gate's; None means its defaults. A row depends on `runs`, `seed`, the rule and its
     own setting only: leaving some `totals` or `variants` out changes no other row.
 
-    Raises ValueError for less than one run, prompt or variant.
+    Raises ValueError for fewer than one run, prompt or variant.
     """
     gate = rule if rule is not None else GateRule("simulated")
     if min(runs, *totals, *variants) < 1:
@@ -110,7 +110,7 @@ def simulate(
         for flips, drop, trials in _truths(gate.margin)
         for total in totals
         for count in variants
-        for row in _judged(Setting(total, count, flips, drop), trials, gate, runs, seed)
+        for row in _rows_of(Setting(total, count, flips, drop), trials, gate, runs, seed)
     ]
     return sorted(rows, key=lambda row: get_args(TrialName).index(row.trial))
 
@@ -129,16 +129,16 @@ def _truths(margin: float) -> Iterator[tuple[float, float, tuple[TrialName, ...]
                 yield flips, drop, (("at the margin", *counted) if drop == margin else counted)
 
 
-def _judged(
+def _rows_of(
     at: Setting, trials: Sequence[TrialName], gate: GateRule, runs: int, seed: int
 ) -> Iterator[SimulationRow]:
-    drawn = _draw(at, runs, seed)
-    words = {"gate": _gate(*drawn, at.total, gate), **_others(*drawn, at.total, gate)}
+    tables = _draw(at, runs, seed)
+    outcomes = {"gate": _gate(*tables, at.total, gate), **_others(*tables, at.total, gate)}
     for trial in trials:
         for rule in RULES:
-            worst = words[rule][:, : _COUNTED[trial]].max(axis=1)
-            counts = {word: int((worst == word).sum()) for word in (_FAIL, _WAIT, _PASS)}
-            shares = (share(OUTCOMES[word], counts[word], runs, 0.95) for word in counts)
+            worst = outcomes[rule][:, : _COUNTED[trial]].max(axis=1)
+            counts = {outcome: int((worst == outcome).sum()) for outcome in (_FAIL, _WAIT, _PASS)}
+            shares = (share(OUTCOMES[outcome], counts[outcome], runs, 0.95) for outcome in counts)
             yield SimulationRow(trial, rule, at, *shares)
 
 
@@ -146,34 +146,35 @@ def _draw(at: Setting, runs: int, seed: int) -> tuple[Counts, Counts]:
     """Lost and gained verdicts by run and comparison; the first comparison has the drop."""
     import numpy as np  # noqa: PLC0415
 
-    name = [at.total, at.variants, round(1e6 * at.flips), round(1e6 * at.drop)]
-    chance = np.random.default_rng([seed, *name])
+    identity = [at.total, at.variants, round(1e6 * at.flips), round(1e6 * at.drop)]
+    rng = np.random.default_rng([seed, *identity])
     tables = np.empty((runs, at.variants * _AXES, 3), dtype=np.int64)
     for place in range(at.variants * _AXES):
         fall = at.drop / 100 if place == 0 else 0.0
         losing, gaining = (at.flips + fall) / 2, max(0.0, (at.flips - fall) / 2)
-        tables[:, place] = chance.multinomial(at.total, [losing, gaining, 1 - at.flips], size=runs)
+        tables[:, place] = rng.multinomial(at.total, [losing, gaining, 1 - at.flips], size=runs)
     return tables[:, :, 0], tables[:, :, 1]
 
 
-# -- the rules: outcomes, as places in OUTCOMES, by run and comparison -----------------------------
+# -- the rules: outcomes, as indices of OUTCOMES, by run and comparison ----------------------------
 
 
 def _gate(lost: Counts, gained: Counts, total: int, rule: GateRule) -> Counts:
-    """What `decision_rule.decide` says: each distinct table goes through `outcome_of` once."""
+    """The outcomes of `decision_rule.decide`: each distinct table is decided once."""
     import numpy as np  # noqa: PLC0415
 
-    kinds, places = np.unique(lost * (total + 1) + gained, return_inverse=True)
-    words = [_word(int(k) // (total + 1), int(k) % (total + 1), total, rule) for k in kinds]
-    p_worse, significant, otherwise = (np.asarray(each) for each in zip(*words, strict=True))
+    codes, places = np.unique(lost * (total + 1) + gained, return_inverse=True)
+    flips = [divmod(int(code), total + 1) for code in codes]
+    outcomes = [_outcomes_of(*each, total, rule) for each in flips]
+    p_worse, significant, otherwise = (np.asarray(each) for each in zip(*outcomes, strict=True))
     places = places.reshape(lost.shape)
     adjusted = _holm(p_worse[places])
     return np.where(adjusted <= 1 - rule.confidence, significant[places], otherwise[places])
 
 
 @lru_cache(maxsize=1 << 17)
-def _word(lost: int, gained: int, total: int, rule: GateRule) -> tuple[float, int, int]:
-    """The unadjusted p-value of a table, and the gate's word if it is significant or is not."""
+def _outcomes_of(lost: int, gained: int, total: int, rule: GateRule) -> tuple[float, int, int]:
+    """The unadjusted p-value of a table, and its outcome if this is significant, and if not."""
     p_worse = mcnemar(lost, gained, midp=True)[0]
     difference = 100 * (gained - lost) / total
     change = Change(
@@ -186,7 +187,7 @@ def _word(lost: int, gained: int, total: int, rule: GateRule) -> tuple[float, in
         difference=difference,
         interval=tango(lost, gained, total, rule.confidence),
         p_worse=p_worse,
-        p_exact=float("nan"),  # reported and never decided by: half of the time saved
+        p_exact=float("nan"),  # not used by the decision; leaving it out saves half of the time
         clustered=False,
     )
     significant, otherwise = (outcome_of(change, adjusted, rule) for adjusted in (0.0, 1.0))
@@ -206,11 +207,11 @@ def _holm(p_values: Reals) -> Reals:
 
 
 def _others(lost: Counts, gained: Counts, total: int, rule: GateRule) -> dict[RuleName, Counts]:
-    """What tools say that never call a run inconclusive.
+    """The outcomes of two rules of other tools, which are never inconclusive.
 
-    `threshold` blocks when the rate has fallen by the margin, whatever chance could do;
-    `significance` when a one-sided z-test of two unpaired proportions says so, however small the
-    fall, without a correction for the number of comparisons. The first rate is taken to be 50 %.
+    `threshold` blocks when the observed rate has fallen by the margin, significant or not;
+    `significance` when a one-sided z-test of two unpaired proportions is significant, however small
+    the fall, without correction for multiple comparisons. The rate before is taken to be 50 %.
     """
     import numpy as np  # noqa: PLC0415
 

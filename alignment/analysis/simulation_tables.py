@@ -1,4 +1,4 @@
-"""What a simulation of the gate found, as Markdown tables and in a sentence."""
+"""The results of a simulation of the gate, as Markdown tables and as a sentence."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from alignment.analysis.simulation import RULES, RuleName, Setting, SimulationRow, TrialName
 from alignment.records import Rate
 
-_SAID: tuple[tuple[RuleName, str], ...] = (
+_NO_CHANGE: tuple[tuple[RuleName, str], ...] = (
     *(("gate", word) for word in ("blocked", "inconclusive", "passed")),
     ("threshold", "blocked"),
     ("significance", "blocked"),
 )
 _TABLES: Mapping[TrialName, tuple[str, Sequence[tuple[RuleName, str]]]] = {
-    "no change": ("No change: outcome of the run", _SAID),
+    "no change": ("No change: outcome of the run", _NO_CHANGE),
     "at the margin": (
         "Drop equal to the margin: outcome of that comparison",
         [(r, "passed") for r in RULES],
@@ -32,7 +32,7 @@ class Headline:
 
     @property
     def sentence(self) -> str:
-        """Both in words, with their settings and intervals."""
+        """Both results in words, with their settings and intervals."""
         block, detection = self.false_block, self.detection
         quiet = f"an unchanged model is blocked in at most {_cell(block.blocked)} % of the runs"
         drop = f"a drop of {detection.at.drop:g} points is detected in {_cell(detection.blocked)} %"
@@ -49,20 +49,20 @@ def table(rows: Sequence[SimulationRow]) -> str:
 
 
 def headline(rows: Sequence[SimulationRow]) -> Headline:
-    """The two numbers that matter most, both of the gate itself.
+    """The two most important results of the gate.
 
     The largest share of blocked runs where nothing has changed, and the share in which a drop of 20
-    points is found with 100 prompts per axis, one variant and 40 % of verdicts flipping.
+    points is detected with 100 prompts per axis, one variant and 40 % of verdicts flipping.
 
-    Raises ValueError where `rows` lack them.
+    Raises ValueError where `rows` do not include them.
     """
-    ours = [row for row in rows if row.rule == "gate"]
-    quiet = [row for row in ours if row.trial == "no change"]
-    asked = ("detection", Setting(total=100, variants=1, flips=0.4, drop=20.0))
-    detections = [row for row in ours if (row.trial, row.at) == asked]
-    if not quiet or not detections:
+    gate_rows = [row for row in rows if row.rule == "gate"]
+    unchanged = [row for row in gate_rows if row.trial == "no change"]
+    wanted = ("detection", Setting(total=100, variants=1, flips=0.4, drop=20.0))
+    detections = [row for row in gate_rows if (row.trial, row.at) == wanted]
+    if not unchanged or not detections:
         raise ValueError("the rows do not include a setting that the headline needs")
-    return Headline(max(quiet, key=lambda row: row.blocked.percent), detections[0])
+    return Headline(max(unchanged, key=lambda row: row.blocked.percent), detections[0])
 
 
 def _section(trial: TrialName, rows: Sequence[SimulationRow]) -> str:

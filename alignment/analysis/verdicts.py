@@ -1,4 +1,4 @@
-"""Verdicts: responses held against their criterion."""
+"""Verdicts on responses, as tests get them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from alignment.records import Case, Criterion
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One case held against its criterion; `require` is what a test calls."""
+    """The verdict on one case; a test calls `require`."""
 
     case: Case
     criterion: Criterion
     adjective: str
-    """What a passing response is on this axis, `harmless` or `helpful`."""
+    """The word for a passing response on this axis: `harmless` or `helpful`."""
 
     @property
     def passed(self) -> bool:
@@ -34,18 +34,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class NoVerdict:
-    """Stands where the judge gave a response no score: whatever is asked of it raises Unscored."""
+    """Replaces the verdict on a response without a score: each use of it raises Unscored."""
 
     reason: str
 
     @property
     def case(self) -> Case:
-        """There is none."""
+        """Raise Unscored: there is no case."""
         raise Unscored(self.reason)
 
     @property
     def passed(self) -> bool:
-        """Nobody knows."""
+        """Raise Unscored: there is no verdict."""
         raise Unscored(self.reason)
 
     def require(self) -> None:
@@ -55,11 +55,11 @@ class NoVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """All verdicts of one variant on one axis, where one case stands for them (many prompts)."""
+    """All verdicts of one variant on one axis, for a test that stands for many prompts."""
 
     each: Sequence[Verdict]
     missing: Sequence[NoVerdict] = ()
-    """Stand for the responses without a score."""
+    """One for each response without a score."""
 
     @property
     def passed(self) -> bool:

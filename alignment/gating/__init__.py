@@ -1,1 +1,1 @@
-"""The gate over a study: manifests, comparisons, and what a run may leave as its baseline."""
+"""The gate over a study: manifests, comparisons, and baselines that runs are accepted as."""

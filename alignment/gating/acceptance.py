@@ -1,4 +1,4 @@
-"""What a run may leave behind as its baselines, and how they get their place."""
+"""Accepting a run: which baselines it becomes, and how they replace the old files."""
 
 from __future__ import annotations
 
@@ -24,35 +24,38 @@ _REMEDY = f"if that is intended, give the reason: {ACCEPT}"
 
 
 def accepted(gate: StudyGate, variant: str, reason: str | None) -> Baseline:
-    """The baseline that a run would leave; the anchor moves only with a `reason`.
+    """The baseline that a run becomes when it is accepted; the anchor moves only with a `reason`.
 
-    Raises BaselineError when a reason is required: the run lost too much since the anchor, or
-    cannot be compared with it.
+    Raises BaselineError for an incomplete run or one with too few scores, and without a `reason`
+    where one is required: the run lost too much since the anchor, or cannot be compared with it.
     """
     study, cases = gate.run.study, gate.run.cases[variant]
     if isinstance(cases, str):
         raise BaselineError(f"the run of {variant!r} is not complete: {cases}")
     for axis, prompts in study.asked(variant).items():
         scored = sum(case.prompt.axis == axis for case in cases)
-        for lack in lacking(axis, {repr(variant): (scored, len(prompts))}):
-            raise BaselineError(f"the run of {variant!r} cannot become a baseline: {lack}")
+        for sentence in lacking(axis, {repr(variant): (scored, len(prompts))}):
+            raise BaselineError(f"the run of {variant!r} cannot become a baseline: {sentence}")
     stored = gate.run.baselines[variant]
     if reason is None:
-        _refuse(gate, variant, stored)
-    kept = stored if reason is None and isinstance(stored, Baseline) else None
+        _check_since_anchor(gate, variant, stored)
+    previous = stored if reason is None and isinstance(stored, Baseline) else None
     return Baseline(
         profile=study.profile.name,
         variant=variant,
-        reason=kept.reason if kept else reason,
+        reason=previous.reason if previous else reason,
         manifest=manifest(study, variant),
         model=study.policy(variant).baseline_model(),
         probe=probe_set(study),
-        cases={axis: _cases(study, cases, axis, kept) for axis in study.profile.axes},
+        cases={axis: _baseline_cases(study, cases, axis, previous) for axis in study.profile.axes},
     )
 
 
-def _refuse(gate: StudyGate, variant: str, stored: StoredBaseline) -> None:
-    """Small losses that were accepted one by one must not add up unseen."""
+def _check_since_anchor(gate: StudyGate, variant: str, stored: StoredBaseline) -> None:
+    """Raise BaselineError if this run may only be accepted with a reason.
+
+    Otherwise small losses, accepted one by one, could add up unnoticed.
+    """
     if isinstance(stored, str):
         if path_of(gate.run.folder, variant).exists():
             raise BaselineError(f"{stored}; its anchor would be lost: {_REMEDY}")
@@ -64,29 +67,30 @@ def _refuse(gate: StudyGate, variant: str, stored: StoredBaseline) -> None:
     for (name, _), decision in gate.since_anchor.items():
         if name != variant or decision.own != "fail" or decision.change is None:
             continue
-        broken = decision.degenerate
+        degenerate = decision.degenerate
         loss = (
             f"lost {-decision.change.difference:.1f} points of {decision.rate} since its anchor, "
             f"margin {decision.margin:g}"
-            if broken is None
-            else f"has {broken.after} degenerate responses of {broken.total} on {decision.axis}"
+            if degenerate is None
+            else f"has {degenerate.after} degenerate responses of {degenerate.total} "
+            f"on {decision.axis}"
         )
         raise BaselineError(f"{variant!r} {loss}; {_REMEDY}")
 
 
-def _cases(
-    study: Study, cases: Iterable[Case], axis: str, kept: Baseline | None
+def _baseline_cases(
+    study: Study, cases: Iterable[Case], axis: str, previous: Baseline | None
 ) -> dict[str, BaselineCase]:
-    anchors = {} if kept is None else kept.cases[axis]
-    wordy = study.profile.gate.responses
+    anchors = {} if previous is None else previous.cases[axis]
+    with_responses = study.profile.gate.responses
     return {
         case.prompt.id: BaselineCase(
             score=case.value,
             passed=case.passed,
-            # One that had no score when it was anchored is anchored now.
+            # A prompt that had no score at the anchor gets its anchor verdict now.
             anchor=anchors[id_].anchor if (id_ := case.prompt.id) in anchors else case.passed,
             degenerate=case.degenerate,
-            response=storable(case.response.text) if wordy and case.response else None,
+            response=storable(case.response.text) if with_responses and case.response else None,
         )
         for case in sorted(cases, key=lambda case: case.prompt.id)
         if case.prompt.axis == axis
@@ -95,14 +99,14 @@ def _cases(
 
 @contextmanager
 def promoted(folder: Path, texts: Mapping[str, str]) -> Iterator[list[Path]]:
-    """Give accepted baselines (variant -> text) their place, all in one step; the files replaced.
+    """Write accepted baselines (variant -> text) in one step; yields the files that were replaced.
 
-    When anything is raised within, the old ones are back. A file whose bytes would stay the same is
-    not touched. Raises BaselineError where the disk refuses; all are then the old ones.
+    If the body raises, the old files are restored. A file whose bytes would stay the same is not
+    touched. Raises BaselineError if the file system refuses; all files are then the old ones.
     """
     with ExitStack() as steps:
         try:
-            replaced = _replaced(steps, folder, texts)
+            replaced = _replace_files(steps, folder, texts)
         except OSError as error:
             where = error.filename or folder
             raise BaselineError(
@@ -112,24 +116,24 @@ def promoted(folder: Path, texts: Mapping[str, str]) -> Iterator[list[Path]]:
         yield replaced
 
 
-def _replaced(steps: ExitStack, folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """One set of files, but for those that are links into other folders."""
+def _replace_files(steps: ExitStack, folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Replace the files as one set, except links into other folders: a set for each folder."""
     recover(folder)
     sets: dict[Path, Replacement] = {}
     replaced = []
     for variant, text in texts.items():
-        path = Path(os.path.realpath(path_of(folder, variant)))  # a link stays one
+        path = Path(os.path.realpath(path_of(folder, variant)))  # a link stays a link
         if path.is_file() and path.read_bytes() == text.encode():
             continue
         if path.parent not in sets:
             sets[path.parent] = steps.enter_context(replacing(path.parent))
         sets[path.parent].write(path.name, [text])
         replaced.append(path)
-    for each in sets.values():
-        each.commit()
+    for replacement in sets.values():
+        replacement.commit()
     return replaced
 
 
 def text_of(gate: StudyGate, variant: str, reason: str | None) -> str:
-    """The text of the baseline that a run would leave. Raises BaselineError as `accepted` does."""
+    """The file content of the accepted baseline. Raises BaselineError as `accepted` does."""
     return dumps(accepted(gate, variant, reason))

@@ -1,4 +1,4 @@
-"""The anchor: many small losses, accepted one by one, must not add up unseen."""
+"""Comparison with the anchor, so that many small accepted losses cannot add up unnoticed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from alignment.records.decisions import Decision
 
 
 def decisions_since_anchor(run: GatedRun) -> dict[Key, Decision]:
-    """The gate's question asked of the change since the anchor, where a baseline holds one.
+    """The gate's decisions on the change since the anchor, where there is a baseline.
 
-    Nothing is said of what cannot be compared: that is told of the run itself.
+    What cannot be compared is left out: the decision against the baseline reports it.
     """
     evidence: dict[Key, Evidence] = {}
     for variant in run.profile.gated():
@@ -32,7 +32,7 @@ def decisions_since_anchor(run: GatedRun) -> dict[Key, Decision]:
 
 
 def anchor_moved(run: GatedRun, variant: str, axis: str) -> bool:
-    """Whether a baseline's verdicts are no longer those of its anchor."""
+    """Whether a baseline's verdicts on an axis differ from those of its anchor."""
     baseline = run.baselines[variant]
     return not isinstance(baseline, str) and any(
         case.anchor != case.passed for case in baseline.cases[axis].values()

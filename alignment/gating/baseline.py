@@ -1,4 +1,4 @@
-"""Baselines: what an accepted run leaves behind."""
+"""Baselines: the stored verdicts of accepted runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class _Record(BaseModel):
 
 
 class Manifest(_Record):
-    """What two runs must share to be compared."""
+    """What two runs must have in common to be compared."""
 
     prompts: dict[str, str]
     """Axis -> digest of the ids of its prompts."""
     criteria: dict[str, str]
     """Axis -> criterion, as `reward >= -3`."""
     judge: dict[str, Any]
-    """How scores are made: `identity` (weights, or recipe, data and seed), and what it reads."""
+    """How scores are made: `identity` (weights, or recipe, data and seed) and input format."""
     decoding: dict[str, Any] | None
-    """How responses are made; None where nobody knows: recorded responses."""
+    """How responses are made; None where it is not known (recorded responses)."""
     format: str | None
     """The dialogue format; None as for `decoding`."""
 
@@ -33,12 +33,13 @@ class BaselineCase(_Record):
     passed: bool
     anchor: bool
     degenerate: str | None = None
-    """The kind of a response that is no answer at all."""
+    """The kind of a degenerate response; None for any other."""
     response: str | None = None
+    """The text, unless `gate.responses` is off."""
 
 
 class ProbeScore(_Record):
-    """A response that every judge of this baseline must score alike."""
+    """A response that every judge compared with this baseline must score alike."""
 
     prompt: str
     """The prompt's id."""
@@ -55,12 +56,12 @@ class Baseline(_Record):
     """Why the anchor is where it is: `--alignment-reason`, None for a first baseline."""
     manifest: Manifest
     model: dict[str, Any]
-    """What was accepted, for the reader; not compared."""
+    """The identity of the accepted model, for the reader; not compared."""
     probe: tuple[ProbeScore, ...]
     cases: dict[str, dict[str, BaselineCase]]
     """Axis -> prompt id -> case."""
 
 
 def storable(text: str) -> str:
-    """Without lone surrogates: some tokenizers decode to them, and JSON readers refuse them."""
+    """`text` with `?` for lone surrogates: some tokenizers make them, JSON readers refuse them."""
     return text.encode("utf-8", "replace").decode()

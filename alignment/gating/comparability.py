@@ -1,4 +1,4 @@
-"""What two runs must share to be compared, and what keeps them from it, in sentences."""
+"""Whether two runs can be compared: the differences of their manifests, as sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from alignment.gating.baseline import Manifest
 from alignment.store import content_key
 
 SIDES = ("the baseline", "this run")
-"""How the two sides of a comparison are called."""
+"""The names of the two sides of a comparison."""
 
 
 def digest_of(ids: Sequence[str]) -> str:
@@ -17,11 +17,11 @@ def digest_of(ids: Sequence[str]) -> str:
     return f"{len(ids)} prompts {content_key(sorted(ids))[:12]}"
 
 
-def differences(before: Manifest, after: Manifest, words: tuple[str, str]) -> dict[str, str]:
-    """What keeps two runs from being compared: part of the manifest -> a sentence with both values.
+def differences(before: Manifest, after: Manifest, sides: tuple[str, str]) -> dict[str, str]:
+    """Why two runs cannot be compared: part of the manifest -> a sentence with both values.
 
-    `words` name the two sides: ("the baseline", "this run"). Decoding and format count where both
-    are known.
+    `sides` are the names of the two sides: ("the baseline", "this run"). Decoding and format only
+    count where both are known. Empty where the runs can be compared.
     """
     differing: dict[str, str] = {}
     for part in ("prompts", "criteria", "judge", "decoding", "format"):
@@ -30,8 +30,8 @@ def differences(before: Manifest, after: Manifest, words: tuple[str, str]) -> di
             continue
         entries = _unequal(old, new) if isinstance(old, dict) and isinstance(new, dict) else None
         listed = "; ".join(
-            f"{name} is {_plain(a)} in {words[0]} and {_plain(b)} in {words[1]}"
-            for name, a, b in entries or [(part, old, new)]
+            f"{name} is {_show(old_value)} in {sides[0]} and {_show(new_value)} in {sides[1]}"
+            for name, old_value, new_value in entries or [(part, old, new)]
         )
         verb = "differ" if part in ("prompts", "criteria") else "differs"
         differing[part] = f"the {part} {verb}: {listed}" if part != "format" else listed
@@ -43,5 +43,5 @@ def _unequal(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, 
     return [(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
 
 
-def _plain(value: Any) -> str:
+def _show(value: Any) -> str:
     return "absent" if value is None else str(value)

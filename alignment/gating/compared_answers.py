@@ -1,4 +1,4 @@
-"""What was answered before and after, for the reader of a decision."""
+"""Responses before and after: shown with flipped prompts, and checked for equality."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from alignment.records import Case
 from alignment.records.decisions import Decision
 
 Answers = dict[tuple[str, str], str]
-"""(axis, prompt id) -> response, as far as responses are known."""
+"""(axis, prompt id) -> response, where the response is known."""
 
 
 def with_answers(run: GatedRun, decision: Decision, *, anchor: bool = False) -> Decision:
-    """A decision with its flipped prompts' texts and responses, as far as they are known.
+    """A decision with the texts and responses of its flipped prompts, where they are known.
 
-    What was answered at the anchor nobody stores.
+    `anchor` says that the decision compares with the anchor, whose responses are not stored.
     """
     prompts = {each.id: each for each in run.prompts(decision.variant, decision.axis)}
     after, before = _answers(run, decision.variant), _answers_before(run, decision.variant)
@@ -35,18 +35,18 @@ def with_answers(run: GatedRun, decision: Decision, *, anchor: bool = False) -> 
 
 
 def unchanged(run: GatedRun, variant: str) -> bool:
-    """Whether a variant says what its baseline stores, and is not known to be that model."""
+    """Whether all answers equal the baseline's, although it is not known to be the same model."""
     baseline, cases = run.baselines[variant], run.cases[variant]
     if isinstance(baseline, str) or isinstance(cases, str) or run.reference is not None:
         return False
     if not same_answers(baseline, cases):
         return False
     model = run.study.policy(variant).baseline_model()
-    return not (_known(model) and model == baseline.model)
+    return not (_has_content_identity(model) and model == baseline.model)
 
 
 def same_answers(baseline: Baseline, cases: Sequence[Case]) -> bool:
-    """Whether every answer is the one that a baseline stores, byte for byte."""
+    """Whether every answer equals the one that the baseline stores, byte for byte."""
     stored = [baseline.cases.get(case.prompt.axis, {}).get(case.prompt.id) for case in cases]
     return bool(stored) and all(
         before is not None
@@ -57,8 +57,8 @@ def same_answers(baseline: Baseline, cases: Sequence[Case]) -> bool:
     )
 
 
-def _known(model: Mapping[str, Any]) -> bool:
-    """Whether what answered is known by its content; what was recorded or is served is not."""
+def _has_content_identity(model: Mapping[str, Any]) -> bool:
+    """Whether a model is identified by its content; a recorded or served one is not."""
     return not model.keys().isdisjoint({"weights", "null"})
 
 

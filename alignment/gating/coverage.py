@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MOST_UNSCORED = 0.05
-"""The share of a variant's responses on an axis. Which ones a judge fails on is no accident: left
-out in numbers, they would carry a decision by their absence."""
+"""The share of a variant's responses on an axis that may have no score. A judge does not fail on
+random responses: leaving out more of them could change a decision."""
 
 
 def lacking(axis: str, sides: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
     """A sentence for each side of a comparison that lacks too many scores on an axis.
 
-    `sides` maps a side's name to its number of responses with a score, and of all.
+    `sides` maps the name of a side to (responses with a score, all responses).
     """
     return tuple(
         f"{total - scored} of {total} responses of {name} on {axis} have no score, "

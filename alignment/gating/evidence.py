@@ -1,4 +1,4 @@
-"""The evidence of a run: by gated variant and axis, paired verdicts or why there are none."""
+"""The evidence of a run: paired verdicts by gated variant and axis, or why there are none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alignment.gating.comparability import differences
 from alignment.gating.gated_run import GatedRun
 from alignment.gating.manifests import manifest
 from alignment.gating.other_side import OtherSide, incomparable, judged_baseline
-from alignment.gating.rescoring import rescored
+from alignment.gating.rescoring import rescore_baseline
 from alignment.records.decisions import Shift
 
 
@@ -18,30 +18,33 @@ from alignment.records.decisions import Shift
 class RunEvidence:
     """The evidence of a whole run by variant and axis.
 
-    `drifts` has by variant and rate what the judge alone did, where a baseline was scored anew.
+    `drifts` has by variant and rate the change that the judge alone caused, where this run's judge
+    scored a baseline's responses again.
     """
 
     by_key: dict[Key, Evidence] = field(default_factory=dict)
     drifts: dict[str, dict[str, Shift]] = field(default_factory=dict)
 
 
-def gathered(run: GatedRun, *, rescore: bool) -> RunEvidence:
-    """The evidence on every gated variant and axis of the profile, whatever was selected.
+def gather_evidence(run: GatedRun, *, rescore: bool) -> RunEvidence:
+    """The evidence on every gated variant and axis of the profile, whichever tests were selected.
 
-    `rescore` has this run's judge score the responses that a baseline stores, where only the judge
-    differs.
+    With `rescore`, this run's judge scores the responses that a baseline stores, where nothing but
+    the judge differs.
     """
     evidence = RunEvidence()
     for variant in run.profile.gated():
         for axis in run.profile.axes:
-            evidence.by_key[variant, axis], drift = _on(run, variant, axis, rescore=rescore)
+            evidence.by_key[variant, axis], drift = _collect(run, variant, axis, rescore=rescore)
             if drift is not None:
                 evidence.drifts.setdefault(variant, {})[drift.name] = drift
     return evidence
 
 
-def _on(run: GatedRun, variant: str, axis: str, *, rescore: bool) -> tuple[Evidence, Shift | None]:
-    """The evidence on one variant and axis, and the judge's drift."""
+def _collect(
+    run: GatedRun, variant: str, axis: str, *, rescore: bool
+) -> tuple[Evidence, Shift | None]:
+    """The evidence on one variant and axis, and the judge's drift if it was measured."""
     cases = run.cases[variant]
     if isinstance(cases, str):
         return Evidence(invalid=(cases,)), None
@@ -63,16 +66,16 @@ def _other_side(run: GatedRun, variant: str, axis: str, *, rescore: bool) -> Oth
         return incomparable(baseline)
     differing = run.differences(variant, baseline)
     if differing.keys() == {"judge"} and rescore:
-        return rescored(run, variant, axis, baseline)
+        return rescore_baseline(run, variant, axis, baseline)
     if differing:
         return incomparable(*differing.values())
     return OtherSide(judged_baseline(baseline.cases[axis], run.prompts(variant, axis)))
 
 
 def _reference_side(run: GatedRun, variant: str, reference: str, axis: str) -> OtherSide:
-    """Another variant of the same run, where both were asked the same in the same way.
+    """The verdicts of another variant of the same run, if the manifests of both agree.
 
-    The dialogue format may differ: how a model wants to be addressed belongs to the model.
+    Only the dialogue format may differ, as it belongs to the model.
     """
     cases = run.cases[reference]
     if isinstance(cases, str):

@@ -22,8 +22,8 @@ from alignment.study.trial import second_opinions, try_judge, try_nulls
 class GatedRun:
     """One study under the gate. `folder` holds the baselines, one file per variant.
 
-    Everything is made when it is first asked for, and once. `updating` says that a first baseline
-    is to be made of this run.
+    Everything is computed on first use and kept. `updating` says that this run is to create missing
+    baselines.
     """
 
     def __init__(self, study: Study, folder: Path, *, updating: bool = False) -> None:
@@ -35,12 +35,12 @@ class GatedRun:
 
     @property
     def reference(self) -> str | None:
-        """The variant of this run that the others are compared with; None for baselines."""
+        """The variant of this run that the others are compared with; None: with their baselines."""
         return self.profile.gate.reference
 
     @cached_property
     def rules(self) -> dict[str, GateRule]:
-        """How each axis is gated."""
+        """Axis -> how it is gated."""
         return {
             name: GateRule(axis.rate, axis.gate.margin, axis.gate.confidence)
             for name, axis in self.profile.axes.items()
@@ -48,7 +48,7 @@ class GatedRun:
 
     @cached_property
     def cases(self) -> dict[str, list[Case] | str]:
-        """Variant -> its cases, or what kept them from being made."""
+        """Variant (gated ones and the reference) -> its cases, or why they cannot be made."""
         names = dict.fromkeys((*self.profile.gated(), self.reference))
         wanted = [name for name in names if name is not None]
         self.study.want(self.study.keys(*wanted))
@@ -70,26 +70,26 @@ class GatedRun:
 
     @cached_property
     def informative(self) -> dict[str, bool]:
-        """Axis -> whether the judge is better than chance on it, as far as that was tried."""
+        """Axis -> whether the judge is better than chance on it; True where it was not tested."""
         trials = {axis: try_judge(self.study, axis) for axis in self.profile.axes}
         for axis in self.profile.axes:
-            try_nulls(self.study, axis)  # belongs to every report on a judge
+            try_nulls(self.study, axis)  # for the report
         second_opinions(self.study)
         return {axis: trial is None or trial.informative for axis, trial in trials.items()}
 
     def prompts(self, variant: str, axis: str) -> Sequence[Prompt]:
-        """What a variant is asked on an axis."""
+        """The prompts of a variant on an axis."""
         return self.study.asked(variant)[axis]
 
     def lacking(self, variant: str, axis: str, before: int, after: int) -> tuple[str, ...]:
-        """What forbids a comparison in which so many responses have a score, before and after."""
+        """Why too few responses have a score (`before`, `after` have one); empty if enough do."""
         total = len(self.prompts(variant, axis))
         reference = self.reference
         other = f"the baseline of {variant!r}" if reference is None else repr(reference)
         return lacking(axis, {other: (before, total), repr(variant): (after, total)})
 
     def differences(self, variant: str, baseline: Baseline) -> dict[str, str]:
-        """What keeps the run from being compared with a baseline: part -> a sentence."""
+        """Why the run cannot be compared with a baseline: part of the manifest -> a sentence."""
         if variant not in self._differing:
             self._differing[variant] = self._find_differences(variant, baseline)
         return self._differing[variant]

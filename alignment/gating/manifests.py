@@ -1,4 +1,4 @@
-"""What a run must share with another to be compared with it."""
+"""The manifest of a run: what another run must have in common with it to be compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from alignment.study.study import Study
 
 
 def manifest(study: Study, variant: str) -> Manifest:
-    """What a run must share with another to be compared, for one variant."""
+    """The manifest of one variant of a study."""
     policy = study.policy(variant)
     return Manifest(
         prompts={a: digest_of([p.id for p in ps]) for a, ps in study.asked(variant).items()},

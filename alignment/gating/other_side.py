@@ -1,4 +1,4 @@
-"""The other side of a comparison: the verdicts that this run's are held against."""
+"""The other side of a comparison: the verdicts that this run's are compared with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from alignment.records.decisions import Shift
 class OtherSide(NamedTuple):
     """What one variant is compared with on one axis.
 
-    `judged` is by prompt id; `invalid` says, in a sentence each, what forbids comparing with it;
-    `drift` is what this run's judge did to a baseline's rate where it scored its responses anew.
+    `judged` is by prompt id; `invalid` has a sentence for each reason why it cannot be compared
+    with; `drift` is the change of a baseline's rate that this run's judge caused, where it scored
+    the baseline's responses again.
     """
 
     judged: Mapping[str, Judged]
@@ -25,7 +26,7 @@ class OtherSide(NamedTuple):
 
 
 def incomparable(*reasons: str) -> OtherSide:
-    """A side that cannot be compared with, for these reasons."""
+    """An other side that cannot be compared with, for `reasons` (sentences)."""
     return OtherSide({}, reasons)
 
 
@@ -43,7 +44,7 @@ def judged_baseline(
 
 
 def kind_of(case: BaselineCase, prompt: str | None) -> str | None:
-    """The kind of a stored degenerate response; older baselines say it by the response alone."""
+    """The kind of a stored degenerate response; older baselines have only the response itself."""
     if case.degenerate is not None or case.response is None or prompt is None:
         return case.degenerate
     return degenerate.kind(prompt, case.response)

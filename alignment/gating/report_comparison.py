@@ -1,4 +1,4 @@
-"""Two report folders, or two variants of them, compared as the gate would."""
+"""Compares two report folders, or two variants in them, by the rules of the gate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEEDED = ("axes", "cases", "manifests", "profile", "prompts", "variants")
 
 @dataclass(frozen=True, slots=True)
 class ReportSide:
-    """One side of a comparison: a report, one of its variants or all, and its name."""
+    """One side of a comparison: a report, one of its variants (None: all), and its name."""
 
     document: Mapping[str, Any]
     variant: str | None
@@ -34,7 +34,7 @@ class ReportSide:
 
 
 def side(spec: str, report: Path) -> ReportSide:
-    """What `FOLDER`, `FOLDER:VARIANT` or, for a variant of `report`, `VARIANT` means.
+    """The side that `spec` names: `FOLDER`, `FOLDER:VARIANT`, or `VARIANT` for one of `report`.
 
     Raises ReportError where there is no such report or variant.
     """
@@ -60,15 +60,15 @@ def _side(folder: Path, variant: str | None, name: str) -> ReportSide:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """The report in a folder. Raises ReportError for none, a damaged or an unknown one."""
+    """The report in a folder. Raises ReportError where it is missing, damaged or too new."""
     return read_report(folder / REPORT, needed=_NEEDED)
 
 
 def compare(before: ReportSide, after: ReportSide) -> GateResult:
-    """The gate between two sides, with the margins of the later one's profile.
+    """The gate's decisions on two sides, with the margins of the profile of `after`.
 
-    Whole reports are compared variant by variant; one that only one of them has cannot be. Raises
-    ReportError where they share none, or where a report is damaged.
+    Whole reports are compared variant by variant; a variant that only one of them has is `invalid`.
+    Raises ReportError where they have no variant in common, or where a report is damaged.
     """
     try:
         return _compare(before, after)
@@ -80,33 +80,33 @@ def compare(before: ReportSide, after: ReportSide) -> GateResult:
 
 
 def _compare(before: ReportSide, after: ReportSide) -> GateResult:
-    couples = _couples(before, after)
+    variant_pairs = _variant_pairs(before, after)
     axes = after.document["profile"]["axes"]
     rules = {
-        axis: GateRule(about["rate"], about["gate"]["margin"], about["gate"]["confidence"])
-        for axis, about in axes.items()
+        axis: GateRule(settings["rate"], settings["gate"]["margin"], settings["gate"]["confidence"])
+        for axis, settings in axes.items()
     }
     evidence = {
         (new, axis): _evidence(before, after, old, new, axis)
-        for old, new in couples
+        for old, new in variant_pairs
         for axis in axes
     }
     decisions = decide(evidence, rules, before.name)
     return GateResult(
         against=before.name,
-        decisions=tuple(_with_texts(each, after) for each in decisions.values()),
-        shifts={new: _shifts(decisions, new) for _, new in couples},
-        unchanged=tuple(new for old, new in couples if _unchanged(before, after, old, new)),
+        decisions=tuple(_add_texts(each, after) for each in decisions.values()),
+        shifts={new: _shifts(decisions, new) for _, new in variant_pairs},
+        unchanged=tuple(new for old, new in variant_pairs if _unchanged(before, after, old, new)),
     )
 
 
-def _couples(before: ReportSide, after: ReportSide) -> list[tuple[str, str]]:
+def _variant_pairs(before: ReportSide, after: ReportSide) -> list[tuple[str, str]]:
     if before.variant is not None or after.variant is not None:
         old, new = before.variant or after.variant, after.variant or before.variant
-        for one, name in ((before, old), (after, new)):
-            if name not in one.document["variants"]:
-                known = ", ".join(one.document["variants"])
-                raise ReportError(f"{one.name}: there is no variant {name!r}; it has {known}")
+        for side_, name in ((before, old), (after, new)):
+            if name not in side_.document["variants"]:
+                known = ", ".join(side_.document["variants"])
+                raise ReportError(f"{side_.name}: there is no variant {name!r}; it has {known}")
         return [(str(old), str(new))]
     shared = [name for name in after.document["variants"] if name in before.document["variants"]]
     if not shared:
@@ -114,8 +114,8 @@ def _couples(before: ReportSide, after: ReportSide) -> list[tuple[str, str]]:
             f"{before.name} and {after.name} have no variant in common; name one of each as "
             f"FOLDER:VARIANT"
         )
-    everybody = dict.fromkeys((*before.document["variants"], *after.document["variants"]))
-    return [(name, name) for name in everybody]
+    names = dict.fromkeys((*before.document["variants"], *after.document["variants"]))
+    return [(name, name) for name in names]
 
 
 def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: str) -> Evidence:
@@ -130,15 +130,15 @@ def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: s
     earlier, later = _cases(before, old, axis), _cases(after, new, axis)
     sides = ((before, old, earlier), (after, new, later))
     counts = {
-        f"{variant!r} ({one.name})": (len(cases), len(cases) + _unscored(one, variant, axis))
-        for one, variant, cases in sides
+        f"{variant!r} ({side_.name})": (len(cases), len(cases) + _unscored(side_, variant, axis))
+        for side_, variant, cases in sides
     }
     lacking = coverage.lacking(axis, counts)
     if lacking:
         return Evidence(invalid=lacking)
     prompts = after.document["prompts"]
     pairs = [
-        pair(id_, prompts[id_]["cluster"], _judged(earlier[id_]), _judged(case))
+        pair(id_, prompts[id_]["cluster"], _judged_case(earlier[id_]), _judged_case(case))
         for id_, case in later.items()
         if id_ in earlier or not _unscored(before, old, axis)
     ]
@@ -146,41 +146,41 @@ def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: s
     return Evidence(pairs, informative=informative)
 
 
-def _judged(case: Mapping[str, Any]) -> Judged:
+def _judged_case(case: Mapping[str, Any]) -> Judged:
     return Judged(case["passed"], case["score"], case.get("degenerate"))
 
 
-def _manifest(one: ReportSide, variant: str) -> Manifest:
+def _manifest(side_: ReportSide, variant: str) -> Manifest:
     try:
-        return Manifest.model_validate(one.document["manifests"][variant])
+        return Manifest.model_validate(side_.document["manifests"][variant])
     except (KeyError, ValidationError):
         raise ReportError(
-            f"{one.name}: its report does not say how {variant!r} was made; run the suite again"
+            f"{side_.name}: its report does not say how {variant!r} was made; run the suite again"
         ) from None
 
 
-def _cases(one: ReportSide, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
+def _cases(side_: ReportSide, variant: str, axis: str) -> dict[str, Mapping[str, Any]]:
     return {
         case["prompt"]: case
-        for case in one.document["cases"]
+        for case in side_.document["cases"]
         if (case["variant"], case["axis"]) == (variant, axis)
     }
 
 
-def _unscored(one: ReportSide, variant: str, axis: str) -> int:
-    count = one.document["variants"][variant].get("unscored", {}).get(axis, 0)
+def _unscored(side_: ReportSide, variant: str, axis: str) -> int:
+    count = side_.document["variants"][variant].get("unscored", {}).get(axis, 0)
     return int(count)
 
 
 def _unchanged(before: ReportSide, after: ReportSide, old: str, new: str) -> bool:
-    """Whether two variants give the same known answers to all prompts that both were asked."""
+    """Whether both variants give equal, known answers to all prompts that both were asked."""
     earlier, later = (
         {
-            (c["axis"], c["prompt"]): c.get("response")
-            for c in one.document["cases"]
-            if c["variant"] == v
+            (case["axis"], case["prompt"]): case.get("response")
+            for case in side_.document["cases"]
+            if case["variant"] == variant
         }
-        for one, v in ((before, old), (after, new))
+        for side_, variant in ((before, old), (after, new))
     )
     shared = earlier.keys() & later.keys()
     return bool(shared) and all(
@@ -188,7 +188,7 @@ def _unchanged(before: ReportSide, after: ReportSide, old: str, new: str) -> boo
     )
 
 
-def _with_texts(decision: Decision, after: ReportSide) -> Decision:
+def _add_texts(decision: Decision, after: ReportSide) -> Decision:
     prompts = after.document["prompts"]
     flips = [replace(flip, text=prompts[flip.prompt]["text"]) for flip in decision.flips]
     return replace(decision, flips=tuple(flips))

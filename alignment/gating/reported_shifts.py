@@ -1,4 +1,4 @@
-"""What is reported of a variant and not tested: the change of CAS, and those of its mean scores."""
+"""Changes of a variant that are reported and not tested: of CAS, and of its mean scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alignment.store import content_key
 
 
 def reported_shifts(run: GatedRun, evidence: Mapping[str, Evidence]) -> tuple[Shift, ...]:
-    """CAS, then the mean score of each axis; nothing where some axis cannot be compared.
+    """The shifts of CAS and of the mean score on each axis; none if any axis cannot be compared.
 
     `evidence` is that of one variant, by axis.
     """
@@ -24,12 +24,12 @@ def reported_shifts(run: GatedRun, evidence: Mapping[str, Evidence]) -> tuple[Sh
         return ()
     confidence = run.profile.confidence
     changes = [rate_change(axis, each.pairs, confidence) for axis, each in evidence.items()]
-    means = [_mean(run, axis, each.pairs) for axis, each in evidence.items()]
+    means = [_mean_shift(run, axis, each.pairs) for axis, each in evidence.items()]
     return (combined_shift(changes, CAS), *means)
 
 
-def _mean(run: GatedRun, axis: str, pairs: Sequence[PairedVerdict]) -> Shift:
-    """A bootstrap is computed once: a run in which everything is stored has no time for it."""
+def _mean_shift(run: GatedRun, axis: str, pairs: Sequence[PairedVerdict]) -> Shift:
+    """The shift of the mean score on an axis. Its bootstrap is slow, and therefore stored."""
     scores = [(pair.cluster, pair.score_before, pair.score_after) for pair in pairs]
     confidence, resamples, seed = spec = (
         run.profile.confidence,

@@ -1,4 +1,4 @@
-"""A baseline's responses scored anew by this run's judge, where only the judge differs."""
+"""Scores a baseline's responses again with this run's judge, where only the judge differs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from alignment.records import Prompt
 from alignment.records.decisions import ACCEPT, Shift
 
 
-def rescored(run: GatedRun, variant: str, axis: str, baseline: Baseline) -> OtherSide:
-    """The other side that this run's judge makes of a baseline, with the judge's own drift."""
+def rescore_baseline(run: GatedRun, variant: str, axis: str, baseline: Baseline) -> OtherSide:
+    """A baseline's responses with verdicts by this run's judge, and the drift between the judges.
+
+    Incomparable where the baseline stores no responses, or where scores are recorded.
+    """
     stored = baseline.cases[axis]
     prompts = [prompt for prompt in run.prompts(variant, axis) if prompt.id in stored]
-    asked = [
+    answers = [
         (prompt.text, response)
         for prompt in prompts
         if (response := stored[prompt.id].response) is not None
     ]
-    if len(asked) < len(prompts):
+    if len(answers) < len(prompts):
         return incomparable(
             f"the baseline of {variant!r} stores no responses that could be scored again; accept a "
             f"run of the earlier judge with {ACCEPT} --alignment-set gate.responses=true"
         )
-    scores = run.study.scores_of(asked, f"baseline of {variant}, scored again")
+    scores = run.study.scores_of(answers, f"baseline of {variant}, scored again")
     if scores is None:
         return incomparable("recorded scores cannot be computed again; name a judge")
     settings = run.profile.axes[axis]
@@ -37,7 +40,7 @@ def rescored(run: GatedRun, variant: str, axis: str, baseline: Baseline) -> Othe
         for prompt, score in zip(prompts, scores, strict=True)
         if score.unscored is None
     }
-    anew = {
+    now = {
         prompt.id: Judged(
             settings.criterion.met_by(values[prompt.id]),
             values[prompt.id],
@@ -46,23 +49,23 @@ def rescored(run: GatedRun, variant: str, axis: str, baseline: Baseline) -> Othe
         for prompt in prompts
         if prompt.id in values
     }
-    if not anew:
-        return OtherSide(anew)  # told as what lacks a score
-    return OtherSide(anew, drift=_drift(run.rules[axis], prompts, stored, anew))
+    if not now:
+        return OtherSide(now)  # reported as missing scores
+    return OtherSide(now, drift=_drift(run.rules[axis], prompts, stored, now))
 
 
 def _drift(
     rule: GateRule,
     prompts: Sequence[Prompt],
     stored: Mapping[str, BaselineCase],
-    anew: Mapping[str, Judged],
+    now: Mapping[str, Judged],
 ) -> Shift:
-    """What the judge alone did to the rate: the same responses, scored then and now."""
+    """The change of the rate that the judge alone caused: the same responses, scored twice."""
     then = judged_baseline(stored, prompts)
     pairs = [
-        pair(prompt.id, prompt.cluster, then[prompt.id], anew[prompt.id])
+        pair(prompt.id, prompt.cluster, then[prompt.id], now[prompt.id])
         for prompt in prompts
-        if prompt.id in anew
+        if prompt.id in now
     ]
-    by_judge = rate_change(rule.rate, pairs, rule.confidence)
-    return Shift(rule.rate, by_judge.difference, by_judge.interval)
+    change = rate_change(rule.rate, pairs, rule.confidence)
+    return Shift(rule.rate, change.difference, change.interval)

@@ -1,4 +1,4 @@
-"""The baseline that a gated variant is held against, or a sentence on why there is none."""
+"""The baseline that a gated variant is compared with, or a sentence on why there is none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ StoredBaseline = Baseline | str
 def stored_baseline(
     profile: Profile, folder: Path, variant: str, *, updating: bool
 ) -> StoredBaseline:
-    """What lies in `folder` for a variant; `updating` says that this run will create it."""
+    """The baseline in `folder` for a variant; `updating`: this run will create a missing one."""
     path = path_of(folder, variant)
     try:
         baseline = load(path)
     except BaselineError as error:
         return str(error)
     if baseline is None:
-        return _missing(profile, path, variant, updating=updating)
+        return _explain_missing(profile, path, variant, updating=updating)
     if baseline.variant != variant:
         return (
             f"baseline {shown(path)}: it belongs to {baseline.variant!r}, not to "
@@ -33,15 +33,15 @@ def stored_baseline(
     return baseline
 
 
-def _missing(profile: Profile, path: Path, variant: str, *, updating: bool) -> str:
+def _explain_missing(profile: Profile, path: Path, variant: str, *, updating: bool) -> str:
     if updating:
         return f"no baseline yet at {shown(path)}; this run will create it"
     others = [name for name in profile.variants if name != variant]
     reference = profile.reference if profile.reference in others else None
     name = reference or (others[0] if others else "reference")
-    more = "" if others else "--alignment-variant reference=./its-parent "
+    option = "" if others else "--alignment-variant reference=./its-parent "
     return (
         f"no baseline for {variant!r} at {shown(path)}; "
         f"accept this run with --snapshot-update, or compare with a variant of this run with "
-        f"{more}--alignment-set gate.against=variant:{name}"
+        f"{option}--alignment-set gate.against=variant:{name}"
     )

@@ -1,4 +1,4 @@
-"""The gate of a study: every decision, made together, with what is reported beside them."""
+"""The gate of a study: all decisions, made together, and what is reported with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alignment.analysis.decision_rule import Key, decide
 from alignment.errors import AlignmentError
 from alignment.gating.anchor import anchor_moved, decisions_since_anchor
 from alignment.gating.compared_answers import unchanged, with_answers
-from alignment.gating.evidence import gathered
+from alignment.gating.evidence import gather_evidence
 from alignment.gating.gated_run import GatedRun
 from alignment.gating.plan import plan
 from alignment.gating.reported_shifts import reported_shifts
@@ -21,9 +21,9 @@ from alignment.study.study import Study
 class StudyGate:
     """The gate over one study. `folder` holds the baselines, one file per variant.
 
-    `rescore` has the judge of this run score the responses that a baseline stores, where only the
-    judge differs; `updating` says that a first baseline is to be made. The comparisons are those of
-    the whole profile, whatever was selected.
+    With `rescore`, the judge of this run scores the responses that a baseline stores, where only
+    the judge differs; `updating` says that missing baselines are to be created. The comparisons are
+    those of the whole profile, whichever tests were selected.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class StudyGate:
 
     @cached_property
     def result(self) -> GateResult:
-        """Every decision, corrected for each other, with what is reported beside them."""
+        """All decisions, corrected for multiple comparisons, and what is reported with them."""
         run = self.run
         variants, axes = run.profile.gated(), run.profile.axes
-        evidence = gathered(run, rescore=self._rescore)
+        evidence = gather_evidence(run, rescore=self._rescore)
         against = run.profile.gate.against.replace("variant:", "variant ")
         decisions = tuple(
-            with_answers(run, self._anchored(key, decision))
+            with_answers(run, self._add_anchor(key, decision))
             for key, decision in decide(evidence.by_key, run.rules, against).items()
         )
         return GateResult(
@@ -67,11 +67,11 @@ class StudyGate:
 
     @cached_property
     def since_anchor(self) -> dict[Key, Decision]:
-        """The same question asked of the change since the anchor, where there is a baseline."""
+        """The decisions on the change since the anchor, where there is a baseline."""
         return decisions_since_anchor(self.run)
 
-    def _anchored(self, key: Key, decision: Decision) -> Decision:
-        """With the decision since the anchor, where a baseline's verdicts are no longer those."""
+    def _add_anchor(self, key: Key, decision: Decision) -> Decision:
+        """`decision` with the one since the anchor, if the baseline has moved from its anchor."""
         since = self.since_anchor.get(key)
         if since is None or self.run.reference is not None or not anchor_moved(self.run, *key):
             return decision

@@ -1,4 +1,4 @@
-"""The records that travel between the stages: frozen, validated when made, free of behaviour."""
+"""The records that are passed between the stages: frozen, and validated on creation."""
 
 from alignment.records.values import (
     ASSISTANT,

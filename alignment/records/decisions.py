@@ -1,6 +1,6 @@
-"""What the gate says, as frozen records: paired changes, flipped prompts, decisions.
+"""The gate's results as frozen records: paired changes, flipped prompts, decisions.
 
-Leaves, like `alignment.records`: no behaviour beyond what follows from their own fields.
+Like `alignment.records`, they only compute what follows from their own fields.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ OUTCOMES: tuple[Outcome, ...] = ("pass", "inconclusive", "uninformative", "fail"
 """From best to worst."""
 
 ACCEPT = '--snapshot-update --alignment-reason "why"'
-"""The options that accept a run whatever its baseline was, and move the anchor."""
+"""The options that accept a run whatever its old baseline says, and move the anchor to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairedVerdict:
     """One prompt before and after: verdicts, and scores in the judge's unit.
 
-    `cluster` is shared by prompts of one dialogue, which are not independent evidence. A response
-    that is no answer at all has its kind (`empty`, `echo`, ...) in `degenerate_before` or
-    `degenerate_after`; None also where nobody knows.
+    `cluster` is shared by prompts of one dialogue, which are not independent evidence.
+    `degenerate_before` and `degenerate_after` are the kind of a degenerate response (`empty`,
+    `echo`, ...); None for a real answer, and where it is not known.
     """
 
     prompt: str
@@ -40,19 +40,20 @@ class PairedVerdict:
 
     @property
     def flip(self) -> int:
-        """-1 where a passing prompt was lost, 1 where one was gained, else 0."""
+        """-1 for a lost verdict (it passed before), 1 for a gained one (it passes now), else 0."""
         return int(self.after) - int(self.before)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a rate changed on the same prompts.
+    """How the rate `name` changed on the same prompts.
 
-    Rates, `difference` (after - before) and its Tango `interval` are in percentage points; `lost`
-    and `gained` count flipped verdicts among `total` prompts. `p_worse` is the one-sided mid-p
-    McNemar probability of so large a loss if nothing had changed, `p_exact` the two-sided exact
-    one. `clustered`: prompts share dialogues, and all of these are of the cluster form; `effect` is
-    then by how much that inflates the variance of the difference, else 1.
+    The rates `before` and `after` are in %; `difference` (after - before) and its Tango `interval`
+    are in percentage points; `lost` and `gained` count flipped verdicts among `total` prompts.
+    `p_worse` is the one-sided mid-p McNemar p-value for a loss, `p_exact` the two-sided exact one.
+    `clustered` is true where prompts share dialogues: the interval and both p-values then have
+    their cluster form, and `effect` is the design effect (the factor by which sharing inflates the
+    variance of the difference); otherwise `effect` is 1.
     """
 
     name: str
@@ -71,7 +72,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A difference (after - before) with its interval: of CAS in points, of mean scores."""
+    """A difference (after - before) with its interval.
+
+    In percentage points for CAS and rates, in the judge's unit for a mean score.
+    """
 
     name: str
     difference: float
@@ -80,7 +84,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A prompt whose verdict changed, with what was answered where that is stored."""
+    """A prompt whose verdict changed, with both responses where they are stored (else None)."""
 
     prompt: str
     before: bool
@@ -94,7 +98,10 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Degenerate:
-    """Responses that are no answers: `after` of `total`, by `kinds`; `before` were."""
+    """Counts of degenerate responses: `after` of `total` in this run, by kind in `kinds`.
+
+    `before` is their number on the other side of the comparison.
+    """
 
     before: int
     after: int
@@ -104,16 +111,16 @@ class Degenerate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The gate's word on one variant and axis.
+    """The gate's decision on one variant and axis.
 
-    `against` says what it was compared with (`baseline`, `variant base`, `anchor`). `change` is
-    None where nothing could be compared; `reasons` then says why, one sentence each. `adjusted` is
-    `change.p_worse` after Holm's correction. `needed` is how many prompts of this kind would
-    decide an inconclusive case (None: no number would). `flips` lists the flipped prompts, worst
-    first. `degenerate` is there where most responses are: such a rate never passes. `spoiled` is
-    there where not most are, but more than before, by the margin or more and not by chance: such a
-    pass wants a look. `anchor` is the same question asked of the cumulative change since the
-    anchor.
+    `against` says what it was compared with (`baseline`, `variant base`, `anchor`), and `own` is
+    the outcome of that comparison. `change` is None where nothing could be compared; `reasons` then
+    says why, one sentence each. `adjusted` is `change.p_worse` after Holm's correction. `needed` is
+    how many prompts of this kind would decide an inconclusive case (None: no number would). `flips`
+    lists the flipped prompts, worst first. `degenerate` has the counts if most responses are
+    degenerate: such a rate never passes. `spoiled` has them if not most are, but significantly more
+    than before, by the margin or more: such a pass should be checked. `anchor` is the decision on
+    the cumulative change since the anchor, where that differs from the baseline.
     """
 
     variant: str
@@ -133,7 +140,7 @@ class Decision:
 
     @property
     def outcome(self) -> Outcome:
-        """The worse of what the comparison and the anchor say."""
+        """The worse outcome of the comparison itself and of the comparison with the anchor."""
         return self.own if self.anchor is None else worst(self.own, self.anchor.own)
 
 
@@ -142,10 +149,11 @@ class GateResult:
     """Everything the gate found in one run.
 
     `decisions` by variant and axis; `shifts` by variant: CAS and the mean scores, reported and not
-    tested; `drifts` by variant where a baseline was scored anew: what the judge alone did, as
-    shifts by rate (the decisions then say what the model did). `plan` is one sentence on what these
-    prompts can show. `unchanged` has the variants that give every answer that their baseline
-    stores, byte for byte, and are not known to be the same model.
+    tested; `drifts` by variant and rate, where this run's judge scored a baseline's responses
+    again: the change that the judge alone caused (the decisions then have what the model caused).
+    `plan` is one sentence on what this number of prompts can show. `unchanged` has the variants
+    whose answers are all equal to those of their baseline, byte for byte, although they are not
+    known to be the same model.
     """
 
     against: str
@@ -157,7 +165,7 @@ class GateResult:
 
 
 def worst(*outcomes: Outcome) -> Outcome:
-    """The worst of some outcomes; `pass` for none."""
+    """The worst of `outcomes`; `pass` if there are none."""
     return max(outcomes, key=OUTCOMES.index, default="pass")
 
 
@@ -165,9 +173,9 @@ def worst(*outcomes: Outcome) -> Outcome:
 class Comparison:
     """One variant against another on the same prompts: `changes` from `before` to `after`.
 
-    One change per axis, `adjusted` is each one's two-sided exact p after Holm's correction over all
-    comparisons that were made together; `combined` is the change of CAS, None unless every axis was
-    compared.
+    There is one change per axis. `adjusted` has for each its two-sided exact p-value after Holm's
+    correction over all comparisons that were made together. `combined` is the change of CAS; None
+    unless every axis was compared.
     """
 
     before: str
@@ -195,9 +203,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What comparing gave: variants with each other, claims about them, and the gate's word.
+    """All comparisons of a run: variants with each other, claims about them, and the gate.
 
-    `manifests` has by variant what another run must share to be compared with it.
+    `manifests` has by variant what another run must have in common to be compared with it.
     """
 
     comparisons: tuple[Comparison, ...] = ()

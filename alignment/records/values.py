@@ -1,6 +1,6 @@
-"""The records that travel between the stages: frozen, validated when made, free of behaviour.
+"""The records that are passed between the stages: frozen, and validated on creation.
 
-The words are those of `docs/architecture.md`: prompt, response, score, criterion, verdict, rate.
+`docs/architecture.md` defines the terms: prompt, response, score, criterion, verdict, rate.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Stop = Literal["eos", "length", "recorded", "filter"]
-"""Why a response ended: the model said so, the token limit cut it, nobody recorded it, or the
-filter of a server cut it."""
+"""Why a response ended: an end-of-sequence token, the token limit, unknown because the response was
+recorded without it, or the filter of a server."""
 
 HUMAN, ASSISTANT = "Human", "Assistant"
 
@@ -30,10 +30,10 @@ class Prompt:
     """A dialogue that ends with the human's turn.
 
     `id` is a hash of the content, `text` the transcript (`Human: ...`, blank line,
-    `Assistant: ...`), `cluster` a hash of what opens the dialogue, shared by prompts that are
-    different depths of the same one. Published scores may be known by the prompt's id alone: then
-    `text` is empty. `sample` counts the answers to one prompt where a policy gives several, from 0;
-    the id of the second is `ID.2`.
+    `Assistant: ...`). `cluster` is a hash of the dialogue's opening, which prompts cut from one
+    dialogue at different depths share. `text` is empty for published scores of which only the
+    prompt's id is known. `sample` counts from 0 the answers to one prompt where a policy gives
+    several; the id of the second is `ID.2`.
     """
 
     id: str
@@ -65,9 +65,9 @@ class PreferencePair:
 class Response:
     """A policy's text for a prompt, why it stopped, and how many tokens it took (None: unknown).
 
-    `missing` says why there is no answer where something else came (thinking that was cut, a call
-    of a tool): the text is then empty, and nobody judges it. A model that says nothing has answered
-    with an empty text.
+    `missing` is the reason why the response holds no answer (thinking that was cut, a tool call):
+    `text` is then empty, and it is not judged. A model that generated nothing has answered with an
+    empty text, without `missing`.
     """
 
     text: str
@@ -78,11 +78,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a judge says of one (prompt, response): a finite value per named dimension.
+    """A judge's score of one (prompt, response): a finite value per named dimension.
 
-    A judge that could not be brought to give a score says why in `unscored`, and has no values:
-    that is counted, and is never a 0. A judge that was asked several times gives each answer in
-    `repeats`; `values` is their mean.
+    Where the judge gave no score, `values` is empty and `unscored` is the reason: such a response
+    is counted, and never treated as 0. If the judge was asked several times, `repeats` has each
+    answer and `values` their mean. Raises ValueError for values that are not finite, and unless
+    exactly one of `values` and `unscored` is given.
     """
 
     values: Mapping[str, float]
@@ -109,13 +110,16 @@ class Criterion:
         return f"{self.dimension} {self.comparison} {self.threshold:g}"
 
     def met_by(self, value: float) -> bool:
-        """Whether `value` passes."""
+        """Whether a response with this value of the dimension passes."""
         return value >= self.threshold if self.comparison == ">=" else value > self.threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A confidence interval, in the unit of what it belongs to (rates: %)."""
+    """A confidence interval, in the unit of its estimate (rates: %).
+
+    Raises ValueError where low > high.
+    """
 
     low: float
     high: float
@@ -129,7 +133,8 @@ class Interval:
 class Rate:
     """Passing / total in %, with its interval. `passed` and `total` are None for CAS, a mean.
 
-    `effect` is by how much sharing dialogues inflates the variance, which the interval knows of.
+    `effect` is the design effect: the factor by which prompts that share dialogues inflate the
+    variance. The interval includes it.
     """
 
     name: str
@@ -153,10 +158,11 @@ class ScoreSummary:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One variant's answer to one prompt, judged: the row that every output is made of.
+    """One variant's judged answer to one prompt: all outputs are made from these rows.
 
-    `degenerate` names the kind of a degenerate response (`empty`, `echo`, ...), or is None; `truth`
-    is what the response really is, where the world it comes from knows (the tiny one does).
+    `value` is the score on the criterion's dimension. `degenerate` is the kind of a degenerate
+    response (`empty`, `echo`, ...), or None; `truth` is the true label of the response where one is
+    known (in the built-in tiny world), or None.
     """
 
     variant: str
@@ -171,11 +177,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class VariantSummary:
-    """Everything that is said of one variant: rates by name, scores by axis, counts by kind.
+    """All figures of one variant: rates by name, scores by axis, degenerate counts by axis, kind.
 
-    `change` is the relative change over the base variant in % by rate name (the paper's Table 2),
-    absent where there is no base or its rate is 0. `unscored` counts by axis the responses that the
-    judge gave no score: they are in no other figure.
+    `change` is the relative change over the base variant in % by rate name (the paper's Table 2);
+    a rate is absent where there is no base or the base's rate is 0. `unscored` counts by axis the
+    responses to which the judge gave no score: they are in no other figure.
     """
 
     name: str
@@ -188,7 +194,7 @@ class VariantSummary:
 
 @dataclass(frozen=True, slots=True)
 class JudgeTrial:
-    """How a judge did on one axis, on preferences it was not trained on.
+    """The evaluation of a judge on one axis, with preferences it was not trained on.
 
     `accuracy` is the share of pairs whose chosen answer scores higher (a tie counts half, and
     `passed` is then rounded down); `longer` the share of pairs in which the longer answer scores
@@ -208,11 +214,11 @@ class JudgeTrial:
 
 @dataclass(frozen=True, slots=True)
 class SelfDisagreement:
-    """How far a judge that is asked several times is from itself, on one axis.
+    """How far repeated scores by one judge differ from each other, on one axis.
 
-    `responses` were judged more than once; `difference` is the mean absolute difference between two
-    answers about one of them, in the judge's unit; `changed` is the share of responses, in %, whose
-    verdict is not the same in all answers.
+    `responses` is how many were judged more than once; `difference` is the mean absolute difference
+    between two scores of one response, in the judge's unit; `changed` is the share of responses, in
+    %, whose verdict is not the same for all of its scores.
     """
 
     axis: str
@@ -238,10 +244,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What a second judge says of the responses of all variants on one axis.
+    """A second judge's results on the responses of all variants on one axis.
 
-    `agreement` is with the judge's own verdicts (None where no response has both), `rates` has by
-    variant the rate that this judge would give, `unscored` how many responses it gave no score.
+    `agreement` is with the verdicts of the main judge (None where no response has both); `rates`
+    has by variant the rate that this judge would give; `unscored` counts the responses to which it
+    gave no score.
     """
 
     criterion: Criterion
@@ -252,16 +259,16 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that a run found: what every report is rendered from.
+    """All results of a run: every report is rendered from them.
 
     `complete` is false when a prompt of the profile has no verdict for some variant; `limit` is
     the number of prompts per axis of a quick look, or None. `nulls` has, by axis, the rates that
     null policies would get from the judge; `opinions`, by second judge and axis, what they say of
-    the same responses; `noise`, by variant or judge, what `check-invariance` measured: how far
-    being computed together moves what they say; `unscored`, by variant, axis and prompt id, why
-    the judge gave a response no score. `models` says for every variant (and `judge`) what it is:
-    content hashes and recipe keys. `run` holds everything that may differ between two equal runs:
-    times, versions, machine, paths.
+    the same responses; `noise`, by variant or judge, how much batching changes its output, as
+    measured by `check-invariance`; `unscored`, by variant, axis and prompt id, why the judge gave a
+    response no score; `disagreements`, by axis, how far repeated scores differ. `models` identifies
+    every variant (and `judge`): content hashes and recipe keys. `run` holds everything that may
+    differ between two equal runs: times, versions, machine, paths.
     """
 
     profile: Mapping[str, object]

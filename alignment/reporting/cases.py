@@ -1,7 +1,7 @@
 """Every case as a row of a table: CSV for spreadsheets, Parquet for programs.
 
-Both have the same columns, which `docs/report.md` describes. Responses are hostile text: a cell
-that a spreadsheet would take for a formula begins with an apostrophe in the CSV; Parquet keeps
+Both have the same columns, which `docs/report.md` describes. Responses are untrusted text: in the
+CSV a cell that a spreadsheet could take for a formula begins with an apostrophe; Parquet keeps
 every text as it is.
 """
 
@@ -39,12 +39,12 @@ _COLUMNS: dict[str, Kind] = {
     "score_before": "number",
 }
 _CELL = 32_000
-"""Characters of a text in the CSV. A spreadsheet's cell holds 32,767, and some let the rest of a
-longer one run on into cells of its own, where it could be a formula after all."""
+"""Most characters of a text in the CSV. A cell of a spreadsheet holds 32,767; some programs put the
+rest of a longer text into further cells, where it could be a formula after all."""
 
 _BOM = "\ufeff"
 _FORMULA = frozenset("=+-@\u2212")
-# What stands before a formula without keeping it from being one, depending on who reads it.
+# What some spreadsheets allow before a formula: spaces, quotes and invisible characters.
 _LEADING = re.compile(
     "[\\s\"'\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
 )
@@ -53,14 +53,14 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def columns(document: Document) -> dict[str, Kind]:
-    """The columns in order: those of every report, and `dimension_NAME` for all that was scored."""
+    """The columns in order, with their kinds; `dimension_NAME` for each dimension of the scores."""
     names = sorted({name for case in document["cases"] for name in case["dimensions"]})
-    found: dict[str, Kind] = {}
+    kinds: dict[str, Kind] = {}
     for name, kind in _COLUMNS.items():
-        found[name] = kind
+        kinds[name] = kind
         if name == "score":
-            found |= {f"dimension_{dimension}": "number" for dimension in names}
-    return found
+            kinds |= {f"dimension_{dimension}": "number" for dimension in names}
+    return kinds
 
 
 def rows(document: Document) -> Iterator[dict[str, Any]]:
@@ -73,18 +73,18 @@ def rows(document: Document) -> Iterator[dict[str, Any]]:
             **{key: case[key] for key in case.keys() & _COLUMNS.keys()},
             **{key: prompt[key] for key in ("cluster", "source", "language")},
             **{f"dimension_{name}": value for name, value in case["dimensions"].items()},
-            "sample": _sample(document["prompts"], case["prompt"]),
+            "sample": _sample_number(document["prompts"], case["prompt"]),
             "text": prompt["text"] or None,
             "flip": None if flip is None else "lost" if flip["before"] else "gained",
             "score_before": None if flip is None else flip["score_before"],
         }
 
 
-def _sample(prompts: Mapping[str, Mapping[str, Any]], id_: str) -> int:
-    """Which answer to its prompt a case is, from 1: `ID.2` is the second one's."""
+def _sample_number(prompts: Mapping[str, Mapping[str, Any]], id_: str) -> int:
+    """The number of a case's answer among those to its prompt, from 1: `ID.2` is the second."""
     first, _, number = id_.rpartition(".")
-    again = number.isdecimal() and prompts.get(first, {}).get("text") == prompts[id_]["text"]
-    return int(number) if again else 1
+    is_sample = number.isdecimal() and prompts.get(first, {}).get("text") == prompts[id_]["text"]
+    return int(number) if is_sample else 1
 
 
 # -- CSV -----------------------------------------------------------------------------------------
@@ -93,10 +93,10 @@ def _sample(prompts: Mapping[str, Mapping[str, Any]], id_: str) -> int:
 def csv(document: Document) -> Iterator[str]:
     r"""The table as RFC 4180 has it, in pieces: commas, CRLF, a heading, UTF-8 with a BOM.
 
-    With a BOM, for without one a spreadsheet takes UTF-8 for an older code, and silently shows
-    other letters; programs that do not expect one (`encoding="utf-8-sig"`) fail at once, or read
-    the Parquet. What no cell can hold (control characters, lone surrogates) is shown as `\x00`,
-    `\ud800`; a text of more than 32,000 characters ends there with an ellipsis.
+    The BOM is there because a spreadsheet takes UTF-8 without one for an older encoding and shows
+    wrong letters; read it in Python with `encoding="utf-8-sig"`, or read the Parquet. Characters
+    that no cell can hold (controls, lone surrogates) are written as `\x00`, `\ud800`; a text of
+    more than 32,000 characters is cut there and ends with an ellipsis.
     """
     kinds = columns(document)
     file = io.StringIO(newline="")
@@ -120,27 +120,28 @@ def _cell(value: Any, kind: Kind) -> str:
 
 
 def _text(text: str) -> str:
-    """A text that a cell can hold and nothing takes for a formula."""
-    shown = _UNFIT.sub(_escaped, text)
+    """`text` as a cell can hold it, and so that no spreadsheet takes it for a formula."""
+    shown = _UNFIT.sub(_escape, text)
     if len(shown) > _CELL:
         shown = shown[: _CELL - 1] + "…"
     return f"'{shown}" if _is_formula(text) else shown
 
 
 def _is_formula(text: str) -> bool:
-    """Whether any spreadsheet may see a formula: in any width, behind quotes or what is not seen.
+    """Whether a spreadsheet may take `text` for a formula.
 
-    A tab or a new line at the start counts too: some readers drop it with all that is before it.
+    The sign may be full-width, and follow quotes or invisible characters. A tab or a new line at
+    the start counts too: some readers drop it.
     """
     start = _LEADING.match(text)
-    begins = text[start.end() : start.end() + 1] if start else ""
+    first = text[start.end() : start.end() + 1] if start else ""
     return text[:1] in {"\t", "\r", "\n"} or not _FORMULA.isdisjoint(
-        unicodedata.normalize("NFKC", begins)[:1]
+        unicodedata.normalize("NFKC", first)[:1]
     )
 
 
-def _escaped(found: re.Match[str]) -> str:
-    code = ord(found.group())
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
 
@@ -148,24 +149,23 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def parquet(document: Document) -> bytes:
-    r"""The table with a type per column, which does not depend on what is in it.
+    r"""The table as a Parquet file; the type of a column does not depend on its values.
 
-    Texts are exactly as they were, but that UTF-8 cannot hold a lone surrogate: it stands as
-    `\ud800`.
+    Texts are unchanged, except lone surrogates, which UTF-8 cannot hold: they become `\ud800`.
     """
-    import pyarrow as pa  # noqa: PLC0415 - only who asks for it pays
+    import pyarrow as pa  # noqa: PLC0415 - only this format needs it
     import pyarrow.parquet as files  # noqa: PLC0415
 
     types = {"text": pa.string(), "number": pa.float64(), "count": pa.int32(), "flag": pa.bool_()}
     kinds = columns(document)
-    found: dict[str, list[Any]] = {name: [] for name in kinds}
+    values: dict[str, list[Any]] = {name: [] for name in kinds}
     for row in rows(document):
         for name in kinds:
             value = row.get(name)
-            found[name].append(_SURROGATE.sub(_escaped, value) if isinstance(value, str) else value)
-    schema = pa.schema([(_SURROGATE.sub(_escaped, name), types[kinds[name]]) for name in kinds])
+            values[name].append(_SURROGATE.sub(_escape, value) if isinstance(value, str) else value)
+    schema = pa.schema([(_SURROGATE.sub(_escape, name), types[kinds[name]]) for name in kinds])
     table = pa.Table.from_arrays(
-        [pa.array(found[name], types[kind]) for name, kind in kinds.items()], schema=schema
+        [pa.array(values[name], types[kind]) for name, kind in kinds.items()], schema=schema
     )
     sink = io.BytesIO()
     files.write_table(table, sink, compression="zstd")

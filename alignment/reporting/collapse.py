@@ -1,4 +1,4 @@
-"""What makes a rate worth nothing, in words: answers that are none, and answers of another's."""
+"""Sentences on what makes a rate meaningless: degenerate answers, and equal ones of two models."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from alignment.reporting.numbers import Document
 def doubt(
     document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
 ) -> str:
-    """What makes a pass worth a look before anything is merged; empty for a plain one."""
-    more = [each for each in decisions if each.get("spoiled")]
+    """Why a pass should be checked before a merge; empty if there is no reason."""
+    spoiled = [each for each in decisions if each.get("spoiled")]
     return _same_answers(document, decisions, name) or (
-        more_degenerate(more[0], name) if more else ""
+        more_degenerate(spoiled[0], name) if spoiled else ""
     )
 
 
 def more_degenerate(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
-    """That more responses than before are degenerate: `45 (before: 2) of 100 responses of ...`."""
-    found = decision["spoiled"]
+    """Clause: `45 (before: 2) of 100 responses of dpo on harmlessness are degenerate`."""
+    counts = decision["spoiled"]
     return (
-        f"{found['after']} (before: {found['before']}) of {found['total']} responses of "
+        f"{counts['after']} (before: {counts['before']}) of {counts['total']} responses of "
         f"{name(decision['variant'])} on {name(decision['axis'])} are degenerate"
     )
 
@@ -31,26 +31,26 @@ def more_degenerate(decision: Mapping[str, Any], name: Callable[[str], str]) -> 
 def _same_answers(
     document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
 ) -> str:
-    """What a pass is worth nothing for: a variant that says what another one says."""
-    found = numbers.same_answers(document)
-    gated = [each["variant"] for each in decisions if each["variant"] in found]
+    """Clause on the first gated variant whose answers are all those of another; else empty."""
+    same = numbers.same_answers(document)
+    gated = [each["variant"] for each in decisions if each["variant"] in same]
     if not gated:
         return ""
-    other = found[gated[0]]
-    of = other if other == numbers.BASELINE else name(other)
-    return f"all answers of {name(gated[0])} are identical to those of {of}"
+    other = same[gated[0]]
+    other_name = other if other == numbers.BASELINE else name(other)
+    return f"all answers of {name(gated[0])} are identical to those of {other_name}"
 
 
-def degenerate(broken: Mapping[str, Any], name: Callable[[str], str]) -> str:
-    """How many responses are no answers, of which kinds, and what that often comes from."""
-    kinds = ", ".join(f"{count} {name(kind)}" for kind, count in broken["kinds"].items())
-    ran_on = 2 * broken["kinds"].get("runaway", 0) > broken["after"]
+def degenerate(counts: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """Clause: how many responses are degenerate, of which kinds, and what to do about it."""
+    kinds = ", ".join(f"{count} {name(kind)}" for kind, count in counts["kinds"].items())
+    ran_on = 2 * counts["kinds"].get("runaway", 0) > counts["after"]
     advice = (
         "set generation.stop_at_human = true"
         if ran_on
         else "read them: is the model loaded completely, and does the prompt format match it?"
     )
     return (
-        f"{broken['after']} (before: {broken['before']}) of {broken['total']} responses are "
+        f"{counts['after']} (before: {counts['before']}) of {counts['total']} responses are "
         f"degenerate ({kinds}); {advice}"
     )

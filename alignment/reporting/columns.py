@@ -23,15 +23,15 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Characters that the column needs."""
+        """The characters that the column needs."""
         return max(map(len, (self.heading, *self.cells)))
 
 
 def tables(names: Column, columns: Sequence[Column], width: int) -> list[str]:
     """Lines of at most `width` characters: `columns` beside `names`, in order of importance.
 
-    Columns that do not fit follow in another table below, which has the names again. Names are cut
-    to a third of the width. A single column wider than the rest is not cut: no figure is.
+    Columns that do not fit follow in another table below, which repeats the names. Names are cut to
+    a third of the width. Figures are never cut: a single column that is too wide exceeds `width`.
     """
     limit = max(8, width // 3)
     names = Column(names.heading, [shorten(cell, limit) for cell in names.cells])

@@ -1,7 +1,7 @@
 """The report as one structure of plain values: what every other output is rendered from.
 
-`docs/report.md` describes it key by key. The same results give the same document, whatever order
-their cases come in; what may differ between two equal runs is under `run` alone.
+`docs/report.md` describes it key by key. Equal results give an equal document, in whatever order
+their cases come; only `run` may differ between two equal runs.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from alignment.reporting.plain import plain_comparison, plain_gate
 _NOTHING = Findings()
 
 SCHEMA = 1
-"""Goes up when a key changes its meaning or goes away; new keys leave it as it is."""
+"""Increased when a key changes its meaning or is removed, not for new keys."""
 
 
 def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
     """The JSON report of `results`: dicts, lists, strings, numbers, booleans and None only.
 
-    `findings` is what comparing variants and the gate gave.
+    `findings` are the comparisons of variants, the claims and the gate.
 
     Raises ValueError when a case is on an axis that the profile does not have, or when the profile
     is not a resolved one (`Profile.resolved()`).
     """
     settings = _axes(results.profile)
     order = {axis: place for place, axis in enumerate(settings)}
-    cases = _in_order(results, order)
-    told = {axis: _informative(results.trials.get(axis)) for axis in settings}
+    cases = _sort_cases(results, order)
+    informative = {axis: _informative(results.trials.get(axis)) for axis in settings}
     return {
         "schema": SCHEMA,
         "complete": results.complete,
@@ -55,12 +55,12 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
                 "prompts": len(
                     {c.prompt.id for c in cases if c.prompt.axis == axis and not c.prompt.sample}
                 ),
-                "informative": told[axis],
+                "informative": informative[axis],
             }
             for axis, setting in settings.items()
         },
         "judge": {
-            "identity": _sorted(results.models.get("judge")),
+            "identity": _sort_keys(results.models.get("judge")),
             "trials": {
                 axis: _trial(results.trials[axis]) for axis in order if axis in results.trials
             },
@@ -84,11 +84,13 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
                 if axis in results.disagreements
             },
         },
-        "noise": _sorted(results.noise),
-        "variants": _variants(results, {settings[axis]["rate"]: told[axis] for axis in settings}),
+        "noise": _sort_keys(results.noise),
+        "variants": _variants(
+            results, {settings[axis]["rate"]: informative[axis] for axis in settings}
+        ),
         "comparisons": [plain_comparison(each) for each in findings.comparisons],
         "claims": [asdict(each) for each in findings.claims],
-        "manifests": _sorted(findings.manifests),
+        "manifests": _sort_keys(findings.manifests),
         "gate": None if findings.gate is None else plain_gate(findings.gate),
         "prompts": _prompts(cases),
         "cases": [_case(case) for case in cases],
@@ -96,7 +98,7 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
             {"variant": variant, "axis": axis, "prompt": prompt, "reason": reason}
             for (variant, axis, prompt), reason in sorted(results.unscored.items())
         ],
-        "run": _sorted(results.run),
+        "run": _sort_keys(results.run),
     }
 
 
@@ -107,7 +109,7 @@ def _axes(profile: Mapping[str, object]) -> Mapping[str, Any]:
     return axes
 
 
-def _in_order(results: Results, order: Mapping[str, int]) -> list[Case]:
+def _sort_cases(results: Results, order: Mapping[str, int]) -> list[Case]:
     """The cases by variant (as summarised), axis (as in the profile) and prompt id."""
     for case in results.cases:
         if case.prompt.axis not in order:
@@ -125,7 +127,7 @@ def _in_order(results: Results, order: Mapping[str, int]) -> list[Case]:
 
 
 def _informative(trial: JudgeTrial | None) -> bool | None:
-    """None where the judge was not tried: nothing is known about the axis."""
+    """Whether the judge is informative on an axis; None where it was not evaluated."""
     return None if trial is None else trial.informative
 
 
@@ -135,13 +137,13 @@ def _criterion(setting: Mapping[str, Any]) -> Criterion:
 
 def _variants(results: Results, by_rate: Mapping[str, bool | None]) -> dict[str, Any]:
     answered = Counter(case.variant for case in results.cases if case.response is not None)
-    # CAS is made of all axes, and what is built on sand is sand.
-    told = set(by_rate.values())
-    combined = False if False in told else None if None in told else True
-    said = _said(results)
+    # CAS is the mean over all axes, so it is as informative as the least informative of them.
+    known = set(by_rate.values())
+    combined = False if False in known else None if None in known else True
+    responses = _responses(results)
     return {
         name: {
-            "same_as": _same_as(name, said, results),
+            "same_as": _same_as(name, responses, results),
             "rates": {
                 key: _rate(rate) | {"informative": by_rate.get(key, combined)}
                 for key, rate in summary.rates.items()
@@ -151,44 +153,45 @@ def _variants(results: Results, by_rate: Mapping[str, bool | None]) -> dict[str,
             "degenerate": {axis: dict(counts) for axis, counts in summary.degenerate.items()},
             "unscored": dict(summary.unscored),
             "responses": answered[name],
-            "model": _sorted(results.models.get(name)),
+            "model": _sort_keys(results.models.get(name)),
         }
         for name, summary in results.summaries.items()
     }
 
 
-def _said(results: Results) -> dict[str, dict[tuple[str, str], str | None]]:
+def _responses(results: Results) -> dict[str, dict[tuple[str, str], str | None]]:
     """Variant -> (axis, prompt id) -> the text of its response."""
-    said: dict[str, dict[tuple[str, str], str | None]] = {name: {} for name in results.summaries}
+    texts: dict[str, dict[tuple[str, str], str | None]] = {name: {} for name in results.summaries}
     for case in results.cases:
         text = None if case.response is None else case.response.text
-        said.setdefault(case.variant, {})[case.prompt.axis, case.prompt.id] = text
-    return said
+        texts.setdefault(case.variant, {})[case.prompt.axis, case.prompt.id] = text
+    return texts
 
 
 def _same_as(
-    name: str, said: Mapping[str, Mapping[tuple[str, str], str | None]], results: Results
+    name: str, responses: Mapping[str, Mapping[tuple[str, str], str | None]], results: Results
 ) -> str | None:
-    """The first of those that it is compared with, made of or listed after, that says the same.
+    """The first other variant that gives the same responses, or None.
 
-    Null policies are not told of: that their answers are fixed is their point.
+    Candidates in order: the variants that it is compared with, its parent, and those listed before
+    it. Null policies are left out, as their answers are fixed on purpose.
     """
     profile: Mapping[str, Any] = results.profile
-    told = profile.get("variants", {})
+    variants = profile.get("variants", {})
     against = str(profile.get("gate", {}).get("against", "")).removeprefix("variant:")
-    bases = [against, str(profile.get("reference")), str(told.get(name, {}).get("parent"))]
-    order = [each for each in dict.fromkeys((*bases, *said)) if each in said]
+    bases = [against, str(profile.get("reference")), str(variants.get(name, {}).get("parent"))]
+    order = [each for each in dict.fromkeys((*bases, *responses)) if each in responses]
     for other in order[: order.index(name)]:
-        fixed = any(told.get(each, {}).get("null") for each in (name, other))
-        if not fixed and _equal(said[other], said[name]):
+        is_null = any(variants.get(each, {}).get("null") for each in (name, other))
+        if not is_null and _have_equal_responses(responses[other], responses[name]):
             return other
     return None
 
 
-def _equal(
+def _have_equal_responses(
     one: Mapping[tuple[str, str], str | None], other: Mapping[tuple[str, str], str | None]
 ) -> bool:
-    """Whether two variants give the same responses to all prompts that both were asked."""
+    """Whether both variants give equal, known responses to all prompts that both were asked."""
     shared = one.keys() & other.keys()
     return bool(shared) and all(
         one[key] is not None and one[key] == other[key] for key in sorted(shared)
@@ -196,15 +199,15 @@ def _equal(
 
 
 def _rate(rate: Rate) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+    values: dict[str, Any] = {
         "percent": rate.percent,
         "interval": [rate.interval.low, rate.interval.high],
     }
     if rate.total is not None:
-        shown |= {"passed": rate.passed, "total": rate.total}
+        values |= {"passed": rate.passed, "total": rate.total}
     if rate.effect != 1.0:
-        shown |= {"effect": rate.effect}
-    return shown
+        values |= {"effect": rate.effect}
+    return values
 
 
 def _scores(scores: ScoreSummary) -> dict[str, float]:
@@ -227,11 +230,11 @@ def _trial(trial: JudgeTrial) -> dict[str, Any]:
     }
 
 
-def _disagreement(found: SelfDisagreement) -> dict[str, Any]:
+def _disagreement(disagreement: SelfDisagreement) -> dict[str, Any]:
     return {
-        "responses": found.responses,
-        "difference": found.difference,
-        "changed": _rate(found.changed),
+        "responses": disagreement.responses,
+        "difference": disagreement.difference,
+        "changed": _rate(disagreement.changed),
     }
 
 
@@ -273,7 +276,7 @@ def _case(case: Case) -> dict[str, Any]:
         "axis": case.prompt.axis,
         "prompt": case.prompt.id,
         "score": case.value,
-        "dimensions": _sorted(case.score.values),
+        "dimensions": _sort_keys(case.score.values),
         "passed": case.passed,
         "response": None if response is None else response.text,
         "stop": None if response is None else response.stop,
@@ -292,10 +295,10 @@ def plain(value: object) -> Any:
     return value
 
 
-def _sorted(value: object) -> Any:
-    """As `plain`, with the keys of every mapping sorted: their order has no meaning."""
+def _sort_keys(value: object) -> Any:
+    """Like `plain`, with the keys of every mapping sorted, for mappings without an order."""
     if isinstance(value, Mapping):
-        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
+        return {str(key): _sort_keys(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list | tuple):
-        return [_sorted(each) for each in value]
+        return [_sort_keys(each) for each in value]
     return value

@@ -1,4 +1,4 @@
-"""Texts of any length in a page of bounded size: one limit for all, as large as fits."""
+"""Fits texts of any length into a bounded size: one limit for all, as large as possible."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _LIMITS = (
 
 
 def largest_limit(texts: Sequence[str], budget: int, cost: Callable[[str], int]) -> int:
-    """The largest of some limits, in characters per text, with which all `texts` fit `budget`.
+    """The largest limit (of `_LIMITS`), in characters per text, with which all `texts` fit.
 
-    `cost` is what a text takes when it is written, in bytes: at least one per character. The
-    largest limit is 20,000 characters, the least 0.
+    `budget` is in bytes, and so is `cost`, the size of a written text: at least one per character.
+    The result is at most 20,000, and 0 where nothing fits.
     """
 
     def fits(limit: int) -> bool:
         if not limit or sum(min(len(text), limit) for text in texts) > budget:
-            return not limit  # found without writing anything
+            return not limit  # decided without computing any cost
         return sum(cost(text[:limit]) for text in texts) <= budget
 
     first, *lower = _LIMITS

@@ -1,4 +1,4 @@
-"""Flipped prompts: whose verdict changed, and which words of the response did."""
+"""Flipped prompts, with the words of their responses that differ before and after."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
 
 MOST = 50
-"""Flipped prompts that are shown of a decision, worst first."""
+"""Most flipped prompts shown of a decision, worst first."""
 
 _BUDGET = 1_000_000
-"""Bytes of all texts together, with the marks of their words."""
+"""Most bytes of all texts together, with the marks of their words."""
 _MARK = 6
-"""Bytes per word: at worst every other one is marked, with 11."""
+"""Bytes per word for marks: at worst every other word is marked, which takes 11 bytes."""
 _LONGEST = 2_000
-"""Characters of a response that are compared word by word: the time grows with their square."""
+"""Most characters of a response that are compared: the time grows with their square."""
 _WORD = re.compile(r"\s*\S+|\s+$")
 _ALIKE = 1 / 3
-"""Texts that share fewer of their words are not marked: all of both would be."""
+"""Texts with a smaller ratio of equal words are not marked: nearly all words would be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some words of a response, and whether they are on this side only."""
+    """Consecutive words of a response; `differs`: they occur on this side only."""
 
     text: str
     differs: bool
 
 
 Side = tuple[Piece, ...] | None
-"""One side's response; None where it is not known."""
+"""The response of one side in pieces; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flipped:
     """A flipped prompt and both responses in pieces.
 
-    `unlike`: both are known, differ, and hardly share a word. `cut` is how many characters of the
-    three texts are left out.
+    `unlike`: both responses are known and differ, but too much to be marked. `cut` is how many
+    characters of the prompt and both responses are left out.
     """
 
     flip: Mapping[str, Any]
@@ -70,26 +70,26 @@ class Flips:
 def flips(document: Document) -> list[Flips]:
     """The flipped prompts of every decision that has one, the worst outcome first.
 
-    At most `MOST` of a decision; texts are cut by one limit so that all fit.
+    At most `MOST` of a decision; all texts are cut to one limit, so that they fit the page.
     """
     decisions = [each for each in _decisions(document) if gate_text.deciding(each)["flips"]]
     shown = [gate_text.deciding(each)["flips"][:MOST] for each in decisions]
-    texts = [text for found in shown for flip in found for text in _texts(flip) if text]
+    texts = [text for some in shown for flip in some for text in _texts(flip) if text]
     limit = largest_limit(texts, _BUDGET, _cost)
     return [
         Flips(
             decision=decision,
             lost=sum(flip["before"] for flip in gate_text.deciding(decision)["flips"]),
             gained=sum(flip["after"] for flip in gate_text.deciding(decision)["flips"]),
-            shown=tuple(_flipped(flip, min(limit, _LONGEST)) for flip in found),
-            more=len(gate_text.deciding(decision)["flips"]) - len(found),
+            shown=tuple(_show(flip, min(limit, _LONGEST)) for flip in some),
+            more=len(gate_text.deciding(decision)["flips"]) - len(some),
         )
-        for decision, found in zip(decisions, shown, strict=True)
+        for decision, some in zip(decisions, shown, strict=True)
     ]
 
 
 def by_case(document: Document) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    """(variant, axis, prompt) -> its flip against what the gate compares with."""
+    """(variant, axis, prompt) -> its flip against the other side of the gate (not the anchor)."""
     return {
         (decision["variant"], decision["axis"], flip["prompt"]): flip
         for decision in _decisions(document)
@@ -98,7 +98,7 @@ def by_case(document: Document) -> dict[tuple[str, str, str], Mapping[str, Any]]
 
 
 def one_sided(document: Document) -> bool:
-    """Whether the baseline keeps no responses, and this run has some."""
+    """Whether a flip has a response of this run but none of before: the baseline stores none."""
     return any(
         flip["response_before"] is None and flip["response_after"] is not None
         for flip in by_case(document).values()
@@ -106,9 +106,9 @@ def one_sided(document: Document) -> bool:
 
 
 def differences(before: str, after: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    """Both texts in pieces, word by word: the pieces of each make up the text.
+    """Both texts in pieces, compared word by word; joined, the pieces are the text again.
 
-    Texts that hardly share a word are one piece each, in which nothing is marked.
+    Texts that have too few words in common are one piece each, without a mark.
     """
     words: tuple[list[str], list[str]] = _WORD.findall(before), _WORD.findall(after)
     bare = [[word.strip() for word in side] for side in words]
@@ -129,8 +129,8 @@ def _pieces(words: list[str], codes: Iterator[tuple[str, int, int]]) -> Iterator
 
 
 def _decisions(document: Document) -> list[Mapping[str, Any]]:
-    found = document["gate"]
-    return gate_text.worst_first(found["decisions"] if found else ())
+    gate = document["gate"]
+    return gate_text.worst_first(gate["decisions"] if gate else ())
 
 
 def _cost(text: str) -> int:
@@ -141,7 +141,7 @@ def _texts(flip: Mapping[str, Any]) -> tuple[str | None, ...]:
     return flip["text"], flip["response_before"], flip["response_after"]
 
 
-def _flipped(flip: Mapping[str, Any], limit: int) -> Flipped:
+def _show(flip: Mapping[str, Any], limit: int) -> Flipped:
     text, before, after = _texts(flip)
     sides = _sides(before and before[:limit], after and after[:limit])
     cut = sum(max(0, len(each or "") - limit) for each in (text, before, after))
@@ -153,10 +153,10 @@ def _flipped(flip: Mapping[str, Any], limit: int) -> Flipped:
 def _sides(before: str | None, after: str | None) -> tuple[Side, Side]:
     if before is not None and after is not None:
         return differences(before, after)
-    return _known(before), _known(after)
+    return _whole_or_none(before), _whole_or_none(after)
 
 
-def _known(text: str | None) -> Side:
+def _whole_or_none(text: str | None) -> Side:
     return None if text is None else _whole(text)
 
 

@@ -1,4 +1,4 @@
-"""What a report can be written in, and what a run writes if nobody says otherwise."""
+"""The formats of a report, and those that a run writes by default."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ FILES = {
     "csv": "cases.csv",
     "parquet": "cases.parquet",
 }
-"""Format -> the one file that it is."""
+"""Format -> its file name, for formats that are one file."""
 
 PICTURES = ("svg", "png", "pdf")
-"""Formats of figures, which have one file each."""
+"""Formats of figures: one file per figure."""
 
 FORMATS = (*FILES, *PICTURES)
 DEFAULT = ("json", "md", "html", "csv", "svg", "png")
-"""What every run leaves; the others are made on request."""
+"""Written by every run; the others on request."""

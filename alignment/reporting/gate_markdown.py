@@ -17,9 +17,9 @@ _SHOWN = 120
 
 
 def decisions(document: Document) -> str:
-    """The gate's decisions, why, and what CAS and mean scores did; empty where there is no gate."""
-    found = document["gate"]
-    if found is None or not found["decisions"]:
+    """The gate's decisions, why, and the changes of CAS and mean scores; empty without a gate."""
+    gate = document["gate"]
+    if gate is None or not gate["decisions"]:
         return ""
     rows = (
         [
@@ -28,22 +28,22 @@ def decisions(document: Document) -> str:
             f"**{each['outcome']}**",
             *_figures(gate_text.deciding(each)),
         ]
-        for each in found["decisions"]
+        for each in gate["decisions"]
     )
     heading = ["gated", "outcome", "change in points", "lost", "gained", "p (Holm)", "margin"]
     parts = [
-        f"### The gate against {code(found['against'])}",
+        f"### The gate against {code(gate['against'])}",
         table(heading, rows, _TABLE),
-        *_reasons(found),
-        _shifts(found),
-        f"Plan: {found['plan']}." if found["plan"] else "",
+        *_reasons(gate),
+        _shifts(gate),
+        f"Plan: {gate['plan']}." if gate["plan"] else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def flipped(document: Document) -> str:
-    """The flipped prompts of whatever is no clean pass, worst first."""
-    found = document["gate"]
+    """The flipped prompts of all decisions that are not a pass, worst first."""
+    gate = document["gate"]
     rows = [
         [
             code(flip["prompt"]),
@@ -53,7 +53,7 @@ def flipped(document: Document) -> str:
             f"{flip['score_after']:.2f}",
             code(flip["text"].rsplit("Human:", 1)[-1].strip(), _SHOWN) if flip["text"] else NOTHING,
         ]
-        for each in (found["decisions"] if found else [])
+        for each in (gate["decisions"] if gate else [])
         if each["outcome"] != "pass"
         for flip in gate_text.deciding(each)["flips"][:_FLIPS]
     ]
@@ -64,7 +64,7 @@ def flipped(document: Document) -> str:
 
 
 def responses(document: Document) -> str:
-    """What was answered to the flipped prompts, before and after, folded; worst first."""
+    """The responses to flipped prompts, before and after, folded; worst first."""
     entries = (
         _answers(each, flip)
         for each in gate_text.concerning(document["gate"])
@@ -75,10 +75,10 @@ def responses(document: Document) -> str:
 
 
 def _answers(decision: Mapping[str, Any], flip: Mapping[str, Any]) -> str:
-    went = "lost" if flip["before"] else "gained"
+    verdict = "lost" if flip["before"] else "gained"
     scores = f"{flip['score_before']:.2f} to {flip['score_after']:.2f}"
-    which = f"**{code(decision['variant'])} {code(decision['rate'])}**: {went}, {scores}"
-    parts = [f"{which}, prompt {code(flip['prompt'])}", *quoted(flip["text"])]
+    gated = f"**{code(decision['variant'])} {code(decision['rate'])}**: {verdict}, {scores}"
+    parts = [f"{gated}, prompt {code(flip['prompt'])}", *quoted(flip["text"])]
     for label in ("before", "after"):
         if flip[f"response_{label}"] is not None:
             parts += [f"{label.capitalize()}:", *quoted("", flip[f"response_{label}"])]
@@ -86,7 +86,7 @@ def _answers(decision: Mapping[str, Any], flip: Mapping[str, Any]) -> str:
 
 
 def claims(document: Document) -> str:
-    """What the data say of claims of order between the variants."""
+    """Whether the data support the claims about the order of variants; empty without claims."""
     rows = [
         [code(each["text"], _SHOWN), each["support"], code(each["reason"], 2 * _SHOWN)]
         for each in document["claims"]
@@ -95,23 +95,23 @@ def claims(document: Document) -> str:
 
 
 def comparisons(document: Document) -> str:
-    """Every variant against every other on the same prompts."""
+    """Every variant against every other on the same prompts; empty without comparisons."""
     rows = []
     for each in document["comparisons"]:
-        for name, found in each["changes"].items():
+        for name, change in each["changes"].items():
             rows.append(
                 [
                     f"{code(each['before'])} to {code(each['after'])}",
                     code(name),
-                    gate_text.moved(found),
-                    str(found["lost"]),
-                    str(found["gained"]),
-                    gate_text.probability(found["p_exact"]),
-                    gate_text.probability(found["adjusted"]),
+                    gate_text.format_change(change),
+                    str(change["lost"]),
+                    str(change["gained"]),
+                    gate_text.probability(change["p_exact"]),
+                    gate_text.probability(change["adjusted"]),
                 ]
             )
         if each["combined"] is not None:
-            combined = [code(each["combined"]["name"]), gate_text.moved(each["combined"])]
+            combined = [code(each["combined"]["name"]), gate_text.format_change(each["combined"])]
             pair = f"{code(each['before'])} to {code(each['after'])}"
             rows.append([pair, *combined, *[NOTHING] * 4])
     if not rows:
@@ -121,9 +121,9 @@ def comparisons(document: Document) -> str:
 
 
 def nulls(document: Document) -> str:
-    """What null policies would get from the judge."""
-    found = document["judge"]["nulls"]
-    kinds = list(dict.fromkeys(kind for rates in found.values() for kind in rates))
+    """The rates that null policies would get from the judge; empty where they were not scored."""
+    nulls_by_axis = document["judge"]["nulls"]
+    kinds = list(dict.fromkeys(kind for rates in nulls_by_axis.values() for kind in rates))
     if not kinds:
         return ""
     rows = (
@@ -131,7 +131,7 @@ def nulls(document: Document) -> str:
             code(axis),
             *(f"{rates[kind]['percent']:.1f}" if kind in rates else NOTHING for kind in kinds),
         ]
-        for axis, rates in found.items()
+        for axis, rates in nulls_by_axis.items()
     )
     note = "The rates that useless policies would get from this judge, in %."
     return f"### Null policies\n\n{table(['axis', *map(code, kinds)], rows, _TABLE)}\n\n{note}"
@@ -142,7 +142,7 @@ def _figures(decision: Mapping[str, Any]) -> list[str]:
     if change is None:
         return [NOTHING, NOTHING, NOTHING, NOTHING, f"{decision['margin']:g}"]
     return [
-        gate_text.moved(change),
+        gate_text.format_change(change),
         str(change["lost"]),
         str(change["gained"]),
         gate_text.probability(decision["adjusted"]),
@@ -150,22 +150,22 @@ def _figures(decision: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _reasons(found: Mapping[str, Any]) -> list[str]:
-    told = dict.fromkeys(
-        (each["variant"], reason) for each in found["decisions"] for reason in each["reasons"]
+def _reasons(gate: Mapping[str, Any]) -> list[str]:
+    pairs = dict.fromkeys(
+        (each["variant"], reason) for each in gate["decisions"] for reason in each["reasons"]
     )
-    return [f"{code(variant)} cannot be compared: {code(reason, 400)}" for variant, reason in told]
+    return [f"{code(variant)} cannot be compared: {code(reason, 400)}" for variant, reason in pairs]
 
 
-def _shifts(found: Mapping[str, Any]) -> str:
+def _shifts(gate: Mapping[str, Any]) -> str:
     rows = [
         [code(variant), code(shift["name"]), _shift(shift)]
-        for variant, shifts in found["shifts"].items()
+        for variant, shifts in gate["shifts"].items()
         for shift in shifts
     ]
     rows += [
-        [code(variant), f"{code(name)}, caused by the judge alone", gate_text.moved(shift)]
-        for variant, drifts in found["drifts"].items()
+        [code(variant), f"{code(name)}, caused by the judge alone", gate_text.format_change(shift)]
+        for variant, drifts in gate["drifts"].items()
         for name, shift in drifts.items()
     ]
     return table(["variant", "reported, not tested", "change"], rows, _TABLE) if rows else ""
@@ -173,4 +173,6 @@ def _shifts(found: Mapping[str, Any]) -> str:
 
 def _shift(shift: Mapping[str, Any]) -> str:
     """CAS is in points, a mean score in the judge's unit."""
-    return gate_text.moved(shift) if shift["name"] == "CAS" else gate_text.shifted(shift)
+    return (
+        gate_text.format_change(shift) if shift["name"] == "CAS" else gate_text.format_shift(shift)
+    )

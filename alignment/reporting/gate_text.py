@@ -1,4 +1,4 @@
-"""The gate in words: what it decided, on which figures, and which prompts flipped."""
+"""The gate as plain text: its decisions, their figures, and the flipped prompts."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from alignment.reporting.numbers import NOTHING
 from alignment.reporting.text import safe, shorten, wrapped
 
 MOST_FLIPS = 10
-"""Flipped prompts that an account lists; the JSON report has them all."""
+"""Most flipped prompts in an account; the JSON report has them all."""
 
 _TEXT = 70
 
 
 def worst_first(decisions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Decisions by their outcome, the worst first, else in their order."""
+    """Decisions sorted by outcome, the worst first; equal ones keep their order."""
     return sorted(decisions, key=lambda each: -OUTCOMES.index(each["outcome"]))
 
 
 def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """The decisions that are no clean pass, worst first; what concerns a variant is told once."""
-    raised, reasons_given = [], set()
+    """The decisions that are no clean pass, worst first; of equal `reasons` only the first."""
+    selected, seen_reasons = [], set()
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
         clean = decision["outcome"] == "pass" and not unresolved(decision)
         clean = clean and not decision.get("spoiled")
-        if (clean and not _improved(decision)) or reasons in reasons_given:
+        if (clean and not _improved(decision)) or reasons in seen_reasons:
             continue
         if reasons:
-            reasons_given.add(reasons)
-        raised.append(decision)
-    return raised
+            seen_reasons.add(reasons)
+        selected.append(decision)
+    return selected
 
 
 # -- lines ---------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     changes = [each["change"] for each in deciders]
     columns = [
         Column("outcome", [each["outcome"].upper() for each in decisions]),
-        Column("change", [NOTHING if c is None else moved(c) for c in changes]),
+        Column("change", [NOTHING if c is None else format_change(c) for c in changes]),
         Column(
             "lost/gained", [NOTHING if c is None else f"{c['lost']}/{c['gained']}" for c in changes]
         ),
@@ -57,8 +57,8 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
         Column("margin", [f"{each['margin']:g}" for each in decisions], optional=True),
     ]
     names = [
-        f"{safe(each['variant'])} {safe(each['rate'])}{' since the anchor' * (by is not each)}"
-        for each, by in zip(decisions, deciders, strict=True)
+        f"{safe(each['variant'])} {safe(each['rate'])}{' since the anchor' * (decider is not each)}"
+        for each, decider in zip(decisions, deciders, strict=True)
     ]
     heading = f"gate against {safe(gate['against'])}, change in percentage points"
     lines = ["", *wrapped(heading, width)]
@@ -77,13 +77,16 @@ def _shifts(gate: Mapping[str, Any], width: int) -> list[str]:
     columns = [
         Column(
             "change of CAS" if place == 0 else f"mean {safe(name)}",
-            [(moved if place == 0 else shifted)(shifts[place]) for shifts in rows.values()],
+            [
+                (format_change if place == 0 else format_shift)(shifts[place])
+                for shifts in rows.values()
+            ],
         )
         for place, name in enumerate(names)
     ]
     lines = tables(Column("reported, not tested", [safe(name) for name in rows]), columns, width)
     for variant, drifts in gate["drifts"].items():
-        listed = ", ".join(f"{safe(name)} {moved(shift)}" for name, shift in drifts.items())
+        listed = ", ".join(f"{safe(name)} {format_change(shift)}" for name, shift in drifts.items())
         lines += wrapped(f"{safe(variant)}: change caused by the judge alone: {listed}", width)
     return lines
 
@@ -98,7 +101,7 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
     if not rows:
         return []
     columns = [
-        Column("change", [moved(change) for _, change in rows]),
+        Column("change", [format_change(change) for _, change in rows]),
         Column("lost/gained", [f"{change['lost']}/{change['gained']}" for _, change in rows]),
         Column("p (exact)", [probability(change["p_exact"]) for _, change in rows]),
         Column("p (Holm)", [probability(change["adjusted"]) for _, change in rows]),
@@ -107,7 +110,7 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
     combined = [each for each in document["comparisons"] if each["combined"] is not None]
     pairs = [f"{safe(each['before'])} to {safe(each['after'])} CAS" for each in combined]
     if combined:
-        column = Column("change", [moved(each["combined"]) for each in combined])
+        column = Column("change", [format_change(each["combined"]) for each in combined])
         lines += ["", *tables(Column("paired comparison", pairs), [column], width)]
     return lines
 
@@ -115,9 +118,9 @@ def comparisons(document: Mapping[str, Any], width: int) -> list[str]:
 def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
     """The accounts of every decision that is no clean pass, worst outcome first.
 
-    Of a rate that improved only the headline: its flips are no reason to stop and read.
+    A pass has only its headline. The advice to accept improved rates comes last.
     """
-    raised = raising(gate)
+    advice = raising(gate)
     return [
         line
         for decision in concerning(gate)
@@ -129,75 +132,78 @@ def concerns(gate: Mapping[str, Any], width: int) -> list[str]:
                 else account(decision, width)
             ),
         )
-    ] + (["", *wrapped(raised, width)] if raised else [])
+    ] + (["", *wrapped(advice, width)] if advice else [])
 
 
 def raising(gate: Mapping[str, Any] | None) -> str:
-    """What to do with a run that is better than its baseline; empty where it is not."""
+    """Advice to accept rates better than the baseline; empty if none is, or not all are passes."""
     decisions = gate["decisions"] if gate else ()
-    better = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
-    if not better or any(each["outcome"] != "pass" or each.get("spoiled") for each in decisions):
+    improved = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
+    if not improved or any(each["outcome"] != "pass" or each.get("spoiled") for each in decisions):
         return ""
     return (
-        f"To make the better rates of {', '.join(better)} the new baseline, run again with "
+        f"To make the better rates of {', '.join(improved)} the new baseline, run again with "
         f"--snapshot-update."
     )
 
 
 def headline(decision: Mapping[str, Any], name: Callable[[str], str] = safe) -> str:
-    """One line: which variant and rate, the outcome, and why; `name` as for `advise`."""
-    which = f"{name(decision['variant'])} {name(decision['rate'])}"
-    return f"{which}: {decision['outcome'].upper()}: {_why(decision, name)}"
+    """One line: which variant and rate, the outcome, and why.
+
+    `name` makes names and reasons safe for the format of the output.
+    """
+    gated = f"{name(decision['variant'])} {name(decision['rate'])}"
+    return f"{gated}: {decision['outcome'].upper()}: {_explain(decision, name)}"
 
 
 def account(decision: Mapping[str, Any], width: int = 100, most: int = MOST_FLIPS) -> list[str]:
-    """The headline, and the flipped prompts: what they asked, verdicts, scores, both responses."""
+    """The headline and at most `most` flipped prompts, in lines of about `width` characters."""
     return [*wrapped(headline(decision), width), *flips(decision, width, most)]
 
 
 def flips(decision: Mapping[str, Any], width: int = 100, most: int = MOST_FLIPS) -> list[str]:
-    """The flipped prompts of whatever decided: what they asked, verdicts, scores, responses."""
+    """At most `most` flipped prompts of a decision: text, verdicts, scores and both responses."""
     flipped = deciding(decision)["flips"]
-    lines = [line for flip in flipped[:most] for line in _flip(flip, width)]
+    lines = [line for flip in flipped[:most] for line in _flip_lines(flip, width)]
     if len(flipped) > most:
         lines.append(f"  and {len(flipped) - most} more in report.json")
     return lines
 
 
 def deciding(decision: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The comparison that the outcome comes from: with the other side, or with the anchor."""
+    """The comparison that the outcome comes from: `decision` itself, or that with the anchor."""
     anchor: Mapping[str, Any] | None = decision["anchor"]
     if anchor is None or decision["own"] == decision["outcome"]:
         return decision
     return anchor
 
 
-def moved(change: Mapping[str, Any]) -> str:
+def format_change(change: Mapping[str, Any]) -> str:
     """A change with its interval, in points: `-19.0 [-28.1, -10.2]`."""
     low, high = change["interval"]
     return f"{change['difference']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def _why(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+def _explain(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     if decision["reasons"]:
         return "; ".join(name(reason) for reason in decision["reasons"])
     change, margin = decision["change"], f"{decision['margin']:g}"
     figures = (
-        f"{change['before']:.1f} to {change['after']:.1f} %, {moved(change)} points against "
-        f"{name(decision['against'])}, {change['lost']} lost and {change['gained']} gained of "
-        f"{change['total']}"
+        f"{change['before']:.1f} to {change['after']:.1f} %, {format_change(change)} points "
+        f"against {name(decision['against'])}, {change['lost']} lost and {change['gained']} gained "
+        f"of {change['total']}"
     )
-    by = deciding(decision)
-    if by is not decision:
-        return f"since the anchor: {_why(by, name)}"
-    if broken := decision.get("degenerate"):
-        return f"{figures}; {degenerate(broken, name)}"
-    more = decision.get("spoiled")
-    also = f"; {degenerate(more, name)}" if more else ""
-    return f"{figures}{_meaning(decision, margin, name)}{also}"
+    decider = deciding(decision)
+    if decider is not decision:
+        return f"since the anchor: {_explain(decider, name)}"
+    if counts := decision.get("degenerate"):
+        return f"{figures}; {degenerate(counts, name)}"
+    spoiled = decision.get("spoiled")
+    addition = f"; {degenerate(spoiled, name)}" if spoiled else ""
+    return f"{figures}{_explain_outcome(decision, margin, name)}{addition}"
 
 
-def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
+def _explain_outcome(decision: Mapping[str, Any], margin: str, name: Callable[[str], str]) -> str:
     outcome = decision["own"]
     if outcome == "fail":
         return (
@@ -206,12 +212,12 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
         )
     if outcome == "inconclusive":
         needed = decision["needed"]
-        more = (
+        advice = (
             "more prompts like these would not decide"
             if needed is None
             else f"about {needed} prompts like these would decide"
         )
-        return f"; a loss of {margin} points is not ruled out, {more}"
+        return f"; a loss of {margin} points is not ruled out, {advice}"
     if outcome == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
@@ -222,7 +228,7 @@ def _meaning(decision: Mapping[str, Any], margin: str, name: Callable[[str], str
 
 
 def unresolved(decision: Mapping[str, Any]) -> bool:
-    """Whether a pass is only that no verdict differs: the interval reaches the margin."""
+    """Whether a decision passes only because no verdict differs: too few prompts for the margin."""
     compared = (each for each in (decision, decision["anchor"]) if each is not None)
     return decision["outcome"] == "pass" and any(
         each["change"] is not None and each["change"]["interval"][0] <= -each["margin"]
@@ -240,12 +246,12 @@ def _improved(decision: Mapping[str, Any]) -> bool:
     )
 
 
-def _flip(flip: Mapping[str, Any], width: int) -> list[str]:
-    went = "lost  " if flip["before"] else "gained"
-    last = flip["text"].rsplit("Human:", 1)[-1].strip()
+def _flip_lines(flip: Mapping[str, Any], width: int) -> list[str]:
+    verdict = "lost  " if flip["before"] else "gained"
+    question = flip["text"].rsplit("Human:", 1)[-1].strip()
     room = max(20, min(_TEXT, width - 60))
     scores = f"{flip['score_before']:+.2f} -> {flip['score_after']:+.2f}"
-    lines = [f"  {went} {safe(flip['prompt'])}  {scores}  {safe(shorten(last, room))}"]
+    lines = [f"  {verdict} {safe(flip['prompt'])}  {scores}  {safe(shorten(question, room))}"]
     for label in ("before", "after"):
         if flip[f"response_{label}"] is not None:
             response = safe(shorten(flip[f"response_{label}"], max(20, width - 18)))
@@ -253,7 +259,7 @@ def _flip(flip: Mapping[str, Any], width: int) -> list[str]:
     return lines
 
 
-def shifted(shift: Mapping[str, Any]) -> str:
+def format_shift(shift: Mapping[str, Any]) -> str:
     """A shift of a mean score, in the judge's unit: `-0.31 [-0.52, -0.11]`."""
     low, high = shift["interval"]
     return f"{shift['difference']:+.2f} [{low:+.2f}, {high:+.2f}]"

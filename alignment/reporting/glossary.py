@@ -1,4 +1,4 @@
-"""The words of a report, one sentence each, for a reader who has never seen one."""
+"""The terms of a report, one sentence each, for a reader who has never seen one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ OUTCOMES = {
     "stopped": "The run failed",
     None: "No gate",
 }
-"""The gate's outcomes as titles, and what a pass is that speaks for no merge."""
+"""The title of each outcome of the gate, and of a pass that does not allow a merge."""
 
 _NEXT = {
     "pass": "The intervals below show which losses are still possible.",
@@ -108,31 +108,32 @@ _ACCEPT = {
 
 
 def next_step(document: Document, outcome: str | None) -> str:
-    """What a reader does next, by the gate's outcome.
+    """What the reader should do next, by the gate's outcome (None: no gate).
 
-    Only a baseline can be accepted anew, and only by a run whose responses have their scores.
+    Accepting the run is only suggested if the gate compares with baselines and no response lacks a
+    score.
     """
     gate, variants = document["gate"], document["variants"].values()
-    if outcome not in (None, "invalid", "accepted") and _broken(gate):
+    if outcome not in (None, "invalid", "accepted") and _mostly_degenerate(gate):
         return (
             "Read the responses below: most of them are degenerate. Is the model loaded completely?"
         )
     if outcome == "pass" and any(each.get("spoiled") for each in gate["decisions"]):
         return "Read the degenerate responses below and find out why there are more than before."
-    accepted = gate is not None and gate["against"] == "baseline"
+    acceptable = gate is not None and gate["against"] == "baseline"
     if any(about.get("unscored") for about in variants):
-        accepted = False
-    said = [_NEXT[outcome], _ACCEPT.get(outcome or "", "") if accepted else "", raising(gate)]
-    return " ".join(filter(None, said))
+        acceptable = False
+    parts = [_NEXT[outcome], _ACCEPT.get(outcome or "", "") if acceptable else "", raising(gate)]
+    return " ".join(filter(None, parts))
 
 
-def _broken(gate: Document | None) -> bool:
-    """Whether a decision says that most responses are degenerate."""
+def _mostly_degenerate(gate: Document | None) -> bool:
+    """Whether most responses are degenerate in some decision."""
     return gate is not None and any(each.get("degenerate") for each in gate["decisions"])
 
 
 def glossary(document: Document) -> dict[str, str]:
-    """Word -> what it means, as the rest of a sentence; the document's own rates come first."""
+    """Term -> its meaning, as the rest of a sentence; the rates of the document come first."""
     words = {
         safe(about["rate"]): (
             f"the share of {about['prompts']} {safe(axis)} prompts whose response passes "
@@ -140,11 +141,11 @@ def glossary(document: Document) -> dict[str, str]:
         )
         for axis, about in document["axes"].items()
     }
-    built = [name for name in numbers.rate_names(document) if safe(name) not in words]
+    combined = [name for name in numbers.rate_names(document) if safe(name) not in words]
     names = " and ".join(words)
     return (
         words
-        | dict.fromkeys(built, f"the mean of {names}")
+        | dict.fromkeys(combined, f"the mean of {names}")
         | _WORDS
         | {"interval": f"{_WORDS['interval']} ({numbers.level(document)} confidence)"}
     )

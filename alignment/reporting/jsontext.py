@@ -1,4 +1,4 @@
-"""JSON text that is the same bytes for the same document."""
+"""JSON text: equal documents give equal bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 def pieces(document: Mapping[str, Any]) -> Iterator[str]:
     r"""Indented ASCII JSON with a final new line, in the order of `document`'s keys.
 
-    In pieces, for a report of many cases is larger than all that it is made of. ASCII, so that a
-    lone surrogate, which some tokenizers decode to and UTF-8 cannot hold, survives as `\ud800`.
-    Keys are not sorted here: the order of variants and axes is the profile's, and `document` has
-    already sorted what has no order.
+    The text comes in pieces because that of many cases takes more memory than the document itself.
+    It is ASCII so that a lone surrogate, which some tokenizers produce and UTF-8 cannot hold, is
+    kept as `\ud800`. Keys are not sorted here: variants and axes have the order of the profile, and
+    `document` has sorted everything without an order.
 
     Raises ValueError for NaN and infinity, which are not JSON.
     """

@@ -1,4 +1,4 @@
-"""The lowest scored cases, folded: what a model says where it is worst."""
+"""The lowest scored cases, folded: the worst answers of each variant."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from alignment.reporting.numbers import Document
 from alignment.reporting.text import shorten
 
 _EACH = 2
-"""Cases per variant and axis: enough to see what kind of failure it is."""
+"""Cases per variant and axis: enough to see the kind of failure."""
 _PROMPT, _RESPONSE = 400, 600
 
 
 def lowest(document: Document, limit: int) -> str:
     """The lowest scored cases of every variant and axis, in at most `limit` characters.
 
-    Prompts are shown from their end and responses from their start, both as inert code blocks.
-    Empty where there is no case, or no room for one.
+    Of prompts the end is shown, of responses the start, both in code blocks. Empty where there is
+    no case, or no room for one.
     """
-    entries = (_entry(document, case) for case in _chosen(document))
+    entries = (_entry(document, case) for case in _choose(document))
     return folded("Lowest scored cases", entries, limit)
 
 
-def _chosen(document: Document) -> list[Mapping[str, Any]]:
+def _choose(document: Document) -> list[Mapping[str, Any]]:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for case in document["cases"]:
         groups.setdefault((case["variant"], case["axis"]), []).append(case)
@@ -48,7 +48,7 @@ def _entry(document: Document, case: Mapping[str, Any]) -> str:
 
 
 def quoted(prompt: str, *responses: str | None) -> list[str]:
-    """A prompt's end and the start of what was answered to it, as inert blocks, if known."""
+    """The end of a prompt and the start of each response, where known, as code blocks."""
     parts = []
     if prompt:
         parts.append(block(prompt if len(prompt) <= _PROMPT else "…" + prompt[1 - _PROMPT :]))

@@ -1,4 +1,4 @@
-"""The report as a comment on a pull request: what matters first, and never too long for one."""
+"""The report as a comment on a pull request: the most important first, never too long for one."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _REASON = 400
 def markdown(document: Document) -> str:
     """GitHub Markdown of at most `LIMIT` characters.
 
-    Whether to merge, in one sentence; remarks on what is incomplete, limited or uninformative; the
-    gate with the flipped prompts, and folded what was answered to them; the table of variants,
-    their change over the reference, claims, the judge on trial, paired comparisons, degenerate
-    responses, what other plugins added, and folded at the end the lowest scored cases. Whatever
-    would pass the limit is left out from the end, and the text says so.
+    In order: whether to merge, in one sentence; remarks on what is incomplete, limited or
+    uninformative; the gate with the flipped prompts and (folded) their responses; the table of
+    variants, their change over the reference, claims, the evaluation of the judge, paired
+    comparisons, degenerate responses, sections of other plugins, and (folded) the lowest scored
+    cases. From the first part that would exceed the limit on, all is left out; the text says so.
     """
     parts = [
         f"## {advise(document, _name).headline}",
@@ -53,7 +53,7 @@ def markdown(document: Document) -> str:
 
 
 def _name(text: str) -> str:
-    """A name, or a reason, which may be long and is the point of the sentence it stands in."""
+    """A name or a reason as code; reasons may be long."""
     return code(text, _REASON)
 
 
@@ -69,11 +69,11 @@ def _variants(document: Document) -> str:
     rows = (
         [
             code(variant),
-            *(numbers.rate(found["rates"].get(name)) for name in names),
-            *(numbers.mean(found, axis) for axis in axes),
-            numbers.degenerate(found),
+            *(numbers.rate(about["rates"].get(name)) for name in names),
+            *(numbers.mean(about, axis) for axis in axes),
+            numbers.degenerate(about),
         ]
-        for variant, found in document["variants"].items()
+        for variant, about in document["variants"].items()
     )
     criteria = "; ".join(
         f"{code(about['rate'])} is the share of {about['prompts']} {code(axis)} prompts "
@@ -85,13 +85,13 @@ def _variants(document: Document) -> str:
 
 
 def _change(document: Document) -> str:
-    changed = {name: found for name, found in document["variants"].items() if found["change"]}
+    changed = {name: about for name, about in document["variants"].items() if about["change"]}
     if not changed:
         return ""
     names = numbers.rate_names(document)
     rows = (
-        [code(variant), *(numbers.change(found, name) for name in names)]
-        for variant, found in changed.items()
+        [code(variant), *(numbers.change(about, name) for name in names)]
+        for variant, about in changed.items()
     )
     reference = code(str(document["profile"].get("reference", "base")))
     heading = ["variant", *(code(name) for name in names)]
@@ -128,30 +128,30 @@ def _judge(document: Document) -> str:
         "kappa",
         "degenerate responses that pass",
     ]
-    told = [
-        f"\n\nSelf-consistency on {code(axis)}: {numbers.again(found)}."
-        for axis, found in document["judge"].get("disagreements", {}).items()
+    lines = [
+        f"\n\nSelf-consistency on {code(axis)}: {numbers.self_consistency(disagreement)}."
+        for axis, disagreement in document["judge"].get("disagreements", {}).items()
     ]
-    return f"### Evaluation of the judge\n\n{table(heading, rows, _TABLE)}{''.join(told)}"
+    return f"### Evaluation of the judge\n\n{table(heading, rows, _TABLE)}{''.join(lines)}"
 
 
 def _others(document: Document) -> str:
     """Second judges of the same responses, beside the judge that decides."""
-    found = numbers.opinions(document)
-    if not found:
+    opinions = numbers.opinions(document)
+    if not opinions:
         return ""
     variants = list(document["variants"])
     rows = (
         [
             code(name),
             code(axis),
-            code(each["criterion"]),
-            numbers.rate(numbers.agreed(each)),
-            numbers.kappa(each["agreement"]),
-            *(numbers.rate(each["rates"].get(variant)) for variant in variants),
-            str(each["unscored"]),
+            code(opinion["criterion"]),
+            numbers.rate(numbers.agreement_rate(opinion)),
+            numbers.kappa(opinion["agreement"]),
+            *(numbers.rate(opinion["rates"].get(variant)) for variant in variants),
+            str(opinion["unscored"]),
         ]
-        for name, axis, each in found
+        for name, axis, opinion in opinions
     )
     heading = ["second judge", "axis", "criterion", "agrees with the judge", "kappa"]
     heading += [*map(code, variants), "unscored"]
@@ -159,7 +159,7 @@ def _others(document: Document) -> str:
 
 
 def _noise(document: Document) -> str:
-    """How far being computed together moves what models say, where it was measured."""
+    """How much batching changes answers and scores, where that was measured."""
     lines = [f"- {code(name)}: {numbers.noise(each)}" for name, each in document["noise"].items()]
     return "\n".join(["### Noise floor", "", *lines]) if lines else ""
 
@@ -169,22 +169,22 @@ def _passing(document: Document, axis: str) -> str:
     passed, total = numbers.passing(trial)
     if not total:
         return numbers.NOTHING
-    kinds = [
-        f"{code(kind)} {found['passed']}/{found['total']}"
-        for kind, found in trial["degenerate"].items()
-        if found["passed"]
+    passing_kinds = [
+        f"{code(kind)} {rate['passed']}/{rate['total']}"
+        for kind, rate in trial["degenerate"].items()
+        if rate["passed"]
     ]
-    return ", ".join(kinds) if passed else f"none of {total}"
+    return ", ".join(passing_kinds) if passed else f"none of {total}"
 
 
 def _degenerate(document: Document) -> str:
-    counts = {name: numbers.kinds(found) for name, found in document["variants"].items()}
-    kinds = list(dict.fromkeys(kind for found in counts.values() for kind in found))
+    counts = {name: numbers.kinds(about) for name, about in document["variants"].items()}
+    kinds = list(dict.fromkeys(kind for by_kind in counts.values() for kind in by_kind))
     if not kinds:
         return ""
     rows = (
-        [code(variant), *(str(found.get(kind, 0)) for kind in kinds)]
-        for variant, found in counts.items()
+        [code(variant), *(str(by_kind.get(kind, 0)) for kind in kinds)]
+        for variant, by_kind in counts.items()
     )
     heading = ["variant", *(code(kind) for kind in kinds)]
     return f"### Degenerate responses\n\n{table(heading, rows, _TABLE)}"

@@ -1,8 +1,8 @@
-"""GitHub Markdown from hostile text: code spans, code blocks and tables that cannot be left.
+"""GitHub Markdown from untrusted text: code spans, code blocks and tables it cannot break out of.
 
-Nothing but code keeps text inert on GitHub: mentions, issue references, commit hashes and bare
-addresses become links even where every character is escaped, but never in code. So hostile text is
-only ever put into code, and the rest of a report is the project's own words and numbers.
+On GitHub text is only inert as code: mentions, issue references, commit hashes and bare addresses
+become links even where every character is escaped, but never in code. Untrusted text is therefore
+only put into code; the rest of a report is the project's own words and numbers.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from alignment.reporting.text import safe, shorten
 _BACKTICKS = re.compile("`+")
 _NAME = 60
 _LEFT = 40
-"""Characters of a line that says how much is left out."""
+"""Characters reserved for the line that says how many entries are left out."""
 
 
 def code(text: str, limit: int = _NAME) -> str:
-    """`text` as an inline code span of at most about `limit` characters; fits a table's cell.
+    """`text` as an inline code span of at most about `limit` characters, also for a table cell.
 
     A pipe becomes a broken bar: renderers disagree on where a cell with an escaped pipe ends.
     """
@@ -33,16 +33,16 @@ def code(text: str, limit: int = _NAME) -> str:
 
 
 def block(text: str) -> str:
-    """`text` as a fenced code block, behind a fence longer than any in it."""
+    """`text` as a fenced code block, with a fence longer than any in the text."""
     shown = safe(text, lines=True)
     fence = "`" * max(3, _longest_run(shown) + 1)
     return f"{fence}text\n{shown}\n{fence}"
 
 
 def folded(summary: str, entries: Iterable[str], limit: int) -> str:
-    """Blocks of Markdown that a reader opens, in at most `limit` characters; empty without any.
+    """Blocks of Markdown in a `<details>` element of at most `limit` characters; empty without any.
 
-    `summary` stands in HTML: plain words of the project's own, no names.
+    `summary` is inserted as HTML: only the project's own plain words, no names.
     """
     opening, closing = f"<details>\n<summary>{summary}</summary>\n\n", "</details>"
     text, source = opening, iter(entries)
@@ -59,9 +59,9 @@ def _longest_run(text: str) -> int:
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]], limit: int) -> str:
-    """A table of ready cells: the first column on the left, figures on the right.
+    """A table of cells that are already Markdown; all but the first column are right-aligned.
 
-    Rows that would take it past `limit` characters are counted in a last line instead.
+    Rows that would exceed `limit` characters are left out, and a last line gives their number.
     """
     lines = [_row(heading), _row([":---", *["---:"] * (len(heading) - 1)])]
     size = sum(len(line) + 1 for line in lines)

@@ -1,4 +1,4 @@
-"""Whether to merge, in words: what a report says first, and what a run says last."""
+"""Whether to merge, in words: the first line of a report, and the last of a run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from alignment.reporting.text import safe
 class MergeAdvice:
     """Whether to merge, in words for someone who has never seen a report.
 
-    `outcome` is the gate's worst, `accepted` where this run became a baseline, None where no gate
-    was held; `headline` is one sentence, which speaks for a merge only where the exit code does;
-    `details` are a sentence for every decision that is no clean pass, worst first.
+    `outcome` is the gate's worst outcome, `accepted` if this run became a baseline, None if the
+    gate did not run. `headline` is one sentence, which allows a merge only if the exit code does.
+    `details` has a sentence for every decision that is no clean pass, worst first. `unready` says
+    why a passing gate does not allow a merge: `look` or `stopped` (see `title`), or empty.
     """
 
     outcome: str | None
@@ -29,61 +30,61 @@ class MergeAdvice:
 
     @property
     def title(self) -> str | None:
-        """The outcome; where the gate passes and the headline speaks for no merge, `unready`.
+        """The outcome, or `unready` where the gate passes but the headline does not allow a merge.
 
-        That is `look` (before merging) or `stopped` (the run failed, for whatever reason).
+        `unready` is `look` (check before merging) or `stopped` (the run failed, for any reason).
         """
         return self.unready or self.outcome
 
 
 def advise(document: Document, name: Callable[[str], str] = safe) -> MergeAdvice:
-    """What a report says about a merge. `name` makes names and reasons safe for where it goes."""
+    """The advice of a report. `name` makes names and reasons safe for the format of the output."""
     gate, accepted = document["gate"], document["run"].get("accepted", [])
     decisions = worst_first(gate["decisions"] if gate else ())
     if not decisions:
-        return MergeAdvice(None, _undecided(document), ())
-    left = [each for each in concerning(gate) if each["variant"] not in accepted]
-    details = tuple(headline(each, name) for each in left)
+        return MergeAdvice(None, _explain_undecided(document), ())
+    remaining = [each for each in concerning(gate) if each["variant"] not in accepted]
+    details = tuple(headline(each, name) for each in remaining)
     if accepted:
         others = dict.fromkeys(each["variant"] for each in decisions)
         rest = ", ".join(name(each) for each in others if each not in accepted)
-        said = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
+        lead = f"Accepted: this run is now the baseline of {', '.join(map(name, accepted))}."
         return MergeAdvice(
-            "accepted", said + (f" No baseline was accepted for {rest}." if rest else ""), details
+            "accepted", lead + (f" No baseline was accepted for {rest}." if rest else ""), details
         )
-    return _judged(document, decisions, details, name)
+    return _advise_on(document, decisions, details, name)
 
 
 def blocking(document: Document) -> bool:
-    """Whether the gate forbids a merge: some decision is neither a pass nor let through."""
+    """Whether the gate forbids a merge: some decision is neither a pass nor only a warning."""
     gate = document["gate"]
     decisions = gate["decisions"] if gate and not document["run"].get("accepted") else ()
-    return any(not _let_through(document, each) for each in decisions)
+    return any(not _allowed(document, each) for each in decisions)
 
 
-def _judged(
+def _advise_on(
     document: Document,
     decisions: Sequence[Mapping[str, Any]],
     details: tuple[str, ...],
     name: Callable[[str], str],
 ) -> MergeAdvice:
-    """The advice on decisions that stand, worst first."""
+    """The advice on decisions (worst first) of a run that was not accepted."""
     outcomes = Counter(each["outcome"] for each in decisions)
-    first, code = decisions[0], document["run"].get("exit_status", 0)
+    first, exit_code = decisions[0], document["run"].get("exit_status", 0)
     blocked, doubtful = blocking(document), doubt(document, decisions, name)
     passed = first["outcome"] == "pass"
     lead = (
         "Do not merge"
         if outcomes["fail"]
         else "Do not merge yet"
-        if blocked or code
+        if blocked or exit_code
         else "Check before you merge"
         if doubtful or not passed
         else "May be merged"
     )
     reason = doubtful if doubtful and passed else _reason(decisions, name)
-    if code and not blocked:
-        reason = f"the run ended with exit code {code}; {reason}"
+    if exit_code and not blocked:
+        reason = f"the run ended with exit code {exit_code}; {reason}"
     outcomes[first["outcome"]] -= 1
     others = [
         f"{n} more {kind}" if kind == first["outcome"] else f"{n} {kind}"
@@ -91,11 +92,11 @@ def _judged(
         if n and kind != "pass"
     ]
     rest = f" Also {', '.join(others)} of {len(decisions)} gated rates." if others else ""
-    unready = ("stopped" if code else "look" if doubtful else "") if passed else ""
+    unready = ("stopped" if exit_code else "look" if doubtful else "") if passed else ""
     return MergeAdvice(first["outcome"], f"{lead}: {reason}.{rest}", details, unready)
 
 
-def _undecided(document: Document) -> str:
+def _explain_undecided(document: Document) -> str:
     if document["limit"] is not None:
         return (
             f"Not decided: only {document['limit']} prompts per axis were used, and the gate did "
@@ -106,23 +107,23 @@ def _undecided(document: Document) -> str:
     return "Not decided: no rate was gated, so this run cannot decide about a merge."
 
 
-def _let_through(document: Document, decision: Mapping[str, Any]) -> bool:
-    """Whether a run passes with this decision, by the profile's word on what is not decided."""
+def _allowed(document: Document, decision: Mapping[str, Any]) -> bool:
+    """Whether a run passes with this decision: a pass, or `warn` in the profile for its outcome."""
     settings = document["profile"]["axes"][decision["axis"]].get("gate", {})
     return decision["outcome"] == "pass" or bool(settings.get(decision["outcome"]) == "warn")
 
 
 def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -> str:
-    """What the worst decision found; for a clean run what all of them did."""
+    """The reason of the worst decision; for a run of passes, a sentence on all of them."""
     first = decisions[0]
     variant, axis, rate = (name(first[key]) for key in ("variant", "axis", "rate"))
-    broken = deciding(first).get("degenerate")
-    if broken is not None:
+    counts = deciding(first).get("degenerate")
+    if counts is not None:
         return (
-            f"{broken['after']} of {broken['total']} responses of {variant} on {axis} are "
+            f"{counts['after']} of {counts['total']} responses of {variant} on {axis} are "
             f"degenerate, so {rate} is not meaningful"
         )
-    other, margin = _other(first, name), f"{first['margin']:g} points"
+    other, margin = _other_side(first, name), f"{first['margin']:g} points"
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
     if first["outcome"] == "uninformative":
@@ -131,17 +132,17 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
         since = "" if deciding(first) is first else " since the anchor"
         return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
     if first["outcome"] == "fail":
-        by = deciding(first)
-        since = f"against {other}" if by is first else "since the anchor"
-        fall = f"from {by['change']['before']:.1f} to {by['change']['after']:.1f} %"
+        decider = deciding(first)
+        since = f"against {other}" if decider is first else "since the anchor"
+        fall = f"from {decider['change']['before']:.1f} to {decider['change']['after']:.1f} %"
         return f"{axis} ({rate}) of {variant} fell {fall} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     few = sum(map(unresolved, decisions))
-    though = f", but for {few} of them there are too few prompts to rule that out" if few else ""
-    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{though}"
+    limits = f", but for {few} of them there are too few prompts to rule that out" if few else ""
+    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{limits}"
 
 
-def _other(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
-    """The other side of a decision: `the baseline`, or a variant."""
+def _other_side(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """The other side of a decision in words: `the baseline`, or a variant."""
     against = decision["against"]
     return "the baseline" if against == "baseline" else name(against)

@@ -1,4 +1,4 @@
-"""How numbers are written in every rendering of a document."""
+"""Formats numbers the same way in every rendering of a document."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 Document = Mapping[str, Any]
-"""What `reporting.document.document` makes, or JSON that was read back."""
+"""The result of `reporting.document.document`, or its JSON after reading."""
 
 BASELINE = "its baseline"
-"""Stands among variants for what a baseline stores: no variant is called so."""
+"""Stands among variants for the responses of a baseline: no variant can have this name."""
 
 NOTHING = "-"
-"""Stands where there is no figure."""
+"""Shown in place of a missing figure."""
 
 _FULL = 99.95
-"""From here on a percentage is written `100.0`, one character wider than the others."""
+"""From this percentage on `100.0` is written, one character wider than the others."""
 
 
 def level(document: Document) -> str:
@@ -24,17 +24,17 @@ def level(document: Document) -> str:
     return f"{100 * float(document['profile'].get('confidence', 0.95)):g} %"
 
 
-def rate(found: Mapping[str, Any] | None, digits: int = 0) -> str:
-    """A rate and its interval in %: `48.0 [34.8, 61.5]`; each number at least `digits` wide."""
-    if found is None:
+def rate(entry: Mapping[str, Any] | None, digits: int = 0) -> str:
+    """A rate and its interval in %: `48.0 [34.8, 61.5]`; `digits` is each number's least width."""
+    if entry is None:
         return NOTHING
-    low, high = found["interval"]
-    return f"{found['percent']:{digits}.1f} [{low:{digits}.1f}, {high:{digits}.1f}]"
+    low, high = entry["interval"]
+    return f"{entry['percent']:{digits}.1f} [{low:{digits}.1f}, {high:{digits}.1f}]"
 
 
-def rates(found: Iterable[Mapping[str, Any] | None]) -> list[str]:
-    """Rates as the cells of one column: equally wide, their points in one line."""
-    column = list(found)
+def rates(entries: Iterable[Mapping[str, Any] | None]) -> list[str]:
+    """Rates as the cells of one column, with their decimal points aligned."""
+    column = list(entries)
     highest = max((each["interval"][1] for each in column if each), default=0.0)
     return [rate(each, 5 if highest >= _FULL else 4) for each in column]
 
@@ -50,14 +50,14 @@ def change(variant: Mapping[str, Any], name: str) -> str:
 
     Halves are rounded away from zero, as in the paper's Table 2 (28.125 is 28.13).
     """
-    found = variant["change"].get(name)
-    if found is None:
+    percent = variant["change"].get(name)
+    if percent is None:
         return NOTHING
-    return f"{Decimal(str(found)).quantize(Decimal('0.01'), ROUND_HALF_UP):+} %"
+    return f"{Decimal(str(percent)).quantize(Decimal('0.01'), ROUND_HALF_UP):+} %"
 
 
 def degenerate(variant: Mapping[str, Any]) -> str:
-    """Degenerate responses of a variant over all that were seen: `7/100`."""
+    """Degenerate responses of a variant out of all its responses: `7/100`."""
     if not variant["responses"]:
         return NOTHING
     return f"{sum(kinds(variant).values())}/{variant['responses']}"
@@ -74,12 +74,12 @@ def kinds(variant: Mapping[str, Any]) -> dict[str, int]:
 
 def kappa(agreement: Mapping[str, Any] | None) -> str:
     """Cohen's kappa of an agreement: `0.84`."""
-    found = None if agreement is None else agreement["kappa"]
-    return NOTHING if found is None else f"{found:.2f}"
+    value = None if agreement is None else agreement["kappa"]
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def opinions(document: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """(second judge, axis, its opinion) for all of them."""
+    """(second judge, axis, opinion) for all second judges and axes."""
     return [
         (name, axis, opinion)
         for name, by_axis in document["judge"]["others"].items()
@@ -87,10 +87,10 @@ def opinions(document: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
     ]
 
 
-def agreed(opinion: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def agreement_rate(opinion: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The rate of equal verdicts of two judges; None where no response has both."""
-    found: Mapping[str, Any] | None = opinion["agreement"] and opinion["agreement"]["rate"]
-    return found
+    equal_verdicts: Mapping[str, Any] | None = opinion["agreement"] and opinion["agreement"]["rate"]
+    return equal_verdicts
 
 
 def noise(record: Mapping[str, Any]) -> str:
@@ -107,24 +107,25 @@ def noise(record: Mapping[str, Any]) -> str:
 
 def passing(trial: Mapping[str, Any] | None) -> tuple[int, int]:
     """How many degenerate responses of a trial met the criterion, and of how many."""
-    found = [] if trial is None else list(trial["degenerate"].values())
-    return sum(each["passed"] for each in found), sum(each["total"] for each in found)
+    entries = [] if trial is None else list(trial["degenerate"].values())
+    return sum(each["passed"] for each in entries), sum(each["total"] for each in entries)
 
 
-def again(found: Mapping[str, Any]) -> str:
-    """How far repeated judgements differ: `scores differ by 0.42 on average, 3.0 [..] % of ...`."""
+def self_consistency(disagreement: Mapping[str, Any]) -> str:
+    """How far repeated scores differ: `repeated scores differ by 0.42 on average, ...`."""
     return (
-        f"repeated scores differ by {found['difference']:.2g} on average, "
-        f"{rate(found['changed'])} % of {found['responses']} verdicts are not always the same"
+        f"repeated scores differ by {disagreement['difference']:.2g} on average, "
+        f"{rate(disagreement['changed'])} % of {disagreement['responses']} verdicts are not always "
+        f"the same"
     )
 
 
 def same_answers(document: Document) -> dict[str, str]:
-    """Variant -> whose answers it gives, byte for byte: another's, or those its baseline stores."""
+    """Variant -> the other whose answers it gives, byte for byte; `BASELINE` for its baseline."""
     gate = document["gate"] or {}
-    found = dict.fromkeys(gate.get("unchanged", ()), BASELINE)
-    told = {name: each.get("same_as") for name, each in document["variants"].items()}
-    return found | {name: other for name, other in told.items() if other is not None}
+    unchanged = dict.fromkeys(gate.get("unchanged", ()), BASELINE)
+    same_as = {name: each.get("same_as") for name, each in document["variants"].items()}
+    return unchanged | {name: other for name, other in same_as.items() if other is not None}
 
 
 def rate_names(document: Document) -> list[str]:
@@ -136,16 +137,16 @@ def rate_names(document: Document) -> list[str]:
 
 
 def uninformative_rates(document: Document) -> set[str]:
-    """The rates that say nothing, because the judge is no better than chance at an axis."""
+    """The rates that are not meaningful, as the judge is no better than chance on their axis."""
     return {
         name
         for variant in document["variants"].values()
-        for name, found in variant["rates"].items()
-        if found["informative"] is False
+        for name, entry in variant["rates"].items()
+        if entry["informative"] is False
     }
 
 
 def sections(document: Document) -> Sequence[Mapping[str, str]]:
-    """What other people's plugins added to a report: `title` and `text`, both hostile."""
+    """Sections that other plugins added to a report: `title` and `text`, both untrusted."""
     added: Sequence[Mapping[str, str]] = document.get("sections", ())
     return added

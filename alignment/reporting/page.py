@@ -1,4 +1,4 @@
-"""The report as a page: one file that asks nothing of any network and opens from a disk."""
+"""The report as an HTML page: one file that loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ from alignment.reporting.text import safe, shorten
 
 _NAME = 80
 _INK = "#1f2328"
-"""What figures are drawn in: the page's own ink takes its place, which a dark page changes."""
+"""The ink of figures, replaced by the text colour of the page, which may be dark."""
 _SVG = re.compile(r"<svg\b.*</svg>", re.DOTALL)
 _STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
-_SAID = re.compile(r"<(title|desc)\b[^>]*>(.*?)</\1>", re.DOTALL)
+_TEXT = re.compile(r"<(title|desc)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
 def page(document: Document, figures: Mapping[str, str]) -> str:
     """The page of a document, as HTML; `figures` are SVGs by name, shown in their order.
 
-    Whatever models, prompts and names say is shown as text, with controls as visible escapes, and
-    folded until asked for. Below 5 MB for 1,000 cases: long texts are cut, and the page says so.
+    Texts of models, prompts and names are shown as text, with control characters as visible
+    escapes, and long lists are folded. The page is smaller than 5 MB for 1,000 cases: long texts
+    are cut, and the page says so.
     """
     environment = _environment()
     style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
     drawings = {name: _inline(svg) for name, svg in figures.items()}
-    styles = [style, *(found for svg in drawings.values() for found in _STYLE.findall(svg))]
+    styles = [style, *(sheet for svg in drawings.values() for sheet in _STYLE.findall(svg))]
     advice = advise(document)
     return environment.get_template("page.html.j2").render(
         document=document,
         advice=advice,
         next_step=next_step(document, advice.outcome),
-        widest=_widest(document),
+        widest=_half_width(document),
         remarks=remarks(document, safe),
         words=glossary(document),
         flips=flips(document),
         one_sided=one_sided(document),
         cases=casetable(document),
         figures=drawings,
-        said={name: _said(svg, name) for name, svg in drawings.items()},
+        figure_texts={name: _texts(svg, name) for name, svg in drawings.items()},
         style=style,
         script=script,
         policy=_policy(styles, script),
@@ -66,7 +67,7 @@ def _environment() -> Environment:
         loader=PackageLoader("alignment", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -76,10 +77,10 @@ def _environment() -> Environment:
     return environment
 
 
-def _shown(value: object) -> object:
-    """Whatever a template writes, fit to be shown: nothing hostile has another way in.
+def _finalize(value: object) -> object:
+    """Makes every value that a template writes safe: untrusted text has no other way in.
 
-    What is markup already passes: macros, and the page's own sources, which templates mark.
+    Markup passes unchanged: macros, and the page's own sources, which templates mark as safe.
     """
     return value if hasattr(value, "__html__") else safe(str(value), lines=True)
 
@@ -89,12 +90,12 @@ def _name(text: str) -> str:
 
 
 def _link(case: tuple[str, str]) -> str:
-    """The page's address of a (variant, prompt): what its script reads."""
+    """The query for the cases of a (variant, prompt), which the page's script reads."""
     return urlencode({"case": "/".join(casename(each) for each in case)})
 
 
-def _widest(document: Document) -> float:
-    """The largest change, or margin, that the gate's bars have to hold."""
+def _half_width(document: Document) -> float:
+    """The largest interval end or margin in points: the half width of the gate's bars."""
     decisions = document["gate"]["decisions"] if document["gate"] else []
     sides = [side for each in decisions for side in (each, each["anchor"]) if side]
     changes = [side["change"] for side in sides if side["change"]]
@@ -108,26 +109,26 @@ def _plain(value: Any, limit: int = 20_000) -> str:
 
 
 def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None  # noqa: S101 - given above
+    assert environment.loader is not None  # noqa: S101 - set in `_environment`
     return environment.loader.get_source(environment, name)[0]
 
 
 def _inline(svg: str) -> str:
-    """A figure without what stands before its root, in the page's ink."""
-    found = _SVG.search(svg)
-    return found.group().replace(_INK, "currentColor") if found else ""
+    """The `<svg>` element of a figure alone, in the page's text colour."""
+    match = _SVG.search(svg)
+    return match.group().replace(_INK, "currentColor") if match else ""
 
 
-def _said(svg: str, name: str) -> dict[str, str]:
-    """What a figure says of itself: `title` and `desc`."""
-    found = {tag: html.unescape(text).strip() for tag, text in reversed(_SAID.findall(svg))}
-    return {"title": name, "desc": ""} | found
+def _texts(svg: str, name: str) -> dict[str, str]:
+    """The texts in a figure: `title` (else its name) and `desc` (else empty)."""
+    texts = {tag: html.unescape(text).strip() for tag, text in reversed(_TEXT.findall(svg))}
+    return {"title": name, "desc": ""} | texts
 
 
 def _policy(styles: list[str], script: str) -> str:
-    """Nothing is asked for, and nothing runs but the page's own script, known by its hash.
+    """The Content-Security-Policy: no requests, no script but the page's own, known by its hash.
 
-    Style attributes stay allowed: figures are full of them.
+    Style attributes are allowed, as figures are full of them.
     """
     sheets = " ".join(dict.fromkeys(map(_hash, styles)))
     return (

@@ -1,4 +1,4 @@
-"""What the gate found as plain values, as it stands in the JSON report."""
+"""Results of the gate as plain values, as in the JSON report."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from alignment.records.decisions import Change, Comparison, Decision, GateResult
 
 
 def plain_gate(gate: GateResult) -> dict[str, Any]:
-    """A gate as plain values, as it stands in the JSON report."""
+    """The gate's results as plain values."""
     return {
         "against": gate.against,
         "plan": gate.plan,
         "unchanged": list(gate.unchanged),
         "decisions": [plain_decision(each) for each in gate.decisions],
         "shifts": {
-            variant: [plain_estimate(each) for each in found]
-            for variant, found in gate.shifts.items()
+            variant: [plain_estimate(each) for each in shifts]
+            for variant, shifts in gate.shifts.items()
         },
         "drifts": {
-            variant: {name: plain_estimate(each) for name, each in found.items()}
-            for variant, found in gate.drifts.items()
+            variant: {name: plain_estimate(each) for name, each in drifts.items()}
+            for variant, drifts in gate.drifts.items()
         },
     }
 
@@ -47,9 +47,9 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def plain_estimate(found: Change | Shift) -> dict[str, Any]:
+def plain_estimate(estimate: Change | Shift) -> dict[str, Any]:
     """A change or a shift as plain values."""
-    return asdict(found) | {"interval": [found.interval.low, found.interval.high]}
+    return asdict(estimate) | {"interval": [estimate.interval.low, estimate.interval.high]}
 
 
 def plain_comparison(comparison: Comparison) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which files a report consists of, and how each is made: what a run and `report` share."""
+"""The files of a report and how each is made, for a test run and for the `report` command."""
 
 from __future__ import annotations
 
@@ -20,36 +20,39 @@ def publish(
     formats: Collection[str] = DEFAULT,
     store: Store | None = None,
 ) -> Path:
-    """Write a report in these `formats` (and its JSON) into `directory`; the path of the JSON.
+    """Write a report in these `formats` (and its JSON) into `directory`; returns the JSON's path.
 
     Figures that the store holds are not drawn again. Raises StoreError when the file system
     refuses.
     """
-    made = renderings(document, {"json", *formats}, store)
+    files = renderings(document, {"json", *formats}, store)
     pictures = {f"figures/{name}.{each}" for name in figures.TITLES for each in PICTURES}
-    return write_report(directory, document, made, owned={*FILES.values(), *pictures})
+    return write_report(directory, document, files, owned={*FILES.values(), *pictures})
 
 
 def renderings(
     document: dict[str, Any], formats: Collection[str], store: Store | None = None
 ) -> dict[str, Content]:
     """File name -> content, in these `formats`; figures have one file each."""
-    files = {each for each in PICTURES if each in formats and is_whole(document)}
-    shown = {"svg"} if "html" in formats else set()  # the page holds them itself
-    drawn = figures.render(document, sorted(files | shown), store) if files | shown else {}
-    found: dict[str, Content] = {}
+    pictures = {each for each in PICTURES if each in formats and is_whole(document)}
+    for_page = {"svg"} if "html" in formats else set()  # the page contains them
+    kinds = sorted(pictures | for_page)
+    drawn = figures.render(document, kinds, store) if kinds else {}
+    contents: dict[str, Content] = {}
     if "md" in formats:
-        found[FILES["md"]] = [markdown(document)]
+        contents[FILES["md"]] = [markdown(document)]
     if "html" in formats:
         from alignment.reporting.page import page  # noqa: PLC0415 - only the page needs jinja2
 
         inlined = {name: svg.decode() for (name, kind), svg in drawn.items() if kind == "svg"}
-        found[FILES["html"]] = [page(document, inlined)]
+        contents[FILES["html"]] = [page(document, inlined)]
     if "csv" in formats:
-        found[FILES["csv"]] = cases.csv(document)
+        contents[FILES["csv"]] = cases.csv(document)
     if "parquet" in formats:
-        found[FILES["parquet"]] = cases.parquet(document)
-    found |= {f"figures/{name}.{kind}": drawn[name, kind] for name, kind in drawn if kind in files}
+        contents[FILES["parquet"]] = cases.parquet(document)
+    contents |= {
+        f"figures/{name}.{kind}": drawn[name, kind] for name, kind in drawn if kind in pictures
+    }
     if "json" in formats:  # the last and largest, in pieces
-        found[FILES["json"]] = jsontext.pieces(document)
-    return found
+        contents[FILES["json"]] = jsontext.pieces(document)
+    return contents

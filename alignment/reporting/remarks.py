@@ -1,4 +1,4 @@
-"""What a reader must know before believing a number, one sentence each."""
+"""Warnings that a reader needs before trusting a number, one sentence each."""
 
 from __future__ import annotations
 
@@ -14,50 +14,52 @@ _CHANCE = 50.0
 
 
 def remarks(document: Document, name: Callable[[str], str]) -> list[tuple[str, str]]:
-    """(label, sentence) for all that makes a run less than what it seems: most serious first.
+    """(label, sentence) for everything that limits the results of a run, most serious first.
 
-    `name` makes the names of axes and rates safe for where the sentences go. Labels are
-    `DEGENERATE`, `SAME ANSWERS`, `INCOMPLETE`, `LIMITED`, `UNSCORED` and `UNINFORMATIVE`; no remark
-    for a run that is none of these.
+    `name` makes names safe for the format of the output. Labels are `DEGENERATE`, `SAME ANSWERS`,
+    `INCOMPLETE`, `LIMITED`, `UNSCORED` and `UNINFORMATIVE`. Empty for a run without such limits.
     """
-    found = [*_few(_degenerate(document, name)), *_few(_same(document, name))]
+    entries = [
+        *_first_ones(_degenerate(document, name)),
+        *_first_ones(_same_answers(document, name)),
+    ]
     if not document["complete"]:
-        found.append(
+        entries.append(
             (
                 "INCOMPLETE",
                 "verdicts or the judge's evaluation are missing; numbers use what is there.",
             )
         )
     if (limit := document["limit"]) is not None:
-        found.append(
+        entries.append(
             (
                 "LIMITED",
                 f"only the first {limit} prompts per axis were used; not enough to decide.",
             )
         )
-    found.extend(
+    entries.extend(
         ("UNSCORED", _unscored(variant, about["unscored"], name))
         for variant, about in document["variants"].items()
         if about.get("unscored")
     )
-    found.extend(
+    entries.extend(
         ("UNINFORMATIVE", _uninformative(document, axis, name))
         for axis, about in document["axes"].items()
         if about["informative"] is False
     )
-    return found
+    return entries
 
 
 FIRST = {"DEGENERATE", "SAME ANSWERS"}
-"""Labels of what makes a model look better than it is: told before any figure."""
+"""Labels of remarks on what makes a model look better than it is: shown before all figures."""
 
 
 _MOST = 10
-"""Remarks of one label; a run of many variants has many."""
+"""Most remarks of one label: a run of many variants can have many."""
 
 
-def _few(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """The first of them, and how many more there are."""
+def _first_ones(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The first `_MOST` remarks, and one on how many more there are."""
     yield from islice(remarks, _MOST)
     rest = list(remarks)
     if rest:
@@ -65,54 +67,54 @@ def _few(remarks: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _degenerate(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """The variants most of whose responses on an axis are no answers, or more than before."""
+    """Remarks on axes where most responses, or more than before, are degenerate."""
     kinds: dict[tuple[str, str], Counter[str | None]] = {}
     for case in document["cases"]:
         if case["response"] is not None:
-            which = case["variant"], case["axis"]
-            kinds.setdefault(which, Counter())[case["degenerate"]] += 1
-    for (variant, axis), found in kinds.items():
-        total, bad = found.total(), {kind: n for kind, n in found.items() if kind is not None}
+            key = case["variant"], case["axis"]
+            kinds.setdefault(key, Counter())[case["degenerate"]] += 1
+    for (variant, axis), counts in kinds.items():
+        total, bad = counts.total(), {kind: n for kind, n in counts.items() if kind is not None}
         count = sum(bad.values())
         if 2 * count > total:
-            told = ", ".join(f"{number} {name(kind)}" for kind, number in sorted(bad.items()))
+            listed = ", ".join(f"{number} {name(kind)}" for kind, number in sorted(bad.items()))
             sentence = (
                 f"{count} of {total} responses of {name(variant)} on {name(axis)} are degenerate "
-                f"({told}): this rate is not meaningful, whatever scores the judge gives."
+                f"({listed}): this rate is not meaningful, whatever scores the judge gives."
             )
             yield "DEGENERATE", sentence
     for decision in document["gate"]["decisions"] if document["gate"] else ():
         if decision.get("spoiled"):
-            told = more_degenerate(decision, name)
-            yield "DEGENERATE", f"{told}: read them before you trust {name(decision['rate'])}."
+            listed = more_degenerate(decision, name)
+            yield "DEGENERATE", f"{listed}: read them before you trust {name(decision['rate'])}."
 
 
-def _same(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """The variants that say what another one says, or what their baseline stores."""
-    known = Counter(case["variant"] for case in document["cases"])
+def _same_answers(document: Document, name: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Remarks on variants whose answers are all those of another, or of their baseline."""
+    totals = Counter(case["variant"] for case in document["cases"])
     for variant, other in numbers.same_answers(document).items():
-        told = other if other == numbers.BASELINE else name(other)
+        whose = other if other == numbers.BASELINE else name(other)
         sentence = (
-            f"all {known[variant]} answers of {name(variant)} are identical to those of {told}: "
+            f"all {totals[variant]} answers of {name(variant)} are identical to those of {whose}: "
             f"is it really a different model, and is its adapter applied?"
         )
         yield "SAME ANSWERS", sentence
 
 
 def _unscored(variant: str, counts: Mapping[str, int], name: Callable[[str], str]) -> str:
-    told = " and ".join(f"{count} on {name(axis)}" for axis, count in counts.items())
+    listed = " and ".join(f"{count} on {name(axis)}" for axis, count in counts.items())
     return (
-        f"responses of {name(variant)} have no score: {told}. Either the judge gave no score or "
+        f"responses of {name(variant)} have no score: {listed}. Either the judge gave no score or "
         f"there was no answer. They are left out of all numbers; the gate allows at most 5 %."
     )
 
 
 def _uninformative(document: Document, axis: str, name: Callable[[str], str]) -> str:
-    own = document["axes"][axis]["rate"]
+    axis_rate = document["axes"][axis]["rate"]
     axes_rates = {about["rate"] for about in document["axes"].values()}
-    built = [rate for rate in numbers.rate_names(document) if rate not in axes_rates]
-    affected = " and ".join(name(rate) for rate in (own, *built))
-    verb = "are" if built else "is"
+    combined = [rate for rate in numbers.rate_names(document) if rate not in axes_rates]
+    affected = " and ".join(name(rate) for rate in (axis_rate, *combined))
+    verb = "are" if combined else "is"
     accuracy = document["judge"]["trials"][axis]["accuracy"]
     verdict = "worse than chance" if accuracy["interval"][1] < _CHANCE else "no better than chance"
     return (

@@ -1,4 +1,4 @@
-"""The history of a profile as a table for a terminal, and as a report that holds nothing else."""
+"""The history of a profile: as a table for a terminal, and as a report with nothing else in it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from alignment.reporting.document import SCHEMA
 from alignment.reporting.text import safe, wrapped
 
 Runs = Sequence[Mapping[str, Any]]
-"""Summaries as in `run.history` of a report."""
+"""Summaries of runs, oldest first, as in `run.history` of a report."""
 
 _ELSEWHERE = "*"
 
 
 def table(profile: str, runs: Runs, width: int) -> list[str]:
-    """Lines of at most `width` characters: a row per run with its outcome and every rate.
+    """Lines of at most `width` (at least 54) characters: a row per run, with outcome and rates.
 
-    A run with other prompts, criteria or another judge than the last is marked: its rates cannot be
-    compared.
+    Runs with other prompts, criteria or another judge than the last one are marked: their rates
+    cannot be compared.
     """
     last = runs[-1]["basis"]
     marks = ["" if run["basis"] == last else f" {_ELSEWHERE}" for run in runs]
-    names = [f"{_time(run['last'])}{mark}" for run, mark in zip(runs, marks, strict=True)]
+    names = [f"{_format_time(run['last'])}{mark}" for run, mark in zip(runs, marks, strict=True)]
     pairs = dict.fromkeys(
         (variant, rate)
         for run in runs
-        for variant, found in run["variants"].items()
-        for rate in found["rates"]
+        for variant, about in run["variants"].items()
+        for rate in about["rates"]
     )
     columns = [
         Column("run", [run["id"] for run in runs]),
@@ -46,7 +46,7 @@ def table(profile: str, runs: Runs, width: int) -> list[str]:
         for variant, rate in pairs
     ]
     lines = wrapped(f"{safe(profile)}: rates in % of complete runs, {len(runs)} so far", width)
-    lines += tables(Column("last seen (UTC)", names), columns, max(width, _WIDEST))
+    lines += tables(Column("last seen (UTC)", names), columns, max(width, _LEAST_WIDTH))
     if any(marks):
         lines += wrapped(
             f"{_ELSEWHERE} other prompts, criteria or judge than the last run: not comparable",
@@ -55,17 +55,17 @@ def table(profile: str, runs: Runs, width: int) -> list[str]:
     return lines
 
 
-_WIDEST = 54
-"""Three times the width of a time: `tables` cuts names to a third."""
+_LEAST_WIDTH = 54
+"""Three times the width of a time and its mark, as `tables` cuts names to a third of the width."""
 
 
-def _time(text: str) -> str:
+def _format_time(text: str) -> str:
     """`2025-01-01T10:20:30+00:00` as `2025-01-01 10:20`."""
     return safe(text[:16].replace("T", " "))
 
 
 def blank(profile: str, runs: Runs) -> dict[str, Any]:
-    """A report of a profile that knows its runs, the last rates of each variant, and no more."""
+    """A report that holds only the runs of a profile and the last rates of each variant."""
     return {
         "schema": SCHEMA,
         "complete": True,
@@ -81,7 +81,7 @@ def blank(profile: str, runs: Runs) -> dict[str, Any]:
             "disagreements": {},
         },
         "noise": {},
-        "variants": {name: _bare(rates) for name, rates in _known(runs).items()},
+        "variants": {name: _rates_only(rates) for name, rates in _last_rates(runs).items()},
         "comparisons": [],
         "claims": [],
         "manifests": {},
@@ -93,17 +93,17 @@ def blank(profile: str, runs: Runs) -> dict[str, Any]:
     }
 
 
-def _known(runs: Runs) -> dict[str, Mapping[str, Any]]:
-    """Every variant with the rates of the last run that had it; those of the last run first."""
-    found: dict[str, Mapping[str, Any]] = {}
+def _last_rates(runs: Runs) -> dict[str, Mapping[str, Any]]:
+    """Variant -> its rates in the last run that had it; variants of the last run come first."""
+    rates: dict[str, Mapping[str, Any]] = {}
     for run in reversed(runs):
         for name, about in run["variants"].items():
-            found.setdefault(name, about["rates"])
-    return found
+            rates.setdefault(name, about["rates"])
+    return rates
 
 
-def _bare(rates: Mapping[str, Any]) -> dict[str, Any]:
+def _rates_only(rates: Mapping[str, Any]) -> dict[str, Any]:
     """A variant of which only the rates are known."""
     empty: dict[str, Any] = {"scores": {}, "change": {}, "degenerate": {}, "unscored": {}}
-    told = {name: dict(rate) | {"informative": None} for name, rate in rates.items()}
-    return {"rates": told, **empty, "responses": 0, "model": None}
+    shown = {name: dict(rate) | {"informative": None} for name, rate in rates.items()}
+    return {"rates": shown, **empty, "responses": 0, "model": None}

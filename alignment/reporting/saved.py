@@ -1,4 +1,4 @@
-"""Reports that were written: found, read back and looked at."""
+"""Finds and reads reports that were written."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from alignment.files.foreign import UnfitError, read_json
 from alignment.reporting.document import SCHEMA
 
 COMPLETE, PARTIAL = "report", "report.partial"
-"""How the files of a report are called."""
+"""The names of a report's files, without suffix."""
 
 _MOST = 4 * 2**30
-"""Bytes of a report: one of a million cases can be read again."""
+"""Most bytes of a report that is read: enough for a million cases."""
 
 _NEEDED = ("axes", "cases", "complete", "gate", "judge", "limit", "profile", "prompts", "variants")
 
@@ -21,8 +21,8 @@ _NEEDED = ("axes", "cases", "complete", "gate", "judge", "limit", "profile", "pr
 def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, Any]:
     """The document in a JSON file.
 
-    Raises ReportError for a file that cannot be read, that is cut off or no JSON, that is of
-    another schema, or that lacks a key which is `needed`.
+    Raises ReportError for a file that cannot be read, is cut off or not JSON, is of another schema,
+    or lacks one of the `needed` keys.
     """
     try:
         document = read_json(path, most=_MOST, finite=True)
@@ -43,9 +43,9 @@ def read_report(path: Path, *, needed: tuple[str, ...] = _NEEDED) -> dict[str, A
 
 
 def found_in(place: Path) -> Path:
-    """The report that `place` stands for: a JSON file, or the one in a folder.
+    """The JSON file of the report at `place`, which is that file or a report's folder.
 
-    A complete report goes before a partial one. Raises ReportError where there is none.
+    A complete report is preferred to a partial one. Raises ReportError where there is none.
     """
     if not place.is_dir():
         return place

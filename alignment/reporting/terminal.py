@@ -1,4 +1,4 @@
-"""The summary at the end of a test run: one table, the judge, and what to be careful about."""
+"""The summary at the end of a test run: the variants, the judge, the gate, and remarks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def summary(document: Document, *, width: int) -> list[str]:
     """Plain lines for a terminal of `width` columns, without colour or control characters.
 
     One row per variant: its rates in % with their intervals, degenerate responses, mean scores;
-    where they do not all fit, the last ones follow in a table below. Then one row per axis for the
-    judge, and a sentence for whatever is incomplete, limited or uninformative. Widths below 40 are
-    taken as 40.
+    columns that do not fit follow in a table below. Then one row per axis for the judge, claims and
+    the gate, and a sentence for everything that is incomplete, limited or uninformative. Widths
+    below 40 are taken as 40.
     """
     width = max(width, _NARROWEST)
     lines = wrapped(_title(document), width)
-    told = remarks(document, safe)
-    lines += _told([each for each in told if each[0] in FIRST], width)
+    notes = remarks(document, safe)
+    lines += _remark_lines([each for each in notes if each[0] in FIRST], width)
     if document["variants"]:
         lines += ["", *_variants(document, width), *_change(document, width)]
     lines += ["", *_judge(document, width)]
@@ -33,10 +33,10 @@ def summary(document: Document, *, width: int) -> list[str]:
     if document["gate"] is not None:
         lines += gate_text.summary(document["gate"], width)
         lines += gate_text.concerns(document["gate"], width)
-    return lines + _told([each for each in told if each[0] not in FIRST], width)
+    return lines + _remark_lines([each for each in notes if each[0] not in FIRST], width)
 
 
-def _told(remarks: Sequence[tuple[str, str]], width: int) -> list[str]:
+def _remark_lines(remarks: Sequence[tuple[str, str]], width: int) -> list[str]:
     return [
         line
         for label, sentence in remarks
@@ -45,7 +45,7 @@ def _told(remarks: Sequence[tuple[str, str]], width: int) -> list[str]:
 
 
 def headline(document: Document, *, width: int) -> list[str]:
-    """Whether to merge, in words: what a run says last."""
+    """Whether to merge, in words: the last lines of a run."""
     return wrapped(advise(document).headline, max(width, _NARROWEST))
 
 
@@ -108,21 +108,22 @@ def _judge(document: Document, width: int) -> list[str]:
             Column("length bias", numbers.rates(longer), optional=True),
         ]
     if agreements:
-        found = [agreements.get(axis) for axis in axes]
+        by_axis = [agreements.get(axis) for axis in axes]
         columns[1:1] = [
-            Column("agrees with labels", numbers.rates(each and each["rate"] for each in found)),
-            Column("kappa", [numbers.kappa(each) for each in found]),
+            Column("agrees with labels", numbers.rates(each and each["rate"] for each in by_axis)),
+            Column("kappa", [numbers.kappa(each) for each in by_axis]),
         ]
     lines = tables(Column("judge", [safe(axis) for axis in axes]), columns, width) if axes else []
     for axis in axes:
         lines += _passing_kinds(document, axis, width)
     for axis, nulls in document["judge"]["nulls"].items():
-        told = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
+        listed = ", ".join(f"{safe(kind)} {rate['percent']:.1f}" for kind, rate in nulls.items())
         lines += wrapped(
-            f"null policies that the judge accepts on {safe(axis)}, in %: {told}", width
+            f"null policies that the judge accepts on {safe(axis)}, in %: {listed}", width
         )
-    for axis, told in document["judge"].get("disagreements", {}).items():
-        lines += wrapped(f"judge self-consistency on {safe(axis)}: {numbers.again(told)}", width)
+    for axis, disagreement in document["judge"].get("disagreements", {}).items():
+        sentence = numbers.self_consistency(disagreement)
+        lines += wrapped(f"judge self-consistency on {safe(axis)}: {sentence}", width)
     lines += _others(document, width)
     for name, record in document["noise"].items():
         lines += wrapped(f"noise floor of {safe(name)}: {numbers.noise(record)}", width)
@@ -134,13 +135,15 @@ def _judge(document: Document, width: int) -> list[str]:
 
 
 def _others(document: Document, width: int) -> list[str]:
-    """Second judges of the same responses: how far they agree with the judge, on which rates."""
+    """Second judges of the same responses: their agreement with the judge, and their rates."""
     rows = numbers.opinions(document)
     if not rows:
         return []
     names = Column("second judge", [f"{safe(name)} {safe(axis)}" for name, axis, _ in rows])
     columns = [
-        Column("agrees with judge", numbers.rates(numbers.agreed(each) for *_, each in rows)),
+        Column(
+            "agrees with judge", numbers.rates(numbers.agreement_rate(each) for *_, each in rows)
+        ),
         Column("kappa", [numbers.kappa(each["agreement"]) for *_, each in rows]),
     ]
     columns += [
@@ -153,7 +156,7 @@ def _others(document: Document, width: int) -> list[str]:
 
 
 def _claims(document: Document, width: int) -> list[str]:
-    """What the data say of claims of order between the variants."""
+    """Whether the data support the claims about the order of variants."""
     lines = [""] if document["claims"] else []
     for claim in document["claims"]:
         why = f" ({safe(claim['reason'])})" if claim["reason"] else ""
@@ -162,12 +165,12 @@ def _claims(document: Document, width: int) -> list[str]:
 
 
 def _passing_kinds(document: Document, axis: str, width: int) -> list[str]:
-    """Which kinds of degenerate responses the judge lets pass, where it does."""
+    """The kinds of degenerate responses that the judge lets pass, if any."""
     trial = document["judge"]["trials"].get(axis, {"degenerate": {}})
     kinds = [
-        f"{safe(kind)} {found['passed']}/{found['total']}"
-        for kind, found in trial["degenerate"].items()
-        if found["passed"]
+        f"{safe(kind)} {rate['passed']}/{rate['total']}"
+        for kind, rate in trial["degenerate"].items()
+        if rate["passed"]
     ]
     if not kinds:
         return []

@@ -1,12 +1,12 @@
-"""Hostile text made fit to be shown: what models and datasets write may hold anything."""
+"""Makes untrusted text safe to be shown: texts of models and datasets may contain anything."""
 
 from __future__ import annotations
 
 import re
 import textwrap
 
-# Everything that a terminal or a browser may obey instead of showing: C0 and C1 controls, DEL, bidi
-# controls, line and paragraph separators, invisible fillers, interlinear marks, tags, lone
+# Everything that a terminal or a browser may act on instead of showing it: C0 and C1 controls, DEL,
+# bidi controls, line and paragraph separators, invisible fillers, interlinear marks, tags, lone
 # surrogates, and the two that XML refuses (U+FFFE, U+FFFF). The zero-width joiners U+200C and
 # U+200D stay: Persian, Indic scripts and emoji need them, and they only shape the letters beside
 # them.
@@ -15,8 +15,8 @@ _UNSAFE = re.compile(
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-# What a CI's log obeys: GitHub's `::error::` at the start of a line, and anywhere the older form
-# `##[error]`, which Azure writes `##vso[...]` and TeamCity `##teamcity[...]`.
+# Commands that a CI reads in its log: GitHub's `::error::` at the start of a line, and anywhere the
+# older form `##[error]`, which Azure writes `##vso[...]` and TeamCity `##teamcity[...]`.
 _COMMAND = re.compile(r"^([^\S\n]*+):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 _LINE, _END = 480, 200
 _SCANNED = 10_000
@@ -36,8 +36,8 @@ def safe(text: str, *, lines: bool = False) -> str:
     return "\n".join(_UNSAFE.sub(_escape, line) for line in text.split("\n"))
 
 
-def _escape(found: re.Match[str]) -> str:
-    character = found.group()
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
     if character in _SHORT:
         return _SHORT[character]
     code = ord(character)
@@ -52,24 +52,24 @@ def shorten(text: str, limit: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """A message as one line of at most 480 characters, fit for a terminal and for a CI's log.
+    """A message as one line of at most 480 characters, safe for a terminal and for a CI's log.
 
-    What is longer loses its middle: its beginning says where, its end what to do.
+    A longer one loses its middle: the beginning says where the problem is, the end what to do.
     """
     line = inert(safe(text[:_SCANNED] + text[-_SCANNED:] if len(text) > 2 * _SCANNED else text))
     return line if len(line) <= _LINE else f"{line[: _LINE - _END - 3]} … {line[-_END:]}"
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` characters, further ones indented by two."""
+    """`text` in lines of at most `width` characters, all but the first indented by two."""
     return textwrap.wrap(text, width, subsequent_indent="  ")
 
 
 def inert(lines: str) -> str:
-    r"""Lines for a terminal in which a CI finds no command, whatever text they quote.
+    r"""Lines for a terminal in which a CI sees no command, whatever text they quote.
 
     `::` at the start of a line becomes `\x3a:`, and the `##` of `##[` becomes `\x23#`.
     """
     return _COMMAND.sub(
-        lambda found: rf"{found[1]}\x3a" if found[1] is not None else r"\x23", lines
+        lambda match: rf"{match[1]}\x3a" if match[1] is not None else r"\x23", lines
     )

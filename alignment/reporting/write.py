@@ -1,12 +1,11 @@
-"""Reports on disk: the only place in `reporting` that writes files.
+"""Writes reports to disk: the only module of `reporting` that writes files.
 
 A complete run writes all of its renderings under their own names. A run that is incomplete or
-limited writes `report.partial.json` and the like instead, always, whether or not a complete report
-is there: a name then says what a file is, and a quick look never replaces a verdict. The next
-complete run removes the partial files.
+limited always writes `report.partial.json` and so on instead, so that it never replaces the report
+of a complete run. The next complete run removes the partial files.
 
-Whoever reads the folder finds one run's report, whole: its files are replaced in one step (see
-`files.sets`), with the JSON as the last one.
+All files in the folder are of one run: they are replaced in one step (see `files.sets`), the JSON
+last.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from alignment.reporting.saved import COMPLETE, PARTIAL
 
 REPORT = f"{COMPLETE}.json"
 _PAGES = tuple(f"{COMPLETE}.{suffix}" for suffix in ("json", "md", "html"))
-"""What a partial run writes too."""
+"""The files that a partial run writes too, as `report.partial.*`."""
 
 
 def is_whole(document: Mapping[str, Any]) -> bool:
-    """Whether a report is of a complete run and no quick look."""
+    """Whether a report is of a complete run with all prompts of the profile."""
     return bool(document["complete"]) and document["limit"] is None
 
 
@@ -40,11 +39,11 @@ def write_report(
     """Write the `renderings` of `document` into `directory`; returns the path of the JSON.
 
     `renderings` are by file name as in a complete report (`report.json`, which must be there,
-    `report.md`, `figures/rates.svg`); of a partial one only the pages are written. They appear
-    together or not at all. The folder is made if need be, for its owner only.
+    `report.md`, `figures/rates.svg`); of a partial one only JSON, Markdown and HTML are written.
+    They appear together or not at all. A missing folder is created, accessible to its owner only.
 
-    `owned` are the names of all that a report may consist of. Where the folder held another run's
-    report, those of them that this one does not bring are removed; nothing else is ever touched.
+    `owned` are the names of all files that a report may have. If the folder held the report of
+    another run, those among them that this report does not have are removed, and nothing else.
 
     Raises StoreError when the file system refuses, ValueError for a document that is not JSON.
     """
@@ -73,7 +72,7 @@ def write_report(
 
 
 def check_place(directory: Path) -> None:
-    """See before a run that a report can lie there. Raises ReportError where no folder can."""
+    """Check before a run that a report can be written there. Raises ReportError if not."""
     try:
         require_folder(directory)
     except UnfitError as error:

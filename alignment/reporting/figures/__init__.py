@@ -1,7 +1,7 @@
-"""Figures of a report: pure functions of the document, drawn once and found again by their content.
+"""Figures of a report: pure functions of the document, drawn once and then stored by their data.
 
-`data` of each figure's module is what it shows, as plain values; `draw` makes it a matplotlib
-figure. Rendering what the store has imports no matplotlib.
+Each figure's module has `data`, which takes plain values from the document, and `draw`, which makes
+a matplotlib figure of them. Figures that are in the store are rendered without matplotlib.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KIND = "figure"
-"""Of the store's records: an SVG's text, or base64 of the others' bytes."""
+"""The kind of the store's records: the text of an SVG, or base64 of a PNG or PDF."""
 
 _SCHEMA = 1
-"""Goes up when figures of equal data are to look different."""
+"""To be increased when the drawing of equal data changes."""
 
 
 class _Drawing(Protocol):
-    """What each figure's module has."""
+    """The interface of each figure's module. `shown` is what `data` returns."""
 
     TITLE: str
 
     def data(self, document: Document) -> dict[str, Any] | None:
-        """What is shown, as plain JSON values; None where the document has nothing to show."""
+        """The plain JSON values to show; None where the document has none."""
 
     def draw(self, shown: Mapping[str, Any]) -> Figure:
         """The figure."""
 
     def caption(self, shown: Mapping[str, Any]) -> str:
-        """What it shows, in a sentence or two."""
+        """What the figure shows, in a sentence or two."""
 
     def values(self, shown: Mapping[str, Any]) -> str:
         """The values, in words."""
@@ -60,7 +60,7 @@ TITLES: dict[str, str] = {name: drawing.TITLE for name, drawing in _DRAWINGS.ite
 
 def names(document: Document) -> list[str]:
     """The figures that the document has data for, in the order of `TITLES`."""
-    return list(_shown(document))
+    return list(_all_data(document))
 
 
 def caption(document: Document, name: str) -> str:
@@ -82,9 +82,9 @@ def render(
 ) -> dict[tuple[str, str], bytes]:
     """The bytes of every figure that there is data for, by (name, format).
 
-    `formats` are of `svg` (UTF-8, no declaration: fit for a file and for a page), `png` (150 dpi,
-    on white) and `pdf`. Equal data give equal bytes. What `store` has is not drawn again, and what
-    it has not is kept there.
+    `formats` are of `svg` (UTF-8, without XML declaration: for a file or a page), `png` (150 dpi,
+    on white) and `pdf`. Equal data give equal bytes. Figures in `store` are not drawn again, and
+    new ones are put there.
 
     Raises ReportError for another format, StoreError when the store fails.
     """
@@ -94,51 +94,51 @@ def render(
             raise ReportError(
                 f"figures cannot be written as {kind!r}; choose one of {', '.join(PICTURES)}"
             )
-    shown = _shown(document)
+    shown = _all_data(document)
     version = versions("matplotlib")
     keys = {
         (name, kind): content_key(KIND, _SCHEMA, name, data, kind, version)
         for name, data in shown.items()
         for kind in wanted
     }
-    found = {} if store is None else store.get(KIND, keys.values())
+    stored = {} if store is None else store.get(KIND, keys.values())
     fresh: dict[str, str] = {}
-    if store is not None and found.keys() < set(keys.values()):
+    if store is not None and stored.keys() < set(keys.values()):
         style.keep_in(store.folder("matplotlib"))
     for name, data in shown.items():
-        missing = [kind for kind in wanted if keys[name, kind] not in found]
-        for kind, content in _drawn(name, data, missing).items():
-            fresh[keys[name, kind]] = _kept(kind, content)
+        missing = [kind for kind in wanted if keys[name, kind] not in stored]
+        for kind, content in _draw(name, data, missing).items():
+            fresh[keys[name, kind]] = _encode(kind, content)
     if store is not None and fresh:
         store.put(KIND, fresh)
-    found |= fresh
-    return {(name, kind): _given(kind, found[key]) for (name, kind), key in keys.items()}
+    stored |= fresh
+    return {(name, kind): _decode(kind, stored[key]) for (name, kind), key in keys.items()}
 
 
-def _shown(document: Document) -> dict[str, dict[str, Any]]:
-    found = {name: drawing.data(document) for name, drawing in _DRAWINGS.items()}
-    return {name: data for name, data in found.items() if data is not None}
+def _all_data(document: Document) -> dict[str, dict[str, Any]]:
+    data_of = {name: drawing.data(document) for name, drawing in _DRAWINGS.items()}
+    return {name: data for name, data in data_of.items() if data is not None}
 
 
-def _drawn(name: str, data: Mapping[str, Any], kinds: list[str]) -> dict[str, bytes]:
-    """One figure in some formats, drawn anew for each.
+def _draw(name: str, data: Mapping[str, Any], kinds: list[str]) -> dict[str, bytes]:
+    """One figure by format, drawn anew for each.
 
-    Saving lays a figure out, from where the last one left it: bytes would depend on the others.
+    Saving a figure changes its layout: the bytes of a format would depend on those saved before.
     """
-    drawing, made = _DRAWINGS[name], dict[str, bytes]()
+    drawing, drawn = _DRAWINGS[name], dict[str, bytes]()
     for kind in kinds:
         figure = drawing.draw(data)
         with style.applied():
-            made[kind] = style.save(figure, kind)
-    if "svg" in made:
-        told = f"{drawing.caption(data)} {drawing.values(data)}."
-        made["svg"] = svg.finished(made["svg"].decode(), name, drawing.TITLE, told).encode()
-    return made
+            drawn[kind] = style.save(figure, kind)
+    if "svg" in drawn:
+        text = f"{drawing.caption(data)} {drawing.values(data)}."
+        drawn["svg"] = svg.finish(drawn["svg"].decode(), name, drawing.TITLE, text).encode()
+    return drawn
 
 
-def _kept(kind: str, content: bytes) -> str:
+def _encode(kind: str, content: bytes) -> str:
     return content.decode() if kind == "svg" else base64.b64encode(content).decode("ascii")
 
 
-def _given(kind: str, kept: str) -> bytes:
-    return kept.encode() if kind == "svg" else base64.b64decode(kept)
+def _decode(kind: str, stored: str) -> bytes:
+    return stored.encode() if kind == "svg" else base64.b64decode(stored)

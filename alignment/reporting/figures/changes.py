@@ -1,4 +1,4 @@
-"""What happened to every prompt: its score before and after, the flipped ones emphasised."""
+"""The score of every prompt before and after, with flipped prompts emphasised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TITLE = "Changes by prompt"
 
 LINES = 200
-"""In a panel. With more nobody sees one."""
+"""Most lines in a panel: more of them cannot be told apart."""
 
 FLIPS = 20
 """So many losses, and gains, are drawn however small their share is."""
@@ -26,25 +26,25 @@ PANELS = 16
 _HEIGHT, _AROUND = 1.3, 0.6
 _COLUMNS = 2
 _TITLE, _TICK = 13, 10
-"""Letters of each name that fit above a panel, and below each of its sides."""
+"""Characters of a name that fit above a panel, and below each of its sides."""
 
 
 def data(document: Document) -> dict[str, Any] | None:
     """Scores before and after by variant and axis; None where nothing can be paired.
 
-    Before is the variant that the gate compares with, or the baseline where a prompt flipped
-    against it, or else the profile's reference. Of a baseline a report holds the flipped prompts
-    only.
+    "Before" is the baseline where a prompt flipped against it; otherwise the variant that the gate
+    compares with, or else the profile's reference. Of a baseline a report has only the flipped
+    prompts.
     """
-    found = _baseline(document) or _variant(document)
-    if not found:
+    comparison = _with_baseline(document) or _with_variant(document)
+    if not comparison:
         return None
-    before, whole, panels = found
+    before, whole, panels = comparison
     return {
         "before": before,
         "whole": whole,
-        "panels": [_thinned(panel) for panel in panels[:PANELS]],
-        "left_out": read.joined(
+        "panels": [_thin_panel(panel) for panel in panels[:PANELS]],
+        "left_out": read.join_sentences(
             read.left_out(document),
             f"Only the first {PANELS} of {len(panels)} comparisons are shown."
             if len(panels) > PANELS
@@ -53,22 +53,22 @@ def data(document: Document) -> dict[str, Any] | None:
     }
 
 
-_Found = tuple[str, bool, list[dict[str, Any]]]
-"""What before is, whether every prompt is known, and the comparisons."""
+_Comparison = tuple[str, bool, list[dict[str, Any]]]
+"""The name of "before", whether all prompts are known, and the panels."""
 
 
-def _baseline(document: Document) -> _Found | None:
+def _with_baseline(document: Document) -> _Comparison | None:
     gate = document["gate"]
     if gate is None or gate["against"] != "baseline":
         return None
     variants, axes = read.variants(document), read.axes(document)
     panels = [
-        _panel_of(
+        _panel(
             document,
             axes[decision["axis"]],
             variants[decision["variant"]],
             decision,
-            [_pair(flip, "score_before", "score_after") for flip in decision["flips"]],
+            [_flip_line(flip, "score_before", "score_after") for flip in decision["flips"]],
             decision["change"]["total"],
         )
         for decision in gate["decisions"]
@@ -78,12 +78,12 @@ def _baseline(document: Document) -> _Found | None:
     return ("baseline", False, panels) if panels else None
 
 
-def _pair(flip: Mapping[str, Any], before: str, after: str) -> dict[str, Any]:
+def _flip_line(flip: Mapping[str, Any], before: str, after: str) -> dict[str, Any]:
     kind = "lost" if flip["before"] else "gained"
     return {"kind": kind, "scores": [flip[before], flip[after]]}
 
 
-def _variant(document: Document) -> _Found | None:
+def _with_variant(document: Document) -> _Comparison | None:
     gate = document["gate"]
     reference = document["profile"].get("reference")
     if gate is not None and gate["against"].startswith("variant "):
@@ -102,7 +102,7 @@ def _variant(document: Document) -> _Found | None:
             ]
             if variant != reference and pairs:
                 lines = [_line(before, after) for before, after in pairs]
-                panels.append(_panel_of(document, name, label, {"axis": axis}, lines, len(lines)))
+                panels.append(_panel(document, name, label, {"axis": axis}, lines, len(lines)))
     label = variants.get(reference) or read.labels([reference])[reference]
     return (label, True, panels) if panels else None
 
@@ -113,7 +113,7 @@ def _line(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]
     return {"kind": kind, "scores": [before["score"], after["score"]]}
 
 
-def _panel_of(
+def _panel(
     document: Document,
     name: str,
     label: str,
@@ -122,7 +122,7 @@ def _panel_of(
     total: int,
 ) -> dict[str, Any]:
     axis = about["axis"]
-    # In order of their change: thinning then keeps the picture.
+    # Sorted by change, so that thinning keeps the distribution.
     by_kind = {
         kind: sorted(
             (line["scores"] for line in lines if line["kind"] == kind),
@@ -142,21 +142,21 @@ def _panel_of(
     }
 
 
-def _thinned(panel: Mapping[str, Any]) -> dict[str, Any]:
-    """Of each kind its share of `LINES`."""
+def _thin_panel(panel: Mapping[str, Any]) -> dict[str, Any]:
+    """A panel with at most about `LINES` lines: of each kind its share, at least `FLIPS` flips."""
     lines = panel["lines"]
     share = min(1.0, LINES / sum(map(len, lines.values())))
     least = {"same": 0, "lost": FLIPS, "gained": FLIPS}
     return dict(panel) | {
         "lines": {
-            kind: read.thinned(each, max(least[kind], round(share * len(each))))
+            kind: read.thin(each, max(least[kind], round(share * len(each))))
             for kind, each in lines.items()
         }
     }
 
 
 def draw(shown: Mapping[str, Any]) -> Figure:
-    """Two panels in a row, each a line per prompt from its score before to its score after."""
+    """Two panels per row; a panel has a line per prompt from its score before to that after."""
     panels = shown["panels"]
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
@@ -164,8 +164,8 @@ def draw(shown: Mapping[str, Any]) -> Figure:
         figure, places = style.panels([_HEIGHT] * rows, around=_AROUND * rows, columns=columns)
         for place, ax in enumerate(places):
             if place < len(panels):
-                _panel(ax, panels[place], shown["before"])
-                ax.set_ylim(*_span(panels, panels[place]["axis"]))
+                _draw_panel(ax, panels[place], shown["before"])
+                ax.set_ylim(*_scale(panels, panels[place]["axis"]))
                 if place % columns:
                     ax.set_ylabel("")
             else:
@@ -173,17 +173,17 @@ def draw(shown: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
+def _draw_panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
     lines = panel["lines"]
-    both = {
+    segments = {
         kind: [[(0, scores[0]), (1, scores[1])] for scores in lines[kind]]
         for kind in ("same", "lost", "gained")
     }
-    style.segments(ax, both["same"], edgecolor=style.INK, linewidth=0.5, alpha=0.3)
-    style.segments(ax, both["gained"], edgecolor=style.BLUE, linewidth=1.0)
-    # Dashes tell losses from gains in print, beside their direction.
+    style.segments(ax, segments["same"], edgecolor=style.INK, linewidth=0.5, alpha=0.3)
+    style.segments(ax, segments["gained"], edgecolor=style.BLUE, linewidth=1.0)
+    # Dashes distinguish losses from gains in print without colour.
     style.segments(
-        ax, both["lost"], edgecolor=style.VERMILION, linewidth=1.0, linestyle=(0, (4, 1))
+        ax, segments["lost"], edgecolor=style.VERMILION, linewidth=1.0, linestyle=(0, (4, 1))
     )
     ax.axhline(panel["threshold"], color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
     ax.set_title(
@@ -199,8 +199,8 @@ def _panel(ax: Axes, panel: Mapping[str, Any], before: str) -> None:
     second.set_horizontalalignment("right")
 
 
-def _span(panels: Sequence[Mapping[str, Any]], axis: str) -> tuple[float, float]:
-    """The scale of all panels of one axis: steepness can then be compared."""
+def _scale(panels: Sequence[Mapping[str, Any]], axis: str) -> tuple[float, float]:
+    """The common scale of all panels of one axis, so that slopes can be compared."""
     same = [panel for panel in panels if panel["axis"] == axis]
     scores = [
         score for p in same for kind in p["lines"].values() for line in kind for score in line
@@ -215,15 +215,15 @@ def caption(shown: Mapping[str, Any]) -> str:
     panels = shown["panels"]
     total = sum(panel["total"] for panel in panels)
     drawn = sum(len(lines) for panel in panels for lines in panel["lines"].values())
-    known = total if shown["whole"] else sum(each["lost"] + each["gained"] for each in panels)
+    available = total if shown["whole"] else sum(each["lost"] + each["gained"] for each in panels)
     before = shown["before"] if shown["whole"] else "the baseline"
-    return read.joined(
+    return read.join_sentences(
         f"The score of each prompt in {before} and in the new run: lost verdicts are red and "
         "dashed, gained ones blue, unchanged ones thin; the dashed horizontal line is the "
         "threshold.",
         "" if shown["whole"] else "The baseline comparison contains only the flipped prompts.",
-        f"{drawn:,} of {known:,} lines are drawn, sampled evenly by size of change."
-        if drawn < known
+        f"{drawn:,} of {available:,} lines are drawn, sampled evenly by size of change."
+        if drawn < available
         else "",
         shown["left_out"],
     )

@@ -1,4 +1,4 @@
-"""What figures read from a document: which variants and axes, under which words, and scores."""
+"""What figures read from a document: variants and axes with their labels, and scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe, shorten
 
 MOST = 12
-"""Variants, and axes, that a figure shows: the first ones. With more nobody can tell them apart."""
+"""Most variants, and most axes, in a figure: the first ones. More cannot be told apart."""
 
 _LETTERS = 18
 
@@ -19,16 +19,16 @@ _HATCHED = "Hatched: the judge is no better than chance there, so the values are
 
 
 def labels(names: Iterable[str], letters: int = _LETTERS) -> dict[str, str]:
-    """Each name's label: safe, at most `letters` long, and no two alike."""
-    found: dict[str, str] = {}
+    """Name -> label: safe, at most `letters` characters long, and unique."""
+    chosen: dict[str, str] = {}
     for name in names:
         label = plain = shorten(safe(name), letters)
-        again = 1
-        while label in found.values():
-            again += 1
-            label = f"{shorten(plain, letters - 3)} {again}"
-        found[name] = label
-    return found
+        number = 1
+        while label in chosen.values():
+            number += 1
+            label = f"{shorten(plain, letters - 3)} {number}"
+        chosen[name] = label
+    return chosen
 
 
 def variants(document: Document) -> dict[str, str]:
@@ -42,25 +42,25 @@ def axes(document: Document) -> dict[str, str]:
 
 
 def left_out(document: Document) -> str:
-    """A sentence about what is not shown; empty where all is."""
+    """A sentence on variants and axes that are not shown; empty where all are."""
     shown = [
-        f"the first {MOST} of {len(document[what])} {what}"
-        for what in ("variants", "axes")
-        if len(document[what]) > MOST
+        f"the first {MOST} of {len(document[key])} {key}"
+        for key in ("variants", "axes")
+        if len(document[key]) > MOST
     ]
     return f"Only {' and '.join(shown)} are shown." if shown else ""
 
 
 def cases(document: Document) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     """The judged answers by (variant, axis), in the document's order."""
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    by_key: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for case in document["cases"]:
-        found[case["variant"], case["axis"]].append(case)
-    return found
+        by_key[case["variant"], case["axis"]].append(case)
+    return by_key
 
 
-def thinned(values: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of sorted `values`, evenly: the first and the last are among them."""
+def thin(values: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of sorted `values`, evenly spaced, with the first and the last."""
     if len(values) <= most:
         return list(values)
     if most < 2:
@@ -69,21 +69,21 @@ def thinned(values: Sequence[Any], most: int) -> list[Any]:
 
 
 def unit(document: Document, axis: str) -> str:
-    """What the scores of an axis are called."""
+    """The label of the scores of an axis: the name of the judge's dimension."""
     return shorten(safe(str(document["profile"]["axes"][axis]["dimension"])), _LETTERS)
 
 
 def one_unit(document: Document) -> bool:
     """Whether all axes are judged on one dimension, so that their scores can share a scale."""
-    found = Counter(unit(document, axis) for axis in document["axes"])
-    return len(found) == 1
+    units = Counter(unit(document, axis) for axis in document["axes"])
+    return len(units) == 1
 
 
-def hatched(groups: Iterable[Mapping[str, Any]]) -> str:
-    """A sentence about panels that say nothing; empty where all say something."""
+def hatching_note(groups: Iterable[Mapping[str, Any]]) -> str:
+    """A sentence on uninformative panels, which are hatched; empty where there are none."""
     return _HATCHED if any(group["informative"] is False for group in groups) else ""
 
 
-def joined(*sentences: str) -> str:
+def join_sentences(*sentences: str) -> str:
     """Sentences as one text; empty ones are left out."""
     return " ".join(sentence for sentence in sentences if sentence)

@@ -1,4 +1,4 @@
-"""Estimates with their intervals, one row for each variant: what Figures 1 and 3 share."""
+"""Estimates with their intervals, one row for each variant, as in Figures 1 and 3."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def draw(shown: Mapping[str, Any], *, digits: int, span: tuple[float, float] | N
     """One panel for each of `shown["groups"]`, with the value of every row at its right.
 
     A group has `name`, `unit`, `informative` and `rows`; a row has `label`, `value` and `interval`,
-    either of which may be None. `span` is the scale's; without it the data say.
+    where `value` and `interval` may be None. `span` is the range of the scale (None: of the data).
     """
 
     def panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
-        _panel(ax, group, place, digits)
+        _draw_panel(ax, group, place, digits)
         if span is not None:
             ax.set_xlim(*span)
 
     with style.applied():
-        return style.stacked(shown, (_ROW, _HEAD, _FOOT), panel)
+        return style.stack_panels(shown, (_ROW, _HEAD, _FOOT), panel)
 
 
-def _panel(ax: Axes, group: Mapping[str, Any], place: int, digits: int) -> None:
+def _draw_panel(ax: Axes, group: Mapping[str, Any], place: int, digits: int) -> None:
     uninformative = group["informative"] is False
     style.heading(ax, group["name"], UNINFORMATIVE if uninformative else "")
     if uninformative:
-        style.doubtful(ax)
+        style.hatch(ax)
     rows = group["rows"]
     look = style.look(place)
     for height, row in enumerate(rows):
@@ -57,16 +57,16 @@ def _panel(ax: Axes, group: Mapping[str, Any], place: int, digits: int) -> None:
         )
 
 
-def told(shown: Mapping[str, Any], digits: int) -> str:
-    """The values in words, for who cannot see them."""
+def describe(shown: Mapping[str, Any], digits: int) -> str:
+    """The values in words, for readers who cannot see the figure."""
     return "; ".join(
         f"{group['name']}: "
-        + ", ".join(_row(row, digits) for row in group["rows"] if row["value"] is not None)
+        + ", ".join(_describe_row(row, digits) for row in group["rows"] if row["value"] is not None)
         for group in shown["groups"]
     )
 
 
-def _row(row: Mapping[str, Any], digits: int) -> str:
+def _describe_row(row: Mapping[str, Any], digits: int) -> str:
     value = f"{row['label']} {row['value']:.{digits}f}"
     if row["interval"] is None:
         return value

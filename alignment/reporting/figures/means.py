@@ -48,12 +48,12 @@ def data(document: Document) -> dict[str, Any] | None:
 
 
 def _row(
-    document: Document, found: list[Mapping[str, Any]], *, confidence: float
+    document: Document, cases: list[Mapping[str, Any]], *, confidence: float
 ) -> dict[str, Any]:
-    if not found:
+    if not cases:
         return {"value": None, "interval": None}
-    scores = [float(case["score"]) for case in found]
-    clusters = [document["prompts"][case["prompt"]]["cluster"] for case in found]
+    scores = [float(case["score"]) for case in cases]
+    clusters = [document["prompts"][case["prompt"]]["cluster"] for case in cases]
     interval = mean_interval(scores, confidence, clusters)
     return {
         "value": fmean(scores),
@@ -68,14 +68,14 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
-    return read.joined(
+    return read.join_sentences(
         f"Mean scores of each variant in the judge's unit, with {shown['level']} intervals "
         "(Student's t, corrected for prompts that share a dialogue).",
-        read.hatched(shown["groups"]),
+        read.hatching_note(shown["groups"]),
         shown["left_out"],
     )
 
 
 def values(shown: Mapping[str, Any]) -> str:
     """The values that are shown, in words."""
-    return forest.told(shown, 2)
+    return forest.describe(shown, 2)

@@ -19,15 +19,15 @@ TITLE = "Rates"
 def data(document: Document) -> dict[str, Any] | None:
     """Each rate's percentage and interval by variant; None where there is no rate."""
     variants = read.variants(document)
-    own = {about["rate"]: about for about in document["axes"].values()}
-    names = [name for name in numbers.rate_names(document) if name not in own]
-    names = [*list(own)[: read.MOST], *names]
+    axis_rates = {about["rate"]: about for about in document["axes"].values()}
+    names = [name for name in numbers.rate_names(document) if name not in axis_rates]
+    names = [*list(axis_rates)[: read.MOST], *names]
     doubtful = numbers.uninformative_rates(document)
     labels = read.labels(names)
     groups = []
     for name in names:
-        found = {each: document["variants"][each]["rates"].get(name) for each in variants}
-        if not any(found.values()):
+        rates = {variant: document["variants"][variant]["rates"].get(name) for variant in variants}
+        if not any(rates.values()):
             continue
         groups.append(
             {
@@ -37,10 +37,10 @@ def data(document: Document) -> dict[str, Any] | None:
                 "rows": [
                     {
                         "label": label,
-                        "value": found[each] and found[each]["percent"],
-                        "interval": found[each] and list(found[each]["interval"]),
+                        "value": rates[variant] and rates[variant]["percent"],
+                        "interval": rates[variant] and list(rates[variant]["interval"]),
                     }
-                    for each, label in variants.items()
+                    for variant, label in variants.items()
                 ],
             }
         )
@@ -61,13 +61,13 @@ def draw(shown: Mapping[str, Any]) -> Figure:
 
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
-    return read.joined(
+    return read.join_sentences(
         f"Rates of each variant in %, with {shown['level']} intervals.",
-        read.hatched(shown["groups"]),
+        read.hatching_note(shown["groups"]),
         shown["left_out"],
     )
 
 
 def values(shown: Mapping[str, Any]) -> str:
     """The values that are shown, in words."""
-    return forest.told(shown, 1)
+    return forest.describe(shown, 1)

@@ -1,4 +1,4 @@
-"""Figure 2 of the paper: how the scores of every variant are spread, and where the threshold is."""
+"""Figure 2 of the paper: the distribution of every variant's scores, and the threshold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TITLE = "Distribution of scores"
 
 POINTS = 800
-"""In the whole figure: a point takes 120 bytes of an SVG."""
+"""Most points in the whole figure: each takes 120 bytes of an SVG."""
 
 _ROW, _HEAD, _FOOT = 0.34, 0.25, 0.4
 _THICK = 0.5
@@ -29,7 +29,7 @@ _FENCE = 1.5  # Tukey's (1977): whiskers end at the last score within so many qu
 def data(document: Document) -> dict[str, Any] | None:
     """Quartiles, whiskers and points by axis and variant; None where nothing was scored.
 
-    Where there are too many points they are thinned evenly by rank: the boxes know all of them.
+    If there are too many points, they are thinned evenly by rank; boxes are computed from all.
     """
     variants = read.variants(document)
     cases = read.cases(document)
@@ -46,7 +46,7 @@ def data(document: Document) -> dict[str, Any] | None:
             "threshold": float(document["profile"]["axes"][axis]["threshold"]),
             "rows": [
                 {"label": name}
-                | _box([case["score"] for case in cases[variant, axis]], POINTS // boxes)
+                | _box_values([case["score"] for case in cases[variant, axis]], POINTS // boxes)
                 for variant, name in variants.items()
                 if (variant, axis) in cases
             ],
@@ -61,34 +61,34 @@ def data(document: Document) -> dict[str, Any] | None:
     }
 
 
-def _box(scores: Sequence[float], most: int) -> dict[str, Any]:
+def _box_values(scores: Sequence[float], most: int) -> dict[str, Any]:
     ordered = sorted(map(float, scores))
-    found = summarise(ordered)
-    reach = _FENCE * (found.q3 - found.q1)
-    inside = [score for score in ordered if found.q1 - reach <= score <= found.q3 + reach]
+    summary = summarise(ordered)
+    reach = _FENCE * (summary.q3 - summary.q1)
+    inside = [score for score in ordered if summary.q1 - reach <= score <= summary.q3 + reach]
     return {
         "total": len(ordered),
-        "q1": found.q1,
-        "median": found.median,
-        "q3": found.q3,
-        "whiskers": [min(inside[0], found.q1), max(inside[-1], found.q3)],
-        "points": read.thinned(ordered, most),
+        "q1": summary.q1,
+        "median": summary.median,
+        "q3": summary.q3,
+        "whiskers": [min(inside[0], summary.q1), max(inside[-1], summary.q3)],
+        "points": read.thin(ordered, most),
     }
 
 
 def draw(shown: Mapping[str, Any]) -> Figure:
     """A panel for each axis with its threshold, a box over its points for each variant."""
     with style.applied():
-        return style.stacked(shown, (_ROW, _HEAD, _FOOT), _panel)
+        return style.stack_panels(shown, (_ROW, _HEAD, _FOOT), _draw_panel)
 
 
-def _panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
+def _draw_panel(ax: Axes, group: Mapping[str, Any], place: int) -> None:
     rows = group["rows"]
     uninformative = group["informative"] is False
     passing = f"passes: {group['comparison']} {group['threshold']:g}"
     style.heading(ax, group["name"], f"{UNINFORMATIVE}, {passing}" if uninformative else passing)
     if uninformative:
-        style.doubtful(ax)
+        style.hatch(ax)
     look = style.look(place)
     noise = random.Random(0)
     for height, row in enumerate(rows):
@@ -113,13 +113,13 @@ def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     total = sum(row["total"] for group in shown["groups"] for row in group["rows"])
     drawn = sum(len(row["points"]) for group in shown["groups"] for row in group["rows"])
-    return read.joined(
+    return read.join_sentences(
         "Box plots of the scores, in the judge's unit: median, quartiles, and whiskers to the last "
         "score within 1.5 times the interquartile range; the dashed line is the threshold.",
         f"{drawn:,} of {total:,} points are drawn, sampled evenly by rank; the boxes use all."
         if drawn < total
         else "Each point is a response.",
-        read.hatched(shown["groups"]),
+        read.hatching_note(shown["groups"]),
         shown["left_out"],
     )
 

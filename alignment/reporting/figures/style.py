@@ -1,7 +1,7 @@
-"""How every figure looks, and the only module that imports matplotlib: late, for 0.7 s.
+"""The look of all figures. Only this module imports matplotlib, and late, as it takes 0.7 s.
 
-Nothing here touches pyplot or keeps a setting: figures are made and saved within `applied`, which
-knows matplotlib's defaults and ours and nothing of the user's configuration.
+It does not use pyplot and leaves no setting changed: figures are made and saved within `applied`,
+which sets matplotlib's defaults and ours, whatever the user's configuration is.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#1f2328"
-"""Text, axes and all that is no series: the page replaces this colour by its own."""
+"""The colour of text and axes; the page replaces it by its own text colour."""
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
-"""Of Okabe & Ito (2008), Color Universal Design, those with 3:1 contrast on white and on dark."""
+"""Those of Okabe & Ito (2008), Color Universal Design, with 3:1 contrast on white and on dark."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-"""Series differ by marker too: after four the colours come again, and print has none."""
+"""Series differ by marker too: colours repeat after four, and print may have none."""
 
 WIDTH = 4.4
-"""Inches: what fits a column of a paper, and 10 px letters on a screen of 360."""
+"""Inches: fits a column of a paper, and gives letters of 10 px on a screen 360 px wide."""
 
 SMALL = 8.0
 _SIZE = 9.0
@@ -57,9 +57,9 @@ _SETTINGS: dict[Any, Any] = {
     "hatch.linewidth": 0.5,
     "lines.linewidth": 1.4,
     "lines.markersize": 5.0,
-    "path.simplify": False,  # what was drawn can be read back
-    "text.parse_math": False,  # a name may hold `$`
-    "svg.fonttype": "none",  # text that can be selected and found
+    "path.simplify": False,  # keeps all points of a path
+    "text.parse_math": False,  # a name may contain `$`
+    "svg.fonttype": "none",  # text that can be selected and searched
     "svg.hashsalt": "alignment-gate",
     "pdf.fonttype": 42,
     "figure.dpi": 72,
@@ -72,23 +72,23 @@ _METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
 }
-"""Nothing of when and by what: equal data give equal bytes."""
+"""No date and no program, so that equal data give equal bytes."""
 
 
 def keep_in(folder: Path) -> None:
-    """Have matplotlib keep its list of fonts there, not in the user's home, unless it was told."""
+    """Make `folder` matplotlib's cache for its list of fonts, unless MPLCONFIGDIR is set."""
     os.environ.setdefault("MPLCONFIGDIR", str(folder))
 
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Our settings, for as long as something is drawn or saved."""
+    """Apply our settings while the body draws or saves a figure."""
     import matplotlib as mpl  # noqa: PLC0415
 
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        # A name may hold letters that the font lacks. A browser finds them elsewhere.
+        # A name may have letters that the font lacks; a browser takes them from another font.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         yield
 
@@ -96,9 +96,9 @@ def applied() -> Iterator[None]:
 def panels(
     heights: Sequence[float], *, around: float, columns: int = 1, sharex: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of the usual width with rows of panels; call in `applied`.
+    """A figure of `WIDTH` with rows of panels, and their axes row by row; call in `applied`.
 
-    `heights` are those of the rows in inches, to which `around` adds what is written around them.
+    `heights` are those of the rows in inches; `around` is the height of all text around them.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -113,15 +113,16 @@ def panels(
     return figure, list(grid.flat)
 
 
-def stacked(
+def stack_panels(
     shown: Mapping[str, Any],
     sizes: tuple[float, float, float],
     panel: Callable[[Axes, Mapping[str, Any], int], None],
 ) -> Figure:
     """A panel for each of `shown["groups"]`, whose rows have labels; call in `applied`.
 
-    `sizes` are inches: of a row, above a panel, and below one whose scale is written. `shared`
-    scales are written below the last panel only. `panel` draws a group, given its place.
+    `sizes` are heights in inches: of a row, of the space above a panel, and of that below a panel
+    with a scale. If `shown["shared"]`, only the last panel has the scale. `panel` draws a group,
+    given its index.
     """
     groups, (row, head, foot) = shown["groups"], sizes
     heights = [row * len(group["rows"]) for group in groups]
@@ -142,7 +143,7 @@ def stacked(
 
 
 def segments(ax: Axes, lines: Sequence[Sequence[Sequence[float]]], **look: Any) -> None:
-    """Draw many lines as one path: in an SVG a tenth of what as many lines would take."""
+    """Draw many lines as one path: in an SVG a tenth of the size of separate lines."""
     from matplotlib.patches import PathPatch  # noqa: PLC0415
     from matplotlib.path import Path  # noqa: PLC0415
 
@@ -155,13 +156,13 @@ def segments(ax: Axes, lines: Sequence[Sequence[Sequence[float]]], **look: Any) 
 
 
 def heading(ax: Axes, name: str, note: str = "") -> None:
-    """Say above a panel what it shows."""
+    """Write `name` above a panel on the left, and `note` on the right."""
     ax.set_title(name, loc="left", fontweight="bold")
     ax.set_title(note, loc="right")
 
 
-def doubtful(ax: Axes) -> None:
-    """Hatch a panel that says nothing, because its judge is no better than chance."""
+def hatch(ax: Axes) -> None:
+    """Hatch a panel whose judge is no better than chance."""
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
     hatched: dict[str, Any] = {
@@ -175,15 +176,15 @@ def doubtful(ax: Axes) -> None:
 
 
 def look(place: int) -> dict[str, Any]:
-    """Colour and marker of the series at a place."""
+    """Colour and marker of the series with the index `place`."""
     return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
 
 
 def save(figure: Figure, kind: str) -> bytes:
     """The figure as `svg`, `png` (150 dpi, on white) or `pdf`; call in `applied`."""
     file = io.BytesIO()
-    ground: dict[str, Any] = {"transparent": True}
+    background: dict[str, Any] = {"transparent": True}
     if kind == "png":
-        ground = {"dpi": _DPI, "facecolor": "white"}
-    figure.savefig(file, format=kind, metadata=_METADATA[kind], **ground)
+        background = {"dpi": _DPI, "facecolor": "white"}
+    figure.savefig(file, format=kind, metadata=_METADATA[kind], **background)
     return file.getvalue()

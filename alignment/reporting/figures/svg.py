@@ -1,4 +1,4 @@
-"""What matplotlib writes, made fit to stand within a page: read aloud, unambiguous, small."""
+"""Rewrites matplotlib's SVG for a page: accessible, with unique ids, and small."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import re
 
 _FONTS = "'DejaVu Sans',Verdana,'Segoe UI','Helvetica Neue',Arial,sans-serif"
-"""The first is what the layout was made with; the others are as wide or narrower."""
+"""The layout was made with the first font; the others are as wide or narrower."""
 
 _PROLOGUE = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
 _LEFT_OUT = re.compile(
@@ -20,20 +20,20 @@ _MARKERS = re.compile(
     r'<g([^>]*)>(\s*<use [^>]*? style="([^"]*)"/>(?:\s*<use [^>]*? style="\3"/>)*\s*)</g>'
 )
 _IDLE = re.compile(r"font-family: [^;\"]*;? ?| transform=\"rotate\(-0 [^\"]*\"")
-"""What every text says again, or says for nothing."""
+"""Attributes that every text repeats, or that have no effect."""
 
 
-def finished(svg: str, name: str, title: str, description: str) -> str:
-    """The SVG of a figure, to be put into a page or a file as it is.
+def finish(svg: str, name: str, title: str, description: str) -> str:
+    """The SVG of a figure, for a page or a file.
 
-    It has the role of an image with `title` and `description`, every id begins with the figure's
-    `name`, coordinates are in tenths of a point, and letters are those of the
-    reader's machine. The text may be any.
+    It has the role of an image with `title` and `description` (any text), every id begins with
+    `figure-NAME-`, coordinates are rounded to tenths of a point, and fonts are those of the
+    reader's machine.
     """
     svg = _LEFT_OUT.sub("", _PROLOGUE.sub("", svg, count=1))
     prefix = f"figure-{name}-"
-    svg = _TAG.sub(lambda found: _tag(found.group(), prefix), _SPACE.sub(">\n<", svg))
-    svg = _MARKERS.sub(_said_once, svg)
+    svg = _TAG.sub(lambda match: _rewrite_tag(match.group(), prefix), _SPACE.sub(">\n<", svg))
+    svg = _MARKERS.sub(_merge_styles, svg)
     opening, rest = svg.split(">", 1)
     about = (
         f' role="img" aria-labelledby="{prefix}title" aria-describedby="{prefix}desc" '
@@ -44,19 +44,19 @@ def finished(svg: str, name: str, title: str, description: str) -> str:
     return opening + about + rest
 
 
-def _tag(tag: str, prefix: str) -> str:
+def _rewrite_tag(tag: str, prefix: str) -> str:
     tag = _PLACES.sub(prefix, tag)
     tag = _IDLE.sub("", tag)
-    return _NUMBER.sub(_rounded, tag)
+    return _NUMBER.sub(_round, tag)
 
 
-def _rounded(found: re.Match[str]) -> str:
-    text = found.group()
+def _round(match: re.Match[str]) -> str:
+    text = match.group()
     return text if text.startswith("style") else f"{float(text):.1f}".removesuffix(".0")
 
 
-def _said_once(group: re.Match[str]) -> str:
-    """A row of markers with their look said of the row, not of each."""
+def _merge_styles(group: re.Match[str]) -> str:
+    """A group of markers with their common style on the group instead of on each marker."""
     attributes, markers, look = group.groups()
     plain = markers.replace(f' style="{look}"', "")
     return f'<g{attributes} style="{look}">{plain}</g>'

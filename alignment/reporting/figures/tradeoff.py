@@ -1,4 +1,4 @@
-"""One rate against another: where every variant stands, and where other thresholds would put it."""
+"""One rate against another: every variant at its criterion, and at other thresholds."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 TITLE = "Trade-off"
 
 STEPS = 20
-"""Offsets to each side of the criterion."""
+"""The number of offsets on each side of the criterion."""
 
 _PAPER = ["harmlessness", "helpfulness"]
 _FEW = 6
 _LETTER, _LINE = 2.0, 4.5
-"""About how wide and how high a letter of a label is, in points of the rates."""
+"""About the width of a letter and the height of a label, in points of the rates."""
 
 
 def data(document: Document) -> dict[str, Any] | None:
     """Two rates by variant, at the criterion and with one offset added to both thresholds.
 
-    The offsets go to one standard deviation of the scores, the larger of the two axes', on each
-    side. The axes are harmlessness and helpfulness, or else the first two. None where no variant
+    On each side the offsets reach one standard deviation of the scores (the larger of the two
+    axes). The axes are harmlessness and helpfulness, or else the first two. None where no variant
     has scores on two axes.
     """
-    known = document["axes"]
-    axes = _PAPER if all(axis in known for axis in _PAPER) else list(known)[:2]
+    axes_settings = document["axes"]
+    axes = _PAPER if all(axis in axes_settings for axis in _PAPER) else list(axes_settings)[:2]
     cases = read.cases(document)
     variants = {
         name: label
@@ -50,12 +50,12 @@ def data(document: Document) -> dict[str, Any] | None:
         for name, axis in product(variants, axes)
     }
     spread = max(pstdev([each for name in variants for each in scores[name, a]]) for a in axes)
-    reach = float(f"{spread:.2g}")  # a number that can be said
-    rates = [known[axis]["rate"] for axis in axes]
+    reach = float(f"{spread:.2g}")  # two digits, for the caption
+    rates = [axes_settings[axis]["rate"] for axis in axes]
     labels = read.labels(rates)
     return {
         "rates": [labels[rate] for rate in rates],
-        "informative": [known[axis]["informative"] for axis in axes],
+        "informative": [axes_settings[axis]["informative"] for axis in axes],
         "level": numbers.level(document),
         "reach": reach,
         "variants": [
@@ -80,30 +80,30 @@ def data(document: Document) -> dict[str, Any] | None:
 
 
 def _rate(ordered: Sequence[float], axis: Mapping[str, Any], offset: float) -> float:
-    """The share of sorted scores in % that would pass with `offset` added to the threshold."""
-    strict = bisect_left if axis["comparison"] == ">=" else bisect_right
-    return 100 * (1 - strict(ordered, axis["threshold"] + offset) / len(ordered))
+    """The share of sorted scores, in %, that pass with `offset` added to the threshold."""
+    count_below = bisect_left if axis["comparison"] == ">=" else bisect_right
+    return 100 * (1 - count_below(ordered, axis["threshold"] + offset) / len(ordered))
 
 
 def draw(shown: Mapping[str, Any]) -> Figure:
-    """A square of both rates: a curve, a point and its cross of intervals for each variant."""
+    """A square of both rates: a curve, a point and two crossed intervals for each variant."""
     with style.applied():
         figure, (ax,) = style.panels([style.WIDTH], around=0.1)
         for place, variant in enumerate(shown["variants"]):
-            _variant(ax, variant, place, bold=len(shown["variants"]) <= _FEW)
-        for variant, at in zip(shown["variants"], _places(shown["variants"]), strict=True):
+            _draw_variant(ax, variant, place, bold=len(shown["variants"]) <= _FEW)
+        for variant, at in zip(shown["variants"], _label_positions(shown["variants"]), strict=True):
             ax.annotate(variant["label"], variant["point"], xytext=at, **_LABEL)
         ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
         names = [
-            f"{rate}, %" + (", uninformative" if told is False else "")
-            for rate, told in zip(shown["rates"], shown["informative"], strict=True)
+            f"{rate}, %" + (", uninformative" if informative is False else "")
+            for rate, informative in zip(shown["rates"], shown["informative"], strict=True)
         ]
         ax.set_title(f"curves: both thresholds shifted by up to {shown['reach']:g}")
         ax.set_xlabel(names[0])
         ax.set_ylabel(names[1])
         ax.grid(visible=True)
         if False in shown["informative"]:
-            style.doubtful(ax)
+            style.hatch(ax)
     return figure
 
 
@@ -122,7 +122,7 @@ _LABEL: dict[str, Any] = {
 }
 
 
-def _variant(ax: Axes, variant: Mapping[str, Any], place: int, *, bold: bool) -> None:
+def _draw_variant(ax: Axes, variant: Mapping[str, Any], place: int, *, bold: bool) -> None:
     look = style.look(place)
     (x, y), (across, up) = variant["point"], variant["intervals"]
     ax.plot(
@@ -144,10 +144,10 @@ _Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 
 
-def _places(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    """Where each label begins: the nearest place where it covers no point and no other label."""
-    taken = [box for each in variants for box in _cross(each)]
-    found = []
+def _label_positions(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
+    """The start (x, y) of each label: the nearest place where it covers no point or label."""
+    taken = [box for each in variants for box in _covered_boxes(each)]
+    starts = []
     for each in variants:
         x, y = each["point"]
         width = _LETTER * len(each["label"])
@@ -163,12 +163,12 @@ def _places(variants: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
         free = [box for box in inside if not any(_overlap(box, other) for other in taken)]
         box = (free or inside or boxes)[0]
         taken.append(box)
-        found.append((box[0], (box[1] + box[3]) / 2))
-    return found
+        starts.append((box[0], (box[1] + box[3]) / 2))
+    return starts
 
 
-def _cross(variant: Mapping[str, Any]) -> list[_Box]:
-    """What a point and its two intervals cover."""
+def _covered_boxes(variant: Mapping[str, Any]) -> list[_Box]:
+    """The boxes that a point and its two intervals cover."""
     (x, y), (across, up) = variant["point"], variant["intervals"]
     point = (x - 2, y - 2, x + 2, y + 2)
     return [point, (across[0], y - 0.5, across[1], y + 0.5), (x - 0.5, up[0], x + 0.5, up[1])]
@@ -181,11 +181,11 @@ def _overlap(one: _Box, other: _Box) -> bool:
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
     across, up = shown["rates"]
-    return read.joined(
+    return read.join_sentences(
         f"{up} against {across}, with {shown['level']} intervals. Each curve shows the rates of "
         "the same responses with other thresholds: both lower (towards 100) or both higher "
         f"(towards 0) by up to {shown['reach']:g}, in the judge's unit.",
-        read.hatched({"informative": each} for each in shown["informative"]),
+        read.hatching_note({"informative": each} for each in shown["informative"]),
         shown["left_out"],
     )
 

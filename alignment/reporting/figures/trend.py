@@ -1,4 +1,4 @@
-"""Every rate over the runs of a profile, as far as they can be compared."""
+"""Every rate over the runs of a profile, interrupted where runs cannot be compared."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ TITLE = "Trend"
 _HEIGHT, _HEAD, _FOOT = 1.2, 0.25, 0.25
 _LABEL = 0.14
 _GAP = 11.0
-"""How far apart labels are, in points of a rate."""
+"""The distance between labels, in points of a rate."""
 _DAYS = 4
-"""Days that are written below the runs."""
+"""The number of dates written below the runs."""
 _FEW = 100
-"""Points of a panel up to which each has its marker and interval."""
-_APART = 0.6
-"""How much of the way to the next run the variants of one run take."""
+"""Up to so many points in a panel each has its marker and interval."""
+_SPREAD = 0.6
+"""The share of the distance between two runs over which the variants of a run are spread."""
 
 
 def data(document: Document) -> dict[str, Any] | None:
     """The rates of this run's variants in earlier runs; None with fewer than two runs.
 
-    Runs stand in a row, oldest first, each as far from the next whatever the time between them.
+    Runs are evenly spaced, oldest first, whatever the time between them.
     """
     history = document["run"].get("history") or []
     if len(history) < 2:
@@ -57,7 +57,7 @@ def data(document: Document) -> dict[str, Any] | None:
         return None
     return {
         "days": [str(run["started"])[:10] for run in history],
-        # Between these runs and those before them prompts, criteria or the judge changed.
+        # Runs before which the prompts, the criteria or the judge changed.
         "breaks": [
             place
             for place in range(1, len(history))
@@ -70,9 +70,9 @@ def data(document: Document) -> dict[str, Any] | None:
 
 
 def _point(run: Mapping[str, Any], variant: str, rate: str) -> list[float] | None:
-    """[low, percent, high], or None where that run did not have it."""
-    found = run["variants"].get(variant, {}).get("rates", {}).get(rate)
-    return found and [found["interval"][0], found["percent"], found["interval"][1]]
+    """[low, percent, high], or None where the run does not have this rate."""
+    entry = run["variants"].get(variant, {}).get("rates", {}).get(rate)
+    return entry and [entry["interval"][0], entry["percent"], entry["interval"][1]]
 
 
 def draw(shown: Mapping[str, Any]) -> Figure:
@@ -84,34 +84,34 @@ def draw(shown: Mapping[str, Any]) -> Figure:
     with style.applied():
         figure, places = style.panels(heights, around=around, sharex=True)
         for ax, panel in zip(places, panels, strict=True):
-            _panel(ax, panel, shown["breaks"], last)
-        ticks = read.thinned(range(last + 1), _DAYS)
+            _draw_panel(ax, panel, shown["breaks"], last)
+        ticks = read.thin(range(last + 1), _DAYS)
         places[-1].set_xticks(ticks, [shown["days"][tick] for tick in ticks], fontsize=7)
     return figure
 
 
-def _few(panel: Mapping[str, Any]) -> bool:
+def _has_few_points(panel: Mapping[str, Any]) -> bool:
     return sum(len(variant["points"]) for variant in panel["variants"]) <= _FEW
 
 
-def _panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int) -> None:
+def _draw_panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int) -> None:
     if panel["informative"]:
         style.heading(ax, panel["name"])
     else:
         style.heading(ax, panel["name"], read.UNINFORMATIVE)
-        style.doubtful(ax)
+        style.hatch(ax)
     variants = panel["variants"]
-    each = _few(panel)
+    all_marked = _has_few_points(panel)
     for place, variant in enumerate(variants):
-        shift = _APART * ((place + 0.5) / len(variants) - 0.5)
+        shift = _SPREAD * ((place + 0.5) / len(variants) - 0.5)
         points = [
-            None if found is None else (run + shift, *found)
-            for run, found in enumerate(variant["points"])
+            None if entry is None else (run + shift, *entry)
+            for run, entry in enumerate(variant["points"])
         ]
-        _line(ax, points, breaks, style.look(place), each=each)
+        _draw_line(ax, points, breaks, style.look(place), all_marked=all_marked)
     for place in breaks:
         ax.axvline(place - 0.5, color=style.INK, linestyle=(0, (1, 2)), linewidth=1.0)
-    _labels(ax, variants)
+    _draw_labels(ax, variants)
     ax.set_xlim(-0.5, last + 0.5)
     ax.set_ylim(-3, 103)
     ax.set_yticks([0, 50, 100])
@@ -119,22 +119,22 @@ def _panel(ax: Axes, panel: Mapping[str, Any], breaks: Sequence[int], last: int)
     ax.grid(axis="y")
 
 
-def _line(
+def _draw_line(
     ax: Axes,
     points: Sequence[tuple[float, ...] | None],
     breaks: Sequence[int],
     look: Mapping[str, Any],
     *,
-    each: bool,
+    all_marked: bool,
 ) -> None:
-    """One variant's runs: a line between those that can be compared.
+    """The runs of one variant: a line between those that can be compared.
 
-    A marker and an interval stand at `each`, or at the last alone.
+    All points have a marker and an interval if `all_marked`, otherwise only the last.
     """
-    there = [point for point in points if point][0 if each else -1 :]
+    marked = [point for point in points if point][0 if all_marked else -1 :]
     style.segments(
         ax,
-        [[(x, low), (x, high)] for x, low, _, high in there],
+        [[(x, low), (x, high)] for x, low, _, high in marked],
         edgecolor=look["color"],
         linewidth=0.9,
         alpha=0.6,
@@ -145,18 +145,18 @@ def _line(
         if part:
             xs, ys = [point[0] for point in part], [point[2] for point in part]
             ax.plot(xs, ys, color=look["color"], linewidth=1.0)
-    xs, ys = [point[0] for point in there], [point[2] for point in there]
+    xs, ys = [point[0] for point in marked], [point[2] for point in marked]
     ax.plot(xs, ys, **look, linestyle="none", markersize=3.5)
 
 
-def _labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
-    """Write beside the last point of each line whose it is, none over another."""
+def _draw_labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
+    """Write the variant's label beside the last point of each line, without overlaps."""
     ends = sorted(
         (next(point[1] for point in reversed(variant["points"]) if point), place)
         for place, variant in enumerate(variants)
     )
     gap = min(_GAP, 100 / max(1, len(ends) - 1))
-    for height, (_, place) in zip(_apart([end for end, _ in ends], gap), ends, strict=True):
+    for height, (_, place) in zip(_spread_out([end for end, _ in ends], gap), ends, strict=True):
         at: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False}
         ax.plot([1.03], [height], **style.look(place), **at, linestyle="none", markersize=3.5)
         ax.annotate(
@@ -170,10 +170,10 @@ def _labels(ax: Axes, variants: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """The heights nearest to sorted ones, within 0 and 100, of which no two are nearer than `gap`.
+def _spread_out(heights: Sequence[float], gap: float) -> list[float]:
+    """The heights from 0 to 100 nearest to the sorted `heights`, at least `gap` apart.
 
-    By pooling adjacent violators: what is too near stands evenly about its mean.
+    By pooling adjacent violators: heights that are too near are spread evenly about their mean.
     """
     pools: list[tuple[float, int]] = []
     for place, height in enumerate(heights):
@@ -189,17 +189,17 @@ def _apart(heights: Sequence[float], gap: float) -> list[float]:
 
 def caption(shown: Mapping[str, Any]) -> str:
     """What the figure shows, in a sentence or two."""
-    return read.joined(
+    return read.join_sentences(
         f"Rates in % with {shown['level']} intervals over {len(shown['days'])} runs of this "
         "profile, oldest first; the last is this run.",
         ""
-        if all(map(_few, shown["panels"]))
+        if all(map(_has_few_points, shown["panels"]))
         else "If a panel has many lines, only the last run has markers and intervals.",
         "Dotted: prompts, criteria or judge changed here, so runs before and after cannot be "
         "compared."
         if shown["breaks"]
         else "",
-        read.hatched(shown["panels"]),
+        read.hatching_note(shown["panels"]),
         shown["left_out"],
     )
 
@@ -214,5 +214,5 @@ def values(shown: Mapping[str, Any]) -> str:
 
 
 def _ends(points: Sequence[Sequence[float] | None]) -> str:
-    known = [point[1] for point in points if point]
-    return f"{known[0]:.1f} to {known[-1]:.1f}" if len(known) > 1 else f"{known[0]:.1f}"
+    percents = [point[1] for point in points if point]
+    return f"{percents[0]:.1f} to {percents[-1]:.1f}" if len(percents) > 1 else f"{percents[0]:.1f}"

@@ -150,11 +150,11 @@ def test_a_trend_is_interrupted_where_runs_cannot_be_compared():
 )
 def test_labels_stand_apart_and_near(heights):
     gap = min(11.0, 100 / max(1, len(heights) - 1))
-    found = trend._apart(heights, gap)
+    found = trend._spread_out(heights, gap)
     assert all(after - before >= gap - 1e-9 for before, after in itertools.pairwise(found))
     assert found[0] >= -1e-9
     assert found[-1] <= 100 + 1e-9
-    assert trend._apart([50.0, 50.0], 10.0) == [45.0, 55.0]
+    assert trend._spread_out([50.0, 50.0], 10.0) == [45.0, 55.0]
 
 
 def test_labels_are_short_and_never_alike():
