@@ -21,7 +21,7 @@ from alignment.records.decisions import Decision, GateResult, Shift
 from alignment.reporting.saved import COMPLETE, read_report
 
 REPORT = f"{COMPLETE}.json"
-_NEEDED = ("axes", "cases", "manifests", "profile", "prompts", "variants")
+_NEEDED = ("axes", "cases", "manifests", "profile", "prompts", "unscored", "variants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,14 @@ def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: s
     if differing:
         return Evidence(invalid=tuple(differing.values()))
     earlier, later = _cases(before, old, axis), _cases(after, new, axis)
-    sides = ((before, old, earlier), (after, new, later))
+    unscored = _unscored(before, old, axis), _unscored(after, new, axis)
+    asked = earlier.keys() | later.keys() | unscored[0] | unscored[1]
+    sides = ((before, old, earlier, unscored[0]), (after, new, later, unscored[1]))
+    for side_, variant, cases, without in sides:
+        _require_all(side_, variant, axis, asked - cases.keys() - without)
     counts = {
-        f"{variant!r} ({side_.name})": (len(cases), len(cases) + _unscored(side_, variant, axis))
-        for side_, variant, cases in sides
+        f"{variant!r} ({side_.name})": (len(cases), len(asked))
+        for side_, variant, cases, _ in sides
     }
     lacking = coverage.lacking(axis, counts)
     if lacking:
@@ -140,7 +144,7 @@ def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: s
     pairs = [
         pair(id_, prompts[id_]["cluster"], _judged_case(earlier[id_]), _judged_case(case))
         for id_, case in later.items()
-        if id_ in earlier or not _unscored(before, old, axis)
+        if id_ in earlier
     ]
     informative = after.document["axes"][axis]["informative"] is not False
     return Evidence(pairs, informative=informative)
@@ -167,13 +171,35 @@ def _cases(side_: ReportSide, variant: str, axis: str) -> dict[str, Mapping[str,
     }
 
 
-def _unscored(side_: ReportSide, variant: str, axis: str) -> int:
-    count = side_.document["variants"][variant].get("unscored", {}).get(axis, 0)
-    return int(count)
+def _unscored(side_: ReportSide, variant: str, axis: str) -> set[str]:
+    """The prompts whose response has no score."""
+    return {
+        each["prompt"]
+        for each in side_.document["unscored"]
+        if (each["variant"], each["axis"]) == (variant, axis)
+    }
+
+
+def _require_all(side_: ReportSide, variant: str, axis: str, missing: set[str]) -> None:
+    """Both sides were asked the same prompts: one without a verdict must be listed as unscored."""
+    if missing:
+        raise ReportError(
+            f"{side_.name}: its report has no verdict of {variant!r} on {axis} for {len(missing)} "
+            f"prompt{'s' * (len(missing) > 1)}, first {min(missing)}; run the suite again"
+        )
+
+
+def _identity(side_: ReportSide, variant: str) -> str | None:
+    """The hash of a variant's weights, None where the report names none."""
+    model = side_.document["variants"].get(variant, {}).get("model") or {}
+    return model.get("identity")
 
 
 def _unchanged(before: ReportSide, after: ReportSide, old: str, new: str) -> bool:
-    """Whether both variants give equal, known answers to all prompts that both were asked."""
+    """Whether both variants, not known to be one model, answer all shared prompts equally."""
+    identities = {_identity(before, old), _identity(after, new)}
+    if len(identities - {None}) == len(identities) == 1:
+        return False
     earlier, later = (
         {
             (case["axis"], case["prompt"]): case.get("response")

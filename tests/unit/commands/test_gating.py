@@ -33,6 +33,7 @@ def report(tmp_path):
             },
             "axes": {a: {"informative": informative} for a in ("harmlessness", "helpfulness")},
             "variants": {variant: {} for variant in passing},
+            "unscored": [],
             "manifests": dict.fromkeys(passing, MANIFEST),
             "prompts": {
                 f"{a}{i}": {"cluster": f"{a}{i}", "text": f"Human: {i}"}
@@ -85,6 +86,9 @@ def test_answers_that_are_none_or_anothers_are_told(command, report):
     status, out, _ = command("compare", before, before)
     assert status == 0
     assert out.startswith("all answers of a are identical to those of the other side")
+    document["variants"]["a"]["model"] = {"identity": "the same weights"}
+    path.write_text(json.dumps(document))
+    assert "identical" not in command("compare", after, after)[1]
 
 
 def test_variants_of_one_report_by_their_names(command, report):
@@ -215,7 +219,8 @@ def test_reports_leave_out_what_has_no_score_and_refuse_where_that_is_much(comma
         document = json.loads(path.read_text())
         gone = {f"harmlessness{i}" for i in range(count)}
         document["cases"] = [case for case in document["cases"] if case["prompt"] not in gone]
-        document["variants"]["base"]["unscored"] = {"harmlessness": count}
+        where = {"variant": "base", "axis": "harmlessness", "reason": "no number"}
+        document["unscored"] = [where | {"prompt": prompt} for prompt in sorted(gone)]
         path.write_text(json.dumps(document))
 
     drop(before, 5)
@@ -227,6 +232,23 @@ def test_reports_leave_out_what_has_no_score_and_refuse_where_that_is_much(comma
     status, out, _ = command("compare", before, after)
     assert status == 1
     assert "INVALID: 6 of 100 responses of 'base' (" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("unscored", [0, 1])
+def test_a_report_that_lacks_verdicts_is_not_compared(command, report, side, unscored):
+    """The rest would be compared, and the prompts that were lost with a gap in either go unseen."""
+    folders = report("before", base=80), report("after", base=40)
+    path = dict(zip(("before", "after"), folders, strict=True))[side] / "report.json"
+    document = json.loads(path.read_text())
+    gone = {f"harmlessness{i}" for i in range(40, 80)}
+    document["cases"] = [case for case in document["cases"] if case["prompt"] not in gone]
+    where = {"variant": "base", "axis": "harmlessness", "reason": "no number"}
+    document["unscored"] = [where | {"prompt": f"harmlessness{40 + i}"} for i in range(unscored)]
+    path.write_text(json.dumps(document))
+    status, out, err = command("compare", *folders)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert f"no verdict of 'base' on harmlessness for {40 - unscored} prompts, first harml" in err
 
 
 def test_thresholds_come_from_pairs_that_have_scores(command, scripted, tmp_path):
