@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from alignment.reporting.numbers import Document
+from alignment.reporting.numbers import Document, rate_names
 from alignment.reporting.text import safe, shorten
 
 MOST = 12
@@ -39,6 +39,13 @@ def variants(document: Document) -> dict[str, str]:
 def axes(document: Document) -> dict[str, str]:
     """The labels of the axes that are shown, by name."""
     return labels(list(document["axes"])[:MOST])
+
+
+def rates(document: Document) -> list[str]:
+    """The names of the rates that are shown: of the first axes, then the combined ones."""
+    of_axes = list(dict.fromkeys(about["rate"] for about in document["axes"].values()))
+    combined = [name for name in rate_names(document) if name not in of_axes]
+    return [*of_axes[:MOST], *combined]
 
 
 def left_out(document: Document) -> str:

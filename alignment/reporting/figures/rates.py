@@ -19,9 +19,7 @@ TITLE = "Rates"
 def data(document: Document) -> dict[str, Any] | None:
     """Each rate's percentage and interval by variant; None where there is no rate."""
     variants = read.variants(document)
-    axis_rates = {about["rate"]: about for about in document["axes"].values()}
-    names = [name for name in numbers.rate_names(document) if name not in axis_rates]
-    names = [*list(axis_rates)[: read.MOST], *names]
+    names = read.rates(document)
     doubtful = numbers.uninformative_rates(document)
     labels = read.labels(names)
     groups = []

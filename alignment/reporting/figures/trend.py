@@ -38,7 +38,7 @@ def data(document: Document) -> dict[str, Any] | None:
     if len(history) < 2:
         return None
     variants = read.variants(document)
-    names = read.labels(numbers.rate_names(document)[: read.MOST + 1])
+    names = read.labels(read.rates(document))
     doubtful = numbers.uninformative_rates(document)
     panels = [
         {

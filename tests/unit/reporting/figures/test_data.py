@@ -229,6 +229,12 @@ def test_more_variants_than_can_be_told_apart_are_left_out_and_said_so():
         assert "first 12 of 15 variants" in figures.caption(made, name)
 
 
+def test_the_combined_rate_is_shown_however_many_axes_are_left_out():
+    made = with_history(make(axes=[f"a{number:02}" for number in range(14)], prompts=4), 2)
+    for groups in (rates.data(made)["groups"], trend.data(made)["panels"]):
+        assert [each["name"] for each in groups] == [*(f"R a{n:02}" for n in range(12)), "CAS"]
+
+
 def test_a_figure_that_is_not_there_is_named():
     from alignment.errors import ReportError
 
