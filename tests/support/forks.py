@@ -255,8 +255,10 @@ MODELS = (
 )
 """What a run with models imports more."""
 OF_ENDPOINTS = (
-    *("openai.resources.chat.completions", "openai.resources.completions"),
-    *("alignment.serving.client", "alignment.policies.endpoint", "alignment.judges.llm"),
+    *("openai.resources.chat.completions.completions", "openai.resources.completions"),
+    *("httpcore2", "httpcore2._backends.anyio", "anyio._backends._asyncio", "filelock"),
+    *("alignment.serving.client", "alignment.serving.limits"),
+    *("alignment.policies.endpoint", "alignment.judges.llm"),
 )
 OF_XDIST = ("xdist.dsession", "xdist.workermanage", "xdist.remote", "execnet.gateway_io")
 

@@ -21,7 +21,7 @@ class Scripted:
         self.headers = {}
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"scripted": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
@@ -67,6 +67,10 @@ class Scripted:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # the default of 5 drops connections, which are tried again in 1 s
 
 
 class _Handler(BaseHTTPRequestHandler):
