@@ -72,12 +72,12 @@ def _check_dimensions(profile: Profile) -> None:
 class Draft(Store):
     """Stands in, in memory, for a store that is not there yet."""
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         return in_memory()
 
     def hand_over(self) -> None:
         """Copy what was found into the store, which is there now."""
-        with self._plainly("written"):
+        with self._explain_errors("written"):
             self._db.execute("ATTACH ? AS there", (str(self.root / FILE),))
             for table in ("entries", "hashes"):
                 self._db.execute(f"INSERT OR IGNORE INTO there.{table} SELECT * FROM main.{table}")  # noqa: S608
