@@ -45,8 +45,8 @@ def _show(options: argparse.Namespace) -> Iterator[str]:
     for kind, count, size in store.contents():
         yield f"  {kind:<12}{count:>8}  {_size(size):>10}"
     for folder in store.folders():
-        size, age = _size(folders.size_of(folder)), _age(folders.age_of(folder))
-        yield f"  model {folder.name}  {size:>10}  {age:>5} old  {_name(folder)}"
+        on_disk, age = _size(folders.size_of(folder)), _age(folders.age_of(folder))
+        yield f"  model {folder.name}  {on_disk:>10}  {age:>5} old  {_name(folder)}"
 
 
 def _name(folder: Path) -> str:
