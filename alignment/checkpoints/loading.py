@@ -84,14 +84,14 @@ def check_whole(checkpoint: Checkpoint, *, judge: bool, fresh: int | None = None
         return
     on_meta = {"device_map": {"": "meta"}}
     if judge or fresh:
-        model, found = _load_base_classifier(checkpoint, "auto", fresh, **on_meta)
+        model, mismatches = _load_base_classifier(checkpoint, "auto", fresh, **on_meta)
     else:
         auto_class = _causal_auto_class(checkpoint.folder)
-        model, found = _load_base(auto_class, checkpoint, "auto", **on_meta)
-    _refuse_all_but_heads(model, checkpoint, found)
+        model, mismatches = _load_base(auto_class, checkpoint, "auto", **on_meta)
+    _refuse_all_but_heads(model, checkpoint, mismatches)
     replaced = placed(model, checkpoint.adapters)
     if replaced is not None:
-        refuse(checkpoint.outermost, type(model).__name__, found.but_for(replaced))
+        refuse(checkpoint.outermost, type(model).__name__, mismatches.but_for(replaced))
 
 
 def load_causal(
@@ -103,11 +103,11 @@ def load_causal(
     ModelError where the model cannot be loaded completely.
     """
     auto_class = _causal_auto_class(checkpoint.folder)
-    model, found = _load_base(auto_class, checkpoint, dtype, **settings)
+    model, mismatches = _load_base(auto_class, checkpoint, dtype, **settings)
     # A quantized model has a `device_map`, and some of them cannot be moved.
     with loading(checkpoint.folder):
         model = model if "device_map" in settings else model.to(device)
-    return _finish(model, checkpoint, found)
+    return _finish(model, checkpoint, mismatches)
 
 
 def load_classifier(
@@ -119,10 +119,10 @@ def load_classifier(
     number of outputs of a head that may start with random weights; the body may not. Raises
     ModelError where the model cannot be loaded completely.
     """
-    model, found = _load_base_classifier(checkpoint, dtype, fresh)
+    model, mismatches = _load_base_classifier(checkpoint, dtype, fresh)
     with loading(checkpoint.folder):
         model = model.to(device)
-    return _finish(model, checkpoint, found, () if fresh else _output_tensors(model))
+    return _finish(model, checkpoint, mismatches, () if fresh else _output_tensors(model))
 
 
 def _load_base_classifier(
@@ -134,8 +134,10 @@ def _load_base_classifier(
     outputs = fresh or head_of(checkpoint.adapters)
     if outputs is not None:
         settings |= {"num_labels": outputs}
-    model, found = _load_base(AutoModelForSequenceClassification, checkpoint, dtype, **settings)
-    return model, found if fresh is None else found.but_for(_head_tensors(model))
+    model, mismatches = _load_base(
+        AutoModelForSequenceClassification, checkpoint, dtype, **settings
+    )
+    return model, mismatches if fresh is None else mismatches.but_for(_head_tensors(model))
 
 
 def _causal_auto_class(folder: Path) -> Any:
@@ -179,13 +181,13 @@ def _load_base(
     }
     unexpected = sorted(loading_info["unexpected_keys"])
     ignored = [name for name in unexpected if may_be_left(model, name, composite=composite)]
-    found = Found(
+    mismatches = Found(
         tuple(sorted({*loading_info["missing_keys"], *unread})),
         tuple(sorted(name for name, *_ in loading_info["mismatched_keys"])),
         tuple(name for name in unexpected if name not in ignored),
         tuple(ignored),
     )
-    return model, found
+    return model, mismatches
 
 
 def _call_loader(
@@ -252,15 +254,15 @@ def _output_tensors(model: Any) -> list[str]:
 
 
 def _finish(
-    model: Any, checkpoint: Checkpoint, found: Found, head: Sequence[str] = ()
+    model: Any, checkpoint: Checkpoint, mismatches: Found, head: Sequence[str] = ()
 ) -> PreTrainedModel:
     """The model with its adapters merged in, in evaluation mode.
 
     `head` names the tensors of a classifier's head. Raises ModelError if the model is incomplete.
     """
-    _refuse_all_but_heads(model, checkpoint, found)
+    _refuse_all_but_heads(model, checkpoint, mismatches)
     model, replaced = merged(model, checkpoint.adapters)
-    refuse(checkpoint.outermost, type(model).__name__, found.but_for(replaced))
+    refuse(checkpoint.outermost, type(model).__name__, mismatches.but_for(replaced))
     check_blank(checkpoint.outermost, model, head)
     with loading(checkpoint.outermost):
         _run_trial(model.eval())
@@ -280,13 +282,13 @@ def _run_trial(model: Any) -> None:
         model(input_ids=torch.tensor([tokens], device=model.device))
 
 
-def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, found: Found) -> None:
+def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, mismatches: Found) -> None:
     """Refuse an incomplete full model, before its adapters are applied. Raises ModelError.
 
     A head may be missing if there are adapters, because one of them may have it.
     """
     head = _head_tensors(model) if checkpoint.adapters else []
-    refuse(checkpoint.folder, type(model).__name__, found.but_for(head))
+    refuse(checkpoint.folder, type(model).__name__, mismatches.but_for(head))
     if (
         getattr(model, "hf_quantizer", None) is None
     ):  # quantized matrices are not those of the files
@@ -295,33 +297,33 @@ def _refuse_all_but_heads(model: Any, checkpoint: Checkpoint, found: Found) -> N
         check_tied(checkpoint.folder, model, weights)
 
 
-def refuse(folder: Path, kind: str, found: Found) -> None:
-    """Raise ModelError if `found` has a tensor that is missing, misshapen or unknown.
+def refuse(folder: Path, kind: str, mismatches: Found) -> None:
+    """Raise ModelError if any tensor is missing, misshapen or unknown.
 
     The message is one line; `kind` is the name of the model's class.
     """
-    if not (found.missing or found.misshapen or found.unknown):
+    if not (mismatches.missing or mismatches.misshapen or mismatches.unknown):
         return
     kinds = (
-        (found.missing, "missing, which would be random"),
-        (found.misshapen, "of another shape"),
-        (found.unknown, "unknown, which would be dropped"),
-        (found.left if found.missing else (), "beside them for something else"),
+        (mismatches.missing, "missing, which would be random"),
+        (mismatches.misshapen, "of another shape"),
+        (mismatches.unknown, "unknown, which would be dropped"),
+        (mismatches.left if mismatches.missing else (), "beside them for something else"),
     )
     shown = 2 if len([names for names, _ in kinds if names]) == 1 else 1
     parts = [f"{len(names)} {fault} ({some(names, shown)})" for names, fault in kinds if names]
     raise ModelError(
         f"model {folder}: its weights are not those of the {kind} of its config.json: of its "
-        f"tensors {'; '.join(parts)}{_prefix_hint(found)}; save the model again with "
+        f"tensors {'; '.join(parts)}{_prefix_hint(mismatches)}; save the model again with "
         f"save_pretrained"
     )
 
 
-def _prefix_hint(found: Found) -> str:
+def _prefix_hint(mismatches: Found) -> str:
     """The likely reason, if unknown and missing tensors have the same names but for a prefix."""
     for longer, shorter, hint in (
-        (found.unknown, found.missing, "the names in the file have the prefix"),
-        (found.missing, found.unknown, "the names in the file lack the prefix"),
+        (mismatches.unknown, mismatches.missing, "the names in the file have the prefix"),
+        (mismatches.missing, mismatches.unknown, "the names in the file lack the prefix"),
     ):
         names = set(shorter)
         prefixes = Counter(

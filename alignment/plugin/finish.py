@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -25,10 +25,6 @@ from alignment.plugin.host import REFUSED, SESSION, is_worker, plain, session_of
 from alignment.plugin.sections import add_sections, tell_written
 from alignment.plugin.watching import Watch
 from alignment.plugin.worker_reports import LISTENER, Listener
-
-if TYPE_CHECKING:
-    pass
-
 
 _SESSION = pytest.StashKey[pytest.Session]()
 _RAISED = pytest.StashKey[BaseException | None]()
