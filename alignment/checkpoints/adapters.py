@@ -1,7 +1,8 @@
-"""PEFT's adapters: applied whole or not at all, and merged without changing what they say.
+"""PEFT adapters: applied completely or refused, and merged without changing the model's outputs.
 
-PEFT drops what it finds no place for and leaves at its beginning what a file does not hold; an
-adapter whose names are those of another model is then no adapter, and its answers are the base's.
+PEFT silently drops tensors that have no place in the base model, and leaves tensors that are
+missing from the file at their initial values. An adapter whose tensor names are those of another
+model would then have no effect, and its answers would be those of the base model.
 """
 
 from __future__ import annotations
@@ -19,39 +20,40 @@ from alignment.errors import AlignmentError, ModelError
 from alignment.runtime.hardware import loading
 
 _NAME = "default"
-"""What PEFT calls an adapter that nobody named."""
+"""The name that PEFT gives an adapter by default."""
 _PREFIX = "base_model.model."
 _SAVED = "modules_to_save"
 
-_SAME = {"float32": 1e-3, "float64": 1e-6}
-"""How far merging may move logits, as a share of the largest. In less than float32 merging rounds,
-and no bound would tell that from a fault."""
+_TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
+"""How far merging may change logits, as a share of the largest logit. Lower precisions are not
+checked: there, rounding errors are as large as those of a faulty merge could be."""
 
-_MISSHAPEN = re.compile(
+_SIZE_MISMATCH = re.compile(
     r"size mismatch for (\S+): copying a param with shape torch\.Size\((.*?)\).*?"
     r"current model is torch\.Size\((.*?)\)",
     re.DOTALL,
 )
-"""What torch says of the first tensor that does not fit."""
+"""How torch reports the first tensor of a wrong shape."""
 
-_BESIDE = frozenset(
+_UNMERGEABLE = frozenset(
     {
         *("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "CPT"),
         *("ADAPTION_PROMPT", "CARTRIDGE", "XLORA", "POLY"),
     }
 )
-"""Kinds of adapter that work beside the weights, so that nothing of them can be merged."""
+"""Values of `peft_type` whose adapters change no weight matrices, so that they cannot be merged."""
 
-_OTHERS = frozenset({"TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"})
-_HEADS = _OTHERS | {"SEQ_CLS"}
-_GENERATES = frozenset({"CAUSAL_LM", "SEQ_2_SEQ_LM"})
-_TEXTS = _OTHERS | _GENERATES
-"""Tasks of PEFT that are no language model's, and no sequence classifier's."""
+_OTHER_TASKS = frozenset({"TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"})
+_GENERATIVE_TASKS = frozenset({"CAUSAL_LM", "SEQ_2_SEQ_LM"})
+_NOT_FOR_POLICIES = _OTHER_TASKS | {"SEQ_CLS"}
+"""Values of `task_type` that do not fit a language model."""
+_NOT_FOR_JUDGES = _OTHER_TASKS | _GENERATIVE_TASKS
+"""Values of `task_type` that do not fit a sequence classifier."""
 
 
 def check_mergeable(adapter: Path, kind: object) -> None:
-    """Refuse an adapter of a kind (PEFT's `peft_type`) that no weights can hold."""
-    if str(kind) in _BESIDE:
+    """Refuse an adapter whose kind (PEFT's `peft_type`) cannot be merged. Raises ModelError."""
+    if str(kind) in _UNMERGEABLE:
         raise ModelError(
             f"model {adapter}: is a {kind} adapter, which cannot be merged into its base's "
             f"weights; a kind such as LORA is required: serve this one and name its `endpoint`"
@@ -59,26 +61,32 @@ def check_mergeable(adapter: Path, kind: object) -> None:
 
 
 def check_task(adapter: Path, task: object, *, judge: bool) -> None:
-    """Refuse an adapter that was trained below another kind of head (PEFT's `task_type`).
+    """Refuse an adapter that was trained for another task (PEFT's `task_type`).
 
-    Its tensors find their places all the same: bodies are called alike. `judge`: it is to lie below
-    a sequence classifier's head that it does not bring. Raises ModelError.
+    PEFT would apply it without an error, because the tensors of the body have the same names for
+    every task. `judge`: the adapter, which has no head of its own, is for a sequence classifier.
+    Raises ModelError.
     """
-    others = _TEXTS if judge else _HEADS
-    if isinstance(task, str) and task in others:
-        what, own = ("sequence classifier", "SEQ_CLS") if judge else ("language model", "CAUSAL_LM")
+    refused = _NOT_FOR_JUDGES if judge else _NOT_FOR_POLICIES
+    if isinstance(task, str) and task in refused:
+        kind, expected = (
+            ("sequence classifier", "SEQ_CLS") if judge else ("language model", "CAUSAL_LM")
+        )
         head = ", or a head of its own (score.weight)" if judge else ""
         raise ModelError(
-            f"model {adapter}: adapter_config.json has task_type = {task}, and a {what}'s adapter "
-            f"({own}) is required{head}; name another adapter, or correct task_type if it was "
-            f"trained on a {what}"
+            f"model {adapter}: adapter_config.json has task_type = {task}, and a {kind}'s adapter "
+            f"({expected}) is required{head}; name another adapter, or correct task_type if it was "
+            f"trained on a {kind}"
         )
 
 
 def head_of(adapters: Sequence[Path]) -> int | None:
-    """The outputs of the classification head that the outermost of these adapters brings."""
+    """How many outputs the classification head of the outermost adapter has.
+
+    Adapters without a head are passed over; None if no adapter has one.
+    """
     for adapter in reversed(adapters):
-        weights = _weights(adapter)
+        weights = _read_weights(adapter)
         shapes = {name: Tensor("", tuple(weight.shape)) for name, weight in weights.items()}
         outputs = head_outputs(shapes)
         if outputs is not None:
@@ -89,76 +97,78 @@ def head_of(adapters: Sequence[Path]) -> int | None:
 def merged(model: Any, adapters: Sequence[Path]) -> tuple[Any, set[str]]:
     """A model with adapters merged into its weights, innermost first.
 
-    With it the names of the tensors that the adapters have brought whole. Raises ModelError for an
-    adapter that was applied in part, or that cannot be merged.
+    Returns the model and the names of the tensors that the adapters replace completely, such as a
+    new head. Raises ModelError for an adapter that can be applied only partly or not be merged.
     """
-    brought: set[str] = set()
+    replaced: set[str] = set()
     for adapter in adapters:
         with loading(adapter):
-            above, names = _applied(model, adapter)
-            brought |= names
-            model = _merged(above, adapter)
-    return model, brought
+            peft_model, names = _apply(model, adapter)
+            replaced |= names
+            model = _merge(peft_model, adapter)
+    return model, replaced
 
 
 def placed(model: Any, adapters: Sequence[Path]) -> set[str] | None:
-    """Hold adapters against a model on torch's `meta` device, which has names and no numbers.
+    """Check adapters against a model on torch's `meta` device, which has shapes but no values.
 
-    Gives the names of the tensors that they bring whole; None where that cannot be known without
-    numbers, and is told where the adapters are loaded. Raises ModelError.
+    Returns the names of the tensors that the adapters replace completely. None means that this
+    cannot be found out without values; errors are then reported when the adapters are loaded.
+    Raises ModelError.
     """
-    brought: set[str] = set()
+    replaced: set[str] = set()
     for adapter in adapters:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                above, names = _applied(model, adapter)
-                model = above.merge_and_unload()
+                peft_model, names = _apply(model, adapter)
+                model = peft_model.merge_and_unload()
         except AlignmentError:
             raise
-        except Exception:  # noqa: BLE001 - an adapter may compute anything before it is in its place
+        except Exception:  # noqa: BLE001 - an adapter may compute with values, which do not exist here
             return None
-        brought |= names
-    return brought
+        replaced |= names
+    return replaced
 
 
-def _applied(model: Any, adapter: Path) -> tuple[Any, set[str]]:
-    """The model under its adapter, and the tensors of the model that it replaced."""
+def _apply(model: Any, adapter: Path) -> tuple[Any, set[str]]:
+    """The PEFT model, and the names of the base model's tensors that the adapter replaces."""
     from peft import PeftConfig, PeftModel, get_peft_model_state_dict  # noqa: PLC0415 - 2.5 s
     from peft.utils.save_and_load import set_peft_model_state_dict  # noqa: PLC0415
 
-    weights = _weights(adapter)
+    weights = _read_weights(adapter)
+    generates = hasattr(model, "prepare_inputs_for_generation")
     try:
         config = PeftConfig.from_pretrained(str(adapter))
-        if config.task_type in _GENERATES and not hasattr(model, "prepare_inputs_for_generation"):
-            config.task_type = None  # a classifier's body, whose head another adapter brings
-        above = PeftModel.from_pretrained(model, adapter, config=config, torch_device="cpu")
-        # Once more, for what `from_pretrained` keeps to itself: what it made of the names.
-        told = set_peft_model_state_dict(above, weights, adapter_name=_NAME)
-    except KeyError as error:  # a module that is kept whole, and is not in the file
+        if config.task_type in _GENERATIVE_TASKS and not generates:
+            config.task_type = None  # a classifier's body, whose head is in another adapter
+        peft_model = PeftModel.from_pretrained(model, adapter, config=config, torch_device="cpu")
+        # Loaded once more, because `from_pretrained` does not return which keys did not match.
+        result = set_peft_model_state_dict(peft_model, weights, adapter_name=_NAME)
+    except KeyError as error:  # a module of `modules_to_save` that is not in the file
         raise ModelError(
             f"model {adapter}: adapter_model has no tensor {error.args[0]!r}, which "
             f"adapter_config.json asks for; save the adapter again"
         ) from error
     except RuntimeError as error:
-        if (found := _MISSHAPEN.search(str(error))) is None:
+        if (mismatch := _SIZE_MISMATCH.search(str(error))) is None:
             raise
         raise ModelError(
-            f"model {adapter}: its {_plain(found[1])} is of shape {found[2]}, and by its "
-            f"adapter_config.json and its base {found[3]} is required; see r and "
+            f"model {adapter}: its {_name_in_file(mismatch[1])} is of shape {mismatch[2]}, and by "
+            f"its adapter_config.json and its base {mismatch[3]} is required; see r and "
             f"base_model_name_or_path there, or save it again"
         ) from error
-    state, left = above.state_dict(), set(told.missing_keys)
-    saved = get_peft_model_state_dict(above, state, _NAME, save_embedding_layers=False)
-    kept = {id(tensor) for tensor in saved.values()}
-    missing = sorted(_plain(name) for name in left if id(state[name]) in kept)
-    unknown = sorted(_plain(name) for name in told.unexpected_keys)
+    state, missing_keys = peft_model.state_dict(), set(result.missing_keys)
+    saved = get_peft_model_state_dict(peft_model, state, _NAME, save_embedding_layers=False)
+    saved_ids = {id(tensor) for tensor in saved.values()}
+    missing = sorted(_name_in_file(name) for name in missing_keys if id(state[name]) in saved_ids)
+    unknown = sorted(_name_in_file(name) for name in result.unexpected_keys)
     if missing or unknown:
-        raise ModelError(_partly(adapter, len(weights), missing, unknown))
-    return above, {_below(name) for name in state.keys() - left}
+        raise ModelError(_partial_message(adapter, len(weights), missing, unknown))
+    return peft_model, {_name_in_base(name) for name in state.keys() - missing_keys}
 
 
-def _partly(adapter: Path, tensors: int, missing: list[str], unknown: list[str]) -> str:
+def _partial_message(adapter: Path, tensors: int, missing: list[str], unknown: list[str]) -> str:
     reasons = []
     if unknown:
         of = counted(tensors, "tensor")
@@ -174,29 +184,32 @@ def _partly(adapter: Path, tensors: int, missing: list[str], unknown: list[str])
     )
 
 
-def _merged(above: Any, adapter: Path) -> Any:
-    """The adapter merged in; held against the same adapter before it was."""
-    above.eval()
-    share = _SAME.get(str(above.dtype).removeprefix("torch."))
-    before = None if share is None else _said(above)
-    model = merged_in(above)
-    if share is not None:
-        _check_same(adapter, before, _said(model), share)
+def _merge(peft_model: Any, adapter: Path) -> Any:
+    """Merge the adapter, and compare the logits from before and after. Raises ModelError."""
+    peft_model.eval()
+    tolerance = _TOLERANCE.get(str(peft_model.dtype).removeprefix("torch."))
+    before = None if tolerance is None else _sample_logits(peft_model)
+    model = merged_in(peft_model)
+    if tolerance is not None:
+        _check_logits(adapter, before, _sample_logits(model), tolerance)
     return model
 
 
 def merged_in(above: Any) -> Any:
-    """The model below an adapter with it in its weights, tied only where it still is."""
+    """The base model of a PEFT model (`above`), with the adapter merged into its weights.
+
+    Weights that merging made different from each other are no longer tied, nor declared so.
+    """
     _untie(above)
     model = above.merge_and_unload()
     untie(model)
     return model
 
 
-def _check_same(adapter: Path, before: Any, after: Any, share: float) -> None:
-    """What is not finite is told where it is answered with: nothing can be held against it."""
+def _check_logits(adapter: Path, before: Any, after: Any, tolerance: float) -> None:
+    """Logits that are not finite pass here; they are reported when the model answers."""
     largest, off = float(before.abs().max()), float((after - before).abs().max())
-    if off > share * largest:
+    if off > tolerance * largest:
         raise ModelError(
             f"model {adapter}: after merging into the weights of its base, the adapter gives other "
             f"results (logits of up to {largest:.2g} differ by {off:.2g}); merge it with the "
@@ -204,21 +217,22 @@ def _check_same(adapter: Path, before: Any, after: Any, share: float) -> None:
         )
 
 
-def _said(model: Any) -> Any:
-    """The logits for a few short rows of tokens from all over the vocabulary."""
+def _sample_logits(model: Any) -> Any:
+    """The logits (4 rows, 8 positions, vocabulary) for tokens from all over the vocabulary."""
     import torch  # noqa: PLC0415
 
     size = model.get_input_embeddings().weight.shape[0]
     tokens = [[(7919 * (8 * row + n + 1)) % size for n in range(8)] for row in range(4)]
     with torch.inference_mode():
-        told = [model(input_ids=torch.tensor([row], device=model.device)) for row in tokens]
-    return torch.stack([each.logits.float() for each in told])
+        outputs = [model(input_ids=torch.tensor([row], device=model.device)) for row in tokens]
+    return torch.stack([output.logits.float() for output in outputs])
 
 
-def _untie(above: Any) -> None:
-    """Give a layer under an adapter its own weights where another layer shares them.
+def _untie(peft_model: Any) -> None:
+    """Copy the weights of adapted layers that share them with another layer.
 
-    Merging writes into them: what was meant for the embeddings would change the output, too.
+    Merging changes weights in place: an adapter for the embeddings would change the output layer,
+    too.
     """
     from collections import Counter  # noqa: PLC0415
 
@@ -226,16 +240,16 @@ def _untie(above: Any) -> None:
     from torch.nn import Parameter  # noqa: PLC0415
 
     owners = Counter(
-        id(weight) for module in above.modules() for weight in module.parameters(recurse=False)
+        id(weight) for module in peft_model.modules() for weight in module.parameters(recurse=False)
     )
-    for layer in (module for module in above.modules() if isinstance(module, BaseTunerLayer)):
+    for layer in (module for module in peft_model.modules() if isinstance(module, BaseTunerLayer)):
         base = layer.get_base_layer()
         for name, weight in list(base.named_parameters(recurse=False)):
             if owners[id(weight)] > 1:
                 setattr(base, name, Parameter(weight.detach().clone(), requires_grad=False))
 
 
-def _weights(adapter: Path) -> dict[str, Any]:
+def _read_weights(adapter: Path) -> dict[str, Any]:
     """The tensors of an adapter's file."""
     from peft import load_peft_weights  # noqa: PLC0415
 
@@ -243,15 +257,15 @@ def _weights(adapter: Path) -> dict[str, Any]:
         return dict(load_peft_weights(str(adapter), device="cpu"))
 
 
-def _plain(name: str) -> str:
-    """A tensor's name as it stands in an adapter's file, without what the adapter is called."""
-    return _without(name, {_NAME})
+def _name_in_file(name: str) -> str:
+    """A tensor's name as it stands in an adapter's file, without the name of the adapter."""
+    return _drop_parts(name, {_NAME})
 
 
-def _below(name: str) -> str:
-    """A tensor's name in the model that an adapter lies over."""
-    return _without(name, {_NAME, _SAVED}).removeprefix(_PREFIX)
+def _name_in_base(name: str) -> str:
+    """A tensor's name in the adapter's base model."""
+    return _drop_parts(name, {_NAME, _SAVED}).removeprefix(_PREFIX)
 
 
-def _without(name: str, parts: Iterable[str]) -> str:
+def _drop_parts(name: str, parts: Iterable[str]) -> str:
     return ".".join(part for part in name.split(".") if part not in parts)

@@ -1,6 +1,6 @@
-"""Chat templates, read without torch: where transformers looks for them, and whether they are any.
+"""Chat templates, read without torch: found where transformers looks for them, and checked.
 
-A tokenizer takes what lies in files of their own, and the configuration's only where there is none.
+A tokenizer uses template files where there are any, and otherwise `tokenizer_config.json`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _LARGEST = 1_000_000
 
 
 def template_files(folder: Path) -> dict[str, Path]:
-    """Name -> file of the templates that lie beside a tokenizer; the last of a name counts."""
-    found = {_DEFAULT: folder / "chat_template.jinja"}
-    if not is_there(found[_DEFAULT]):
-        found.clear()
+    """Name -> file of the templates beside a tokenizer; the last file of a name counts."""
+    files = {_DEFAULT: folder / "chat_template.jinja"}
+    if not is_there(files[_DEFAULT]):
+        files.clear()
     further = folder / "additional_chat_templates"
     if further.is_dir():
         for path in sorted(further.glob("*.jinja")):
             if is_there(path):
-                found[path.name.removesuffix(".jinja")] = path
-    return found
+                files[path.name.removesuffix(".jinja")] = path
+    return files
 
 
 def templates_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
@@ -40,32 +40,32 @@ def templates_of(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
     files = template_files(folder)
     if files:
         return {name: read_text(path) for name, path in files.items()}
-    said = config.get("chat_template")
-    if said is None:
+    value = config.get("chat_template")
+    if value is None:
         return {}
-    if isinstance(said, str):
-        return {_DEFAULT: said}
+    if isinstance(value, str):
+        return {_DEFAULT: value}
     where = f"model {folder}: chat_template in {_CONFIG}"
-    if not isinstance(said, list):
-        raise ModelError(f"{where} is {quoted(said)}; a text is required")
-    found: dict[str, str] = {}
-    for each in said:
+    if not isinstance(value, list):
+        raise ModelError(f"{where} is {quoted(value)}; a text is required")
+    templates: dict[str, str] = {}
+    for each in value:
         name, text = (each.get(key) if isinstance(each, dict) else None for key in _NAMED)
         if not isinstance(name, str) or not isinstance(text, str):
             raise ModelError(
                 f"{where} has {quoted(each)}; every template needs a `name` and a `template`"
             )
-        found[name] = text
-    return found
+        templates[name] = text
+    return templates
 
 
 _NAMED = ("name", "template")
 
 
 def has_chat_template(folder: Path) -> bool:
-    """Whether a tokenizer has a chat template that can be used.
+    """Whether a tokenizer has a chat template.
 
-    Raises ModelError for one that is no template, or that reads other files.
+    Raises ModelError for one that is not valid, reads other templates, or could run for hours.
     """
     config = read_json(folder / _CONFIG) if is_there(folder / _CONFIG) else {}
     templates = templates_of(folder, config)
@@ -76,11 +76,11 @@ def has_chat_template(folder: Path) -> bool:
         )
     if not templates.get(_DEFAULT):
         return False
-    _check(folder, templates[_DEFAULT])
+    _check_template(folder, templates[_DEFAULT])
     return True
 
 
-def _check(folder: Path, template: str) -> None:
+def _check_template(folder: Path, template: str) -> None:
     from jinja2 import TemplateSyntaxError, meta, nodes  # noqa: PLC0415 - only chats pay for it
 
     if len(template) > _LARGEST:
@@ -110,15 +110,15 @@ def _check(folder: Path, template: str) -> None:
 
 
 def _environment() -> Any:
-    """What transformers reads templates with, as far as their syntax goes."""
+    """A jinja environment that accepts the same syntax as that of transformers."""
     from jinja2 import nodes  # noqa: PLC0415
     from jinja2.ext import Extension, loopcontrols  # noqa: PLC0415
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
     class Generation(Extension):
-        """The tag of transformers around what the assistant says."""
+        """The tag `generation` of transformers, which marks the assistant's text."""
 
-        tags = {"generation"}  # noqa: RUF012 - so it is in jinja
+        tags = {"generation"}  # noqa: RUF012 - jinja's own interface
 
         def parse(self, parser: Parser) -> nodes.Node:
             line = next(parser.stream).lineno

@@ -1,4 +1,4 @@
-"""What in a model's files has code fetched or run: refused, whatever library would do it."""
+"""Refuses settings in a model's files that make a library fetch or run code."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ _KERNELS = {
     "attn_implementation": frozenset({"eager", "sdpa"}),
     "experts_implementation": frozenset({"eager", "batched_mm", "grouped_mm"}),
 }
-"""In the names of what says how a part is computed -> what transformers itself and torch have. For
-all else it looks for further packages, and with `kernels` among them it fetches code from the hub,
-also where no repository is named (`flash_attention_2`)."""
+"""Part of a key that selects an implementation -> the implementations in transformers and torch.
+For any other value transformers needs further packages; if `kernels` is installed, it fetches code
+from the hub, even where no repository is named (`flash_attention_2`)."""
 _MODULES = ("kernel_config", "custom_generate")
-_ELSEWHERE = ("merges", "merges_file", "vocab", "gguf_file", "tokenizer_object", "init_inputs")
-"""Arguments of tokenizers that read a file of any name, which no tokenizer is saved with."""
+_FILE_ARGUMENTS = ("merges", "merges_file", "vocab", "gguf_file", "tokenizer_object", "init_inputs")
+"""Arguments of tokenizers that can name any file to read; no tokenizer is saved with them."""
 _PEFT = {
     "megatron_config": "imports the module that `megatron_core` names",
     "shadow_model": "loads another model",
     "prompt_tuning_init_state_dict_path": "loads a pickle",
 }
-"""Fields of PEFT's configs that reach beyond the adapter's own files, and how."""
+"""Fields of PEFT's configs that use more than the adapter's own files -> what they do."""
 
 
 def check_config(folder: Path, name: str, config: dict[str, Any], *, native: bool = False) -> None:
-    """Refuse what fetches or runs code, and what names other files, in a model's configuration.
+    """Refuse a model's configuration that fetches or runs code, or that names other files.
 
-    `native`: transformers has a class of its own for this type of model, which it takes instead of
-    the code that `auto_map` names; that is never run. Raises ModelError.
+    `name` is the name of its file. `native`: transformers has its own class for this type of model
+    and uses it instead of the code that `auto_map` names, which is never run. Raises ModelError.
     """
     if "auto_map" in config and not native:
         raise ModelError(f"model {folder}: needs code of its own (auto_map in {name}); {_NEVER}")
-    for path, key, value in _walked(config):
+    for path, key, value in _walk(config):
         if key == "auto_map" and value and not (native and not path):
             where = f"{path}.auto_map"
         elif any(name in key for name in _KERNELS) and _names_a_repository(value):
@@ -61,9 +61,10 @@ def check_config(folder: Path, name: str, config: dict[str, Any], *, native: boo
 
 
 def without_ways(config: Any) -> Any:
-    """A configuration that leaves open how a part is computed where it asks for other packages.
+    """A configuration without the choices of implementation that need other packages.
 
-    That changes nothing of what a model says, and would have packages decide whether it is loaded.
+    The implementation does not change what the model computes; with the setting, the model could
+    be loaded only where those packages are installed.
     """
     if isinstance(config, list):
         return [without_ways(each) for each in config]
@@ -72,18 +73,17 @@ def without_ways(config: Any) -> Any:
     return {
         key: without_ways(value)
         for key, value in config.items()
-        if all(name not in key or _is_own(value, own) for name, own in _KERNELS.items())
+        if all(name not in key or _is_among(value, known) for name, known in _KERNELS.items())
     }
 
 
 def check_tokenizer_config(folder: Path, config: dict[str, Any], *, complete: bool) -> None:
-    """Refuse a tokenizer that needs code, or files beyond its folder's. Raises ModelError.
+    """Refuse a tokenizer that needs code, or files outside its folder. Raises ModelError.
 
     `complete`: there is a tokenizer.json, which needs no code.
     """
     where = f"model {folder}: tokenizer_config.json"
-    own = config.get("auto_map")
-    if own and not complete:
+    if config.get("auto_map") and not complete:
         raise ModelError(
             f"model {folder}: its tokenizer needs code of its own (auto_map in "
             f"tokenizer_config.json); remote code is never run: save a tokenizer.json"
@@ -92,7 +92,7 @@ def check_tokenizer_config(folder: Path, config: dict[str, Any], *, complete: bo
         raise ModelError(
             f"{where} names other tokenizers (fast_tokenizer_files); one tokenizer.json is required"
         )
-    for key in _ELSEWHERE:
+    for key in _FILE_ARGUMENTS:
         if _has_text(config.get(key)):
             raise ModelError(
                 f"{where} reads a file that it names ({key} = {quoted(config[key])}); only the "
@@ -101,12 +101,12 @@ def check_tokenizer_config(folder: Path, config: dict[str, Any], *, complete: bo
 
 
 def check_adapter_config(folder: Path, config: dict[str, Any]) -> None:
-    """Refuse an adapter that reaches beyond its own files. Raises ModelError."""
-    for key, what in _PEFT.items():
+    """Refuse an adapter that uses more than its own files. Raises ModelError."""
+    for key, effect in _PEFT.items():
         if config.get(key):
             raise ModelError(
-                f"model {folder}: {key} in adapter_config.json {what}; only an adapter's own files "
-                f"are loaded"
+                f"model {folder}: {key} in adapter_config.json {effect}; only an adapter's own "
+                f"files are loaded"
             )
     check_patterns(folder, config)
     if config.get("peft_type") == "XLORA":
@@ -117,30 +117,30 @@ def check_adapter_config(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _names_a_repository(value: Any) -> bool:
-    """Whether it is `owner/kernel`, alone, behind a `paged|`, or for one part of a model."""
+    """Whether a value names `owner/kernel`: alone, after `paged|`, or for one part of a model."""
     if isinstance(value, dict):
         return any(map(_names_a_repository, value.values()))
     return isinstance(value, str) and "/" in value
 
 
-def _is_own(value: Any, own: frozenset[str]) -> bool:
-    """Whether a way to compute, or that of every part of a model, is among these or left open."""
+def _is_among(value: Any, known: frozenset[str]) -> bool:
+    """Whether an implementation, or that of every part of a model, is one of `known` or null."""
     if isinstance(value, dict):
-        return all(_is_own(each, own) for each in value.values())
-    return value is None or (isinstance(value, str) and value in own)
+        return all(_is_among(each, known) for each in value.values())
+    return value is None or (isinstance(value, str) and value in known)
 
 
 def _has_text(value: Any) -> bool:
-    """Whether it is a text, or a list with one."""
+    """Whether a value is a text, or a list that contains one."""
     return any(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))
 
 
-def _walked(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
+def _walk(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
     """Every (path, key, value) of all objects in a JSON value."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield path, key, inner
-            yield from _walked(inner, f"{path}.{key}")
+            yield from _walk(inner, f"{path}.{key}")
     elif isinstance(value, list):
         for inner in value:
-            yield from _walked(inner, path)
+            yield from _walk(inner, path)

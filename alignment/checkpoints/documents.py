@@ -1,4 +1,4 @@
-"""The JSON files of a model folder, read as what they are: files that somebody else wrote."""
+"""The JSON files of a model folder, read strictly, because anybody may have written them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 60
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is anything under this name; ModelError where it is no file to be read."""
+    """Whether anything has this name. Raises ModelError where it is not a readable file."""
     if not foreign.is_there(path):
         return False
     try:
@@ -31,13 +31,13 @@ def is_there(path: Path) -> bool:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file of a model.
 
-    Raises ModelError where there is none, and where readers of JSON do not agree on what it says: a
-    name twice in one object, NaN, half of a surrogate pair, a byte order mark.
+    Raises ModelError where there is none, and for JSON that parsers read differently: a name twice
+    in one object, NaN, half of a surrogate pair, a byte order mark.
     """
     text = read_text(path)
     try:
-        value = foreign.parse_json(text, constant=_finite, pairs=_once)
-        if _SURROGATE.search(text):  # else there can be none, and encoding is dear
+        value = foreign.parse_json(text, constant=_finite, pairs=_unique_keys)
+        if _SURROGATE.search(text):  # otherwise there is none, and encoding takes time
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ModelError(
@@ -51,7 +51,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file of a model. Raises ModelError where it is none."""
+    """The text of a file of a model. Raises ModelError where it is not UTF-8 text."""
     where = f"model {path.parent}: {path.name}"
     try:
         with foreign.opened(path) as file:
@@ -68,20 +68,20 @@ def read_text(path: Path) -> str:
 
 
 def digest(value: Any) -> str:
-    """A hash of what a JSON file says: white space and escapes do not count, the order does.
+    """SHA-256, in hex, of a JSON value: white space and escapes do not count, the order does.
 
-    A tokenizer gives new tokens their numbers in the order in which it finds them.
+    The order counts because a tokenizer numbers added tokens in the order of the file.
     """
     return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()
 
 
 def shown(text: Any, length: int = _SHOWN) -> str:
-    """What a file says, as it can stand in a message: one short line of printable characters."""
+    """A file's text shortened for a message: one line of at most `length` printable characters."""
     plain = "".join(letter if letter.isprintable() else "?" for letter in str(text)[: 2 * length])
     return plain if len(plain) <= length else f"{plain[: length - 1]}…"
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         counts = Counter(name for name, _ in pairs)
@@ -91,7 +91,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(constant: str) -> float:
-    """Infinity is what transformers itself writes for the time limits of Mamba; NaN is nothing."""
+    """Refuse NaN. Infinity is accepted: transformers writes it for the time limits of Mamba."""
     if constant == "NaN":
         raise ValueError("NaN is not allowed")
     return float(constant)

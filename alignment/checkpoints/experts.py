@@ -1,7 +1,7 @@
-"""The experts of a model's layers: each a tensor of its own by its number, or all of them in one.
+"""The experts of a model's layers: one numbered tensor for each expert, or one tensor for all.
 
-A loader makes one tensor of those with numbers. It counts them and reads no numbers, and where both
-forms are there it takes either.
+transformers stacks numbered tensors in order and does not look at the numbers: where one is
+missing, the experts after it take wrong places. Where both forms are present, it may use either.
 """
 
 from __future__ import annotations
@@ -19,56 +19,60 @@ _FUSED = re.compile(r"\.experts\.(?:gate_up|gate|up|down)_proj(?:_bias|\.weight|
 _LAYER = re.compile(r"^(.*?\.\d+)\.")
 
 _Parts = dict[tuple[str, str], set[int]]
-"""(Where, part of an expert) -> the numbers of the experts that have it."""
+"""(Path of the layer's experts, part of an expert) -> the numbers of the experts that have it."""
 
 
 def check_experts(folder: Path, names: Iterable[str], *, quantized: bool) -> None:
-    """Refuse experts that a loader would take for others. Raises ModelError.
+    """Refuse tensor names by which experts are missing or stored twice. Raises ModelError.
 
-    A quantization may leave some layers as they are, whose parts then differ from the others'.
+    `quantized`: layers may have different parts, because some layers may not be quantized.
     """
     names = sorted(names)
-    there: _Parts = defaultdict(set)
-    for found in filter(None, map(_NUMBERED.match, names)):
-        there[found[1], found[3]].add(int(found[2]))
-    if absent := next(_gaps(there), None):
+    present: _Parts = defaultdict(set)
+    for match in filter(None, map(_NUMBERED.match, names)):
+        present[match[1], match[3]].add(int(match[2]))
+    if absent := next(_find_gaps(present), None):
         raise ModelError(
             f"model {folder}: its weights hold experts with higher numbers, and not "
             f"{some([absent])}, so that the others would take the wrong places; save the model "
             f"again with save_pretrained"
         )
     _check_one_form(folder, names)
-    if absent := None if quantized else next(_lacking(there), None):
+    if absent := None if quantized else next(_find_missing_parts(present), None):
         raise ModelError(
             f"model {folder}: its weights hold no {some([absent])} of any number *, which the "
             f"experts of other layers have; save the model again with save_pretrained"
         )
 
 
-def _gaps(there: _Parts) -> Iterator[str]:
-    """Names that are not there below a number that is."""
-    most: dict[str, int] = defaultdict(int)
-    for (where, _), numbers in there.items():
-        most[where] = max(most[where], *(number + 1 for number in numbers))
-    for (where, part), numbers in sorted(there.items()):
-        yield from (f"{where}.{n}.{part}" for n in range(most[where]) if n not in numbers)
+def _find_gaps(present: _Parts) -> Iterator[str]:
+    """Names of missing tensors whose number is below the highest number of the layer."""
+    counts: dict[str, int] = defaultdict(int)
+    for (layer, _), numbers in present.items():
+        counts[layer] = max(counts[layer], *(number + 1 for number in numbers))
+    for (layer, part), numbers in sorted(present.items()):
+        yield from (f"{layer}.{n}.{part}" for n in range(counts[layer]) if n not in numbers)
 
 
-def _lacking(there: _Parts) -> Iterator[str]:
-    """What no expert of a layer has, and experts of another layer have."""
+def _find_missing_parts(present: _Parts) -> Iterator[str]:
+    """Parts that no expert of a layer has, and that the experts of a similar layer have."""
     layers: dict[str, set[str]] = defaultdict(set)
     parts: dict[str, set[str]] = defaultdict(set)
-    for where, part in there:
-        alike = re.sub(r"\.\d+\.", ".*.", where)
-        layers[alike].add(where)
-        parts[alike].add(part)
-    for alike, wheres in sorted(layers.items()):
-        for where in sorted(wheres):
-            yield from (f"{where}.*.{p}" for p in sorted(parts[alike]) if (where, p) not in there)
+    for layer, part in present:
+        pattern = re.sub(r"\.\d+\.", ".*.", layer)
+        layers[pattern].add(layer)
+        parts[pattern].add(part)
+    for pattern, similar in sorted(layers.items()):
+        for layer in sorted(similar):
+            yield from (
+                f"{layer}.*.{part}"
+                for part in sorted(parts[pattern])
+                if (layer, part) not in present
+            )
 
 
 def _check_one_form(folder: Path, names: Iterable[str]) -> None:
-    """The experts of one layer have numbers or are in one tensor, whatever they lie in."""
+    """Refuse a layer whose experts are stored both with numbers and in one tensor."""
     first: dict[str, str] = {}
     for name in names:
         if (layer := _LAYER.match(name)) and _NUMBERED.match(name):

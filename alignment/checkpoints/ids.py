@@ -1,4 +1,4 @@
-"""The special tokens that a model's configurations name, held against its vocabulary."""
+"""Checks that the special tokens in a model's configurations are in its vocabulary."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ _IDS = ("bos_token_id", "eos_token_id", _PAD)
 def check_ids(
     folder: Path,
     config: Mapping[str, Any],
-    answering: Mapping[str, Any],
+    generation: Mapping[str, Any],
     rows: int | None,
     *,
     judge: bool,
 ) -> None:
-    """Refuse ids that are no tokens of a model's vocabulary.
+    """Refuse ids of special tokens that are not in a model's vocabulary. Raises ModelError.
 
-    `answering` is what generation_config.json says. `rows` are those of the embedding matrix;
-    None: config.json says how many there are. Older language models write -1 for no padding token,
-    which nobody pads with; a judge finds the last token of a text by it. Raises ModelError.
+    `generation` is the content of generation_config.json. `rows` is the number of rows of the
+    embedding matrix; None: that of config.json counts. The configurations of older language models
+    have -1 for "no padding token", which is accepted for policies, because they are never padded
+    with it; a judge finds the last token of a text by this id.
     """
     text = config.get("text_config")
     size = rows or (text if isinstance(text, dict) else config).get("vocab_size")
     if not isinstance(size, int):
         return
-    for file, name, token in _stated(config, answering):
+    for file, name, token in _special_tokens(config, generation):
         if token == -1 and name == _PAD and not judge:
             continue
         if type(token) is not int or not 0 <= token < size:
@@ -40,18 +41,18 @@ def check_ids(
             )
 
 
-def _stated(
-    config: Mapping[str, Any], answering: Mapping[str, Any]
+def _special_tokens(
+    config: Mapping[str, Any], generation: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, Any]]:
     """(file, key, id) of every special token that a configuration names."""
     text = config.get("text_config")
     files = (
         ("config.json", config),
         ("config.json (text_config)", text if isinstance(text, dict) else {}),
-        ("generation_config.json", answering),
+        ("generation_config.json", generation),
     )
     for file, settings in files:
         for name in _IDS:
-            stated = settings.get(name)
-            tokens = stated if isinstance(stated, list) else [stated]
+            value = settings.get(name)
+            tokens = value if isinstance(value, list) else [value]
             yield from ((file, name, token) for token in tokens if token is not None)

@@ -1,4 +1,4 @@
-"""What there is instead of a model: what somebody pointed at, and what to point at."""
+"""Explains a path that is not a model's folder: what it is, and what to name instead."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ _WEIGHTS = (
     ("global_step*", "the parts of a distributed checkpoint; merge them (zero_to_fp32.py)"),
     ("adapter_model.*", "an adapter's weights; its adapter_config.json is missing"),
 )
-"""What may lie where safetensors are looked for, and what to do with it."""
+"""Pattern of files that may be in a folder without safetensors -> what they are, what to do."""
 _PART = re.compile(r"-\d{5}-of-(\d{5})\.safetensors$")
 _STEP = re.compile(r"^(?:checkpoint|step|epoch)[-_](\d+)$")
 _CONFIGS = ("config.json", "adapter_config.json")
 
 
 def file_instead(path: Path) -> str:
-    """What a file is that was given as a model."""
+    """What a file is that was named as a model, as the end of a sentence."""
     if not path.is_file():
         return "is neither a folder nor a file; a folder with config.json is required"
     kind = _FILES.get(path.suffix.lower())
@@ -63,9 +63,9 @@ def file_instead(path: Path) -> str:
 
 
 def folder_instead(folder: Path) -> str:
-    """Why a folder without config.json is no model's, and which one may be meant."""
+    """Why a folder without config.json is not a model, and which folder may be meant."""
     needed = "a model folder needs config.json"
-    inside = sorted(_models_in(folder), key=_newest, reverse=True)
+    inside = sorted(_find_models(folder), key=_step_of, reverse=True)
     if inside:
         others = f" (one of {len(inside)} models in it)" if len(inside) > 1 else ""
         return f"{needed}; name the folder {inside[0].name}/ in it{others}"
@@ -76,14 +76,14 @@ def folder_instead(folder: Path) -> str:
         )
     if not any(folder.iterdir()):
         return f"{needed}, and this one is empty"
-    kinds = {suffix: path for path in folder.iterdir() for suffix in [path.suffix.lower()]}
-    told = next((suffix for suffix in _FILES if suffix in kinds), None)
-    found = without_weights(folder) or (told and f"; it has {_FILES[told]}") or ""
-    return f"{needed}{found}"
+    suffixes = {path.suffix.lower() for path in folder.iterdir()}
+    suffix = next((suffix for suffix in _FILES if suffix in suffixes), None)
+    content = without_weights(folder) or (suffix and f"; it has {_FILES[suffix]}") or ""
+    return f"{needed}{content}"
 
 
 def without_weights(folder: Path) -> str:
-    """What is there where weights are not, as the end of a sentence; nothing where nothing is."""
+    """What a folder without usable weights has instead, as the end of a sentence, or nothing."""
     for path in sorted(folder.glob("*.safetensors")):
         part = _PART.search(path.name)
         if part:
@@ -95,13 +95,13 @@ def without_weights(folder: Path) -> str:
     return f"; {other} has another name" if other else ""
 
 
-def _models_in(folder: Path) -> Iterator[Path]:
+def _find_models(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.is_dir() and any((path / name).is_file() for name in _CONFIGS):
             yield path
 
 
-def _newest(path: Path) -> tuple[int, str]:
-    """The step that a trainer's checkpoint was written at."""
+def _step_of(path: Path) -> tuple[int, str]:
+    """A sort key: the training step in a checkpoint's name (-1 without one), then the name."""
     step = _STEP.match(path.name)
     return (int(step[1][:18]) if step else -1, path.name)

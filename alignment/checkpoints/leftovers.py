@@ -1,10 +1,10 @@
-"""Tensors of a file that the loaded class has no place for, and whether they may be left.
+"""Tensors of a file that the loaded class has no place for, and whether they may be ignored.
 
-A tensor may be left where the class does not have its part by design: a head for another task, the
-layers of multi-token prediction, or, where a configuration has one part for text and others beside
-it, what reads images and sound. So may what every class computes for itself and older releases of
-transformers wrote into the file. Whatever else lies *inside* a part that the class does have (a
-bias, a further layer, a scale) would change what the model says, and is never dropped.
+A tensor may be ignored if it belongs to a part that the class does not have by design: a head for
+another task, the layers of multi-token prediction, or, in a model for text and other inputs, the
+part that reads images or sound. So may values that every class computes itself and that older
+releases of transformers saved. Any other tensor *inside* a part that the class does have (a bias, a
+further layer, a scale) would change the model's outputs; it is never ignored.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ _OTHER_TASKS = frozenset(
         *("discriminator_predictions", "mtp", "mtp_layers", "mtp_block"),
     }
 )
-"""What parts for another task than the loaded class's are called, beside a model's body."""
+"""Names of parts for other tasks, beside a model's body."""
 
 _TEXT = frozenset({"language_model", "text_model", "llm", "thinker"})
-"""What the part for text is called in a model that reads more."""
+"""Names of the part for text in a model that also reads other inputs."""
 
 _COMPUTED = frozenset({"masked_bias", "causal_mask", "inv_freq", "position_ids", "version"})
-"""What is computed from a configuration, or is a format's number, wherever it stands."""
+"""Names of tensors that are computed from the configuration, or hold the version of a format."""
 _ATTENTION = frozenset({"attn", "attention"})
-"""Modules whose own `bias` is the triangle of what a token may look back at."""
+"""Modules whose own `bias` is the causal mask."""
 
 
 def may_be_left(model: Any, name: str, *, composite: bool) -> bool:
-    """Whether a model says the same without a tensor that it does not know.
+    """Whether a tensor that the model does not know can be ignored without changing its outputs.
 
-    `composite` is a model that reads more than text, of which this may be the text's part.
+    `composite`: the checkpoint is for more inputs than text; `model` may be its part for text.
     """
     return _is_computed(model, name) or _is_elsewhere(model, name, composite=composite)
 
@@ -43,7 +43,7 @@ def _is_computed(model: Any, name: str) -> bool:
         return True
     inside = f"{model.base_model_prefix}.{name}"
     if any(buffer in {name, inside} for buffer, _ in model.named_buffers()):
-        return True  # none of those that are read from files, which are known
+        return True  # not a buffer that is saved: the loader would know it
     if last != "bias" or not path or path[-1] not in _ATTENTION:
         return False
     modules = dict(model.named_modules())
@@ -55,15 +55,15 @@ def _is_computed(model: Any, name: str) -> bool:
 
 def _is_elsewhere(model: Any, name: str, *, composite: bool) -> bool:
     """Whether a tensor belongs to a part that this class does not have by design."""
-    outer, body = model, model.base_model
+    module, body = model, model.base_model
     parts = name.split(".")
     for number, part in enumerate(parts):
-        if outer is not model and outer is not body:
+        if module is not model and module is not body:
             return False
-        below = dict(outer.named_children())
-        if part not in below:
-            # A tensor right in the outermost module is in no part, and what it does is not known.
+        children = dict(module.named_children())
+        if part not in children:
+            # A tensor directly in the outermost module belongs to no part: its use is not known.
             beside = composite and _TEXT.isdisjoint(parts)
             return number < len(parts) - 1 and (part in _OTHER_TASKS or beside)
-        outer = below[part]
+        module = children[part]
     return False

@@ -1,4 +1,4 @@
-"""The models that transformers has code for, read from its source: importing it costs seconds."""
+"""The models that transformers has classes for, read from its source: importing takes seconds."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _CLASSIFIERS = "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"
 
 
 def has_class(model_type: object, *, judge: bool) -> bool:
-    """Whether transformers itself has a policy's or a judge's class for this type of model.
+    """Whether transformers has a class for a policy or a judge of this `model_type`.
 
-    A policy's may be one that reads images too: it is asked with text alone.
+    A policy may be a model that also reads images: it is given text alone.
     """
     names = (_CLASSIFIERS,) if judge else (_CAUSAL, _MULTIMODAL)
-    return any(model_type in _mappings().get(name, ()) for name in names)
+    return any(model_type in _read_mappings().get(name, ()) for name in names)
 
 
 @cache
-def _mappings() -> dict[str, frozenset[str]]:
-    """Name of a mapping -> the types of model that it has a class for."""
+def _read_mappings() -> dict[str, frozenset[str]]:
+    """Name of a mapping -> the values of `model_type` that it has a class for."""
     spec = importlib.util.find_spec("transformers")
     if spec is None or spec.origin is None:
         return {}

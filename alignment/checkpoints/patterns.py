@@ -1,4 +1,4 @@
-"""The patterns by which an adapter says where it belongs, looked at before they are matched."""
+"""Checks the regular expressions by which an adapter selects modules, before they are matched."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ _REPEATED = (_parser.MAX_REPEAT, _parser.MIN_REPEAT)
 
 
 def check_patterns(folder: Path, config: dict[str, Any]) -> None:
-    """Patterns of PEFT are matched against every module's name, and nothing can stop a match.
+    """Refuse an adapter's patterns that are invalid or could take for ever. Raises ModelError.
 
-    A repetition of repetitions takes twice as long for every letter. Raises ModelError.
+    PEFT matches them against the name of every module, and a match cannot be interrupted. With one
+    unbounded repetition inside another, the time may double with every letter.
     """
     for key in _PATTERNS:
         for pattern in _patterns(config.get(key)):
             try:
-                endless = _repeats(_parser.parse(pattern), inside=False)
+                nested = _has_nested_repeat(_parser.parse(pattern), inside=False)
             except (re.error, RecursionError, OverflowError, TypeError) as error:
                 reason = f"is not a valid regular expression ({shown(error)})"
             else:
-                reason = "repeats what repeats itself" if endless else ""
+                reason = "repeats what repeats itself" if nested else ""
             if reason:
                 raise ModelError(
                     f"model {folder}: adapter_config.json has {key} = {quoted(pattern)}, "
@@ -36,28 +37,28 @@ def check_patterns(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _patterns(value: Any) -> list[Any]:
-    """A text, or the names of a table; PEFT takes what stands in a list for names."""
+    """A text, or the keys of a table; PEFT takes the items of a list for names, not patterns."""
     if isinstance(value, dict):
         return list(value)
     return [value] if isinstance(value, str) else []
 
 
-def _repeats(parsed: Any, *, inside: bool) -> bool:
-    """Whether a parsed pattern has a repetition without end inside another."""
-    for what, details in parsed:
-        endless = what in _REPEATED and details[1] is _parser.MAXREPEAT
-        if endless and inside:
+def _has_nested_repeat(parsed: Any, *, inside: bool) -> bool:
+    """Whether a parsed pattern has an unbounded repetition inside another."""
+    for opcode, argument in parsed:
+        unbounded = opcode in _REPEATED and argument[1] is _parser.MAXREPEAT
+        if unbounded and inside:
             return True
-        parts = details if isinstance(details, (tuple, list)) else [details]
-        for part in _flat(parts):
-            if _repeats(part, inside=inside or endless):
+        parts = argument if isinstance(argument, (tuple, list)) else [argument]
+        for pattern in _find_subpatterns(parts):
+            if _has_nested_repeat(pattern, inside=inside or unbounded):
                 return True
     return False
 
 
-def _flat(parts: Any) -> Iterator[Any]:
+def _find_subpatterns(parts: Any) -> Iterator[Any]:
     for part in parts:
         if isinstance(part, _parser.SubPattern):
             yield part
         elif isinstance(part, (list, tuple)):
-            yield from _flat(part)
+            yield from _find_subpatterns(part)

@@ -1,8 +1,9 @@
-"""A model's folder as transformers is to read it: its files may ask for too much or say too little.
+"""A model's folder as transformers should read it, with corrected copies of single files.
 
-- Transformers loads every tensor of the files that an index names, whatever it says of each, and
-  uses nothing of its `metadata` but a dtype, where config.json has none. But it must be there.
-- It looks for packages, and in the hub, to compute a part as a configuration says.
+- An index needs `metadata`, of which transformers uses only a dtype, where config.json has none:
+  it is replaced by an empty one.
+- An implementation that `config.json` selects may need other packages or code from the hub: the
+  setting is left out (`alignment.checkpoints.code`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _CONFIG = "config.json"
 
 @contextlib.contextmanager
 def readable(folder: Path) -> Iterator[Path]:
-    """This folder, or links to its files beside those that are to be read otherwise."""
-    changed = _changed(folder)
+    """The folder itself, or a temporary one with links to its files and corrected copies."""
+    changed = _find_corrections(folder)
     if not changed:
         yield folder
         return
@@ -37,16 +38,16 @@ def readable(folder: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _changed(folder: Path) -> Mapping[str, Any]:
-    """File -> what it is to say."""
+def _find_corrections(folder: Path) -> Mapping[str, Any]:
+    """File name -> the JSON value to read instead of the file's own."""
     changed: dict[str, Any] = {}
     config = read_json(folder / _CONFIG)
     plain = without_ways(config)
     if plain != config:
         changed[_CONFIG] = plain
     if (index := index_of(folder, config)) is not None:
-        told = read_json(index)
-        metadata = told.get("metadata")
+        content = read_json(index)
+        metadata = content.get("metadata")
         if not isinstance(metadata, dict) or "dtype" in metadata:
-            changed[index.name] = {**told, "metadata": {}}
+            changed[index.name] = {**content, "metadata": {}}
     return changed

@@ -1,4 +1,4 @@
-"""The numbers of a configuration, held against the weights before anything is built by them."""
+"""Compares the sizes in a configuration with the weights, before a model is built from it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ _SIZES = re.compile(
     r"vocab_size|r)$"
 )
 _POSITIONS = "max_position_embeddings"
-_NEEDED = frozenset(
+_POSITIVE = frozenset(
     {"num_attention_heads", "n_head", "n_heads", "encoder_attention_heads", "hidden_size", "n_embd"}
     | {"num_hidden_layers", "n_layer", "n_layers", "num_key_value_heads", "head_dim"}
 )
-"""What is divided by, or holds everything: 0 of them is no model."""
-_FARTHEST = 2**28
-"""Positions; the longest context of a model that is published is 10 million."""
-_FEW = {True: 100, False: 1000}
-"""How many layers of known weights, or whatever else, there may be whatever the weights say."""
-_BEYOND = 64
-"""How many times the largest dimension of its weights a size may be: what is packed or fused."""
+"""Sizes that must not be 0."""
+_MOST_POSITIONS = 2**28
+"""The longest context of a published model is 10 million."""
+_ALWAYS_ACCEPTED = {True: 100, False: 1000}
+"""Counts that need no comparison with the weights: of layers, if the weights are known (True), and
+of everything else."""
+_FACTOR = 64
+"""How many times the largest dimension of the weights a size may be (matrices may be packed)."""
 _SMALL = 10_000
-"""A size that costs nothing, whatever the weights say."""
+"""Sizes up to this one need no comparison with the weights."""
 _DTYPE = re.compile(
     r"^(?:torch\.)?(?:auto|half|double|float|bool|bfloat16|float(?:4|6|8|16|32|64)(?:_\w+)?|"
     r"u?int(?:[1-8]|16|32|64))$"
@@ -46,30 +47,32 @@ _DTYPE = re.compile(
 def check_sizes(
     folder: Path, name: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Refuse numbers that no model has, or far from those of the weights (none: not known).
+    """Refuse sizes that no model has, or that are far larger than the weights. Raises ModelError.
 
-    A model is built by its configuration before its weights are read: a number that is wrong costs
-    time and memory without bound. Raises ModelError.
+    `name` is the file of `config`; `tensors` is empty where they are not known (pickles). A model
+    is built from its configuration before its weights are read: a wrong size would cost time and
+    memory without bound.
     """
     largest = max((side for each in tensors.values() for side in each.shape), default=0)
-    for key, value in _numbers(config):
+    for key, value in _find_sizes(config):
         where = f"model {folder}: {name} has {key} = {quoted(value)}"
-        least = 1 if key in _NEEDED else 0
+        least = 1 if key in _POSITIVE else 0
         if not isinstance(value, int) or isinstance(value, bool):
             raise ModelError(f"{where}; a whole number is required")
         if value < least:
             raise ModelError(f"{where}; at least {least} is required")
         if _LAYERS.match(key) or _COUNTS.match(key):
             layers = _LAYERS.match(key) is not None
-            if value > max(len(tensors) if layers else largest, _FEW[layers and bool(tensors)]):
+            accepted = _ALWAYS_ACCEPTED[layers and bool(tensors)]
+            if value > max(len(tensors) if layers else largest, accepted):
                 of = f"{len(tensors)} tensors, the largest of {largest}" if tensors else "a pickle"
                 raise ModelError(f"{where}, far beyond its weights ({of})")
         elif key == _POSITIONS:
-            if value > _FARTHEST:
-                raise ModelError(f"{where}; at most {_FARTHEST} positions are possible")
-        elif value > (max(_BEYOND * largest, _SMALL) if tensors else _FARTHEST):
-            there = f"its weights, whose largest dimension is {largest}" if tensors else "any model"
-            raise ModelError(f"{where}, far beyond {there}")
+            if value > _MOST_POSITIONS:
+                raise ModelError(f"{where}; at most {_MOST_POSITIONS} positions are possible")
+        elif value > (max(_FACTOR * largest, _SMALL) if tensors else _MOST_POSITIONS):
+            bound = f"its weights, whose largest dimension is {largest}" if tensors else "any model"
+            raise ModelError(f"{where}, far beyond {bound}")
 
 
 def check_dtype(folder: Path, config: Mapping[str, Any]) -> None:
@@ -84,7 +87,7 @@ def check_dtype(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def check_ends(folder: Path, name: str, config: Mapping[str, Any]) -> None:
-    """The tokens that end an answer: one id or a list of them. Raises ModelError."""
+    """Refuse an `eos_token_id` that is neither an id nor a list of ids. Raises ModelError."""
     value = config.get("eos_token_id")
     ids = value if isinstance(value, list) else [value]
     if value is not None and not all(type(each) is int for each in ids):
@@ -94,12 +97,12 @@ def check_ends(folder: Path, name: str, config: Mapping[str, Any]) -> None:
         )
 
 
-def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What is a count or a size, here and in the parts of a model; lists say it for each layer."""
+def _find_sizes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(key, value) of every count and size, also of nested configs; lists have one per layer."""
     for key, value in config.items():
         if isinstance(value, dict):
             if key.endswith("_config"):
-                yield from _numbers(value)
+                yield from _find_sizes(value)
         elif value is None or not (
             key == _POSITIONS or _LAYERS.match(key) or _COUNTS.match(key) or _SIZES.match(key)
         ):

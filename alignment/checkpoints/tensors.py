@@ -1,9 +1,9 @@
-"""The tensors of a model's files, by the headers of safetensors: names, types and shapes.
+"""Checks a model's tensors by the headers of its safetensors: names, types and shapes.
 
-What is found here is found before a run and without torch. It is what needs no knowledge of an
-architecture: names that a wrapper left, layers that are not there, a head that nothing could be,
-numbers that mean nothing without their scales. Whether every tensor of the loaded model really
-came from the files only its loader knows; see `alignment.checkpoints.loading`.
+These checks run before anything is loaded, without torch, and know no architecture: they find names
+changed by a wrapper, missing layers, a missing classification head, and quantized numbers without a
+quantization config. Whether every tensor of the loaded model came from the files is checked when it
+is loaded (`alignment.checkpoints.loading`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ WRAPPERS = (
     "lora_A",
     "lora_B",
 )
-"""Parts of names that only what was put around a model gives: torch.compile, FSDP, PEFT."""
-_FIRST = ("module", "base_model")
-"""The same, where a name begins with it: DataParallel and DDP, PEFT."""
+"""Parts of tensor names that come from a wrapper around a model: torch.compile, FSDP, PEFT."""
+_OUTER_WRAPPERS = ("module", "base_model")
+"""The same for the first part of a name: DataParallel and DDP, PEFT."""
 
 _BLOCK = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
 _NUMBERED = re.compile(r"\.\d+\.")
@@ -37,23 +37,23 @@ _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 
 _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 _PACKED = ("I8", "U8", "F8_", "F4", "F6_")
-"""Types of numbers that are no weights without the scales that a quantization keeps for them."""
+"""Beginnings of the types of quantized numbers, which mean nothing without their scales."""
 _WEIGHT = re.compile(r"(?:\.weight|\.lora_\w+|_proj|\.bias)$")
-"""Names of what is multiplied with; masks and positions may be of any type."""
+"""Names of weights; other tensors, such as masks and positions, may be of any type."""
 
 EMBEDDINGS = ("embed_tokens.weight", "word_embeddings.weight", "wte.weight", "embed_in.weight")
-"""What the names of embeddings end in, in most models."""
+"""How the names of embedding matrices end, in most models."""
 
 _OUTER = frozenset({"model", "transformer"})
-_OLD = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
-"""What the weights of normalization were called, and are."""
+_RENAMED = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
+"""Old -> new endings of the names of normalization weights."""
 
 _HEADS = ("score", "classifier", "classifier.out_proj", "classification_head.out_proj")
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What a header says of one tensor."""
+    """One tensor's entry in a header: its type, such as `BF16`, and its shape."""
 
     kind: str
     shape: tuple[int, ...]
@@ -69,7 +69,7 @@ def check_tensors(
 ) -> None:
     """Refuse weights that cannot be those of a model with this `config.json`.
 
-    `outputs` is how many outputs the head of a judge has; None where the files need not hold it.
+    `outputs` is the number of outputs of a judge's head; None where the head may be in other files.
     Raises ModelError.
     """
     if not tensors:
@@ -79,7 +79,7 @@ def check_tensors(
     _check_names(folder, tensors)
     _check_layers(folder, inner, tensors)
     check_experts(folder, tensors, quantized=bool(config.get("quantization_config")))
-    _check_once(folder, tensors)
+    _check_duplicates(folder, tensors)
     check_types(folder, config, tensors)
     if outputs is not None and not _has_head(tensors, outputs):
         raise ModelError(
@@ -103,41 +103,42 @@ def _check_names(folder: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def wrapper_of(name: str) -> str | None:
-    """The part of a tensor's name that a wrapper left there, if any."""
+    """The part of a tensor's name that comes from a wrapper; None without one."""
     parts = name.split(".")
-    if parts[0] in _FIRST:
+    if parts[0] in _OUTER_WRAPPERS:
         return parts[0]
     return next((part for part in parts if part in WRAPPERS), None)
 
 
 def _check_layers(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Every layer that the configuration counts has a tensor, where layers are numbered at all.
+    """Refuse weights in which layers are missing that the configuration counts.
 
-    Where most have none, the model may go through the same layers several times: its loader knows.
+    Where most of them are missing, the model may use the same layers several times: that is checked
+    when it is loaded.
     """
-    stated = next((config[key] for key in _LAYERS if isinstance(config.get(key), int)), 0)
-    there = {int(found[1]) for name in tensors if (found := _BLOCK.search(name))}
-    if stated > 2 * len(there):
+    count = next((config[key] for key in _LAYERS if isinstance(config.get(key), int)), 0)
+    present = {int(match[1]) for name in tensors if (match := _BLOCK.search(name))}
+    if count > 2 * len(present):
         return
-    absent = [number for number in range(stated) if number not in there]
+    absent = [number for number in range(count) if number not in present]
     if absent:
         raise ModelError(
-            f"model {folder}: its config.json has {counted(stated, 'layer')}, and its weights no "
+            f"model {folder}: its config.json has {counted(count, 'layer')}, and its weights no "
             f"tensor of {len(absent)} of them ({', '.join(map(str, absent[:4]))}"
             f"{', ...' if len(absent) > 4 else ''}), which would be random; save it again with "
             f"save_pretrained"
         )
 
 
-def _check_once(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """No weight may be there under two names, of which a loader would take either."""
+def _check_duplicates(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a weight that is there under two names, because either of them might be loaded."""
     for name in sorted(tensors):
         outer, _, inner = name.partition(".")
         deep = _NUMBERED.search(f".{inner}") and not outer.startswith("mtp")
         other = inner if deep or outer in _OUTER else ""
-        for old, now in _OLD.items():
+        for old, new in _RENAMED.items():
             if name.endswith(old):
-                other = name.removesuffix(old) + now
+                other = name.removesuffix(old) + new
         if other in tensors:
             raise ModelError(
                 f"model {folder}: its weights hold one tensor under two names "
@@ -147,23 +148,21 @@ def _check_once(folder: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_types(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Weights are numbers with a fraction, unless a quantization says what others mean.
-
-    Raises ModelError.
-    """
+    """Refuse quantized weights without a `quantization_config`. Raises ModelError."""
     if config.get("quantization_config"):
         return
-    scaled = [name for name, tensor in sorted(tensors.items()) if _is_scaled(name, tensor)]
-    if scaled:
+    quantized = [name for name, tensor in sorted(tensors.items()) if _is_quantized(name, tensor)]
+    if quantized:
         raise ModelError(
-            f"model {folder}: {counted(len(scaled), 'tensor')} ({some(scaled)}) hold quantized "
-            f"numbers ({tensors[scaled[0]].kind}), and config.json has no quantization_config that "
-            f"says what they mean; save the model with the configuration it was quantized with"
+            f"model {folder}: {counted(len(quantized), 'tensor')} ({some(quantized)}) hold "
+            f"quantized numbers ({tensors[quantized[0]].kind}), and config.json has no "
+            f"quantization_config that says what they mean; save the model with the configuration "
+            f"it was quantized with"
         )
 
 
-def _is_scaled(name: str, tensor: Tensor) -> bool:
-    """Whether these numbers are no weights by themselves; a mask has more dimensions than two."""
+def _is_quantized(name: str, tensor: Tensor) -> bool:
+    """Whether a tensor is a quantized weight; a `bias` of several dimensions is a mask."""
     if tensor.kind in _FLOATS or not tensor.shape:
         return False
     mask = name.endswith(".bias") and len(tensor.shape) > 1
@@ -172,7 +171,7 @@ def _is_scaled(name: str, tensor: Tensor) -> bool:
 
 
 def _has_head(tensors: Mapping[str, Tensor], outputs: int) -> bool:
-    """Whether any tensor outside the layers could be a classifier's last one."""
+    """Whether any tensor outside the layers could be the output matrix of a classifier."""
     return any(
         tensor.shape[:1] == (outputs,)
         and len(tensor.shape) == 2
@@ -188,7 +187,10 @@ def _check_output_matrix(
     inner: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
 ) -> None:
-    """Untied embeddings are two matrices with a row per token at least, and not only one."""
+    """Refuse untied embeddings of which only one of the two matrices is there.
+
+    `inner` is the configuration of the part for text.
+    """
     tied, size = config.get("tie_word_embeddings"), inner.get("vocab_size")
     if tied is not False or not isinstance(size, int):
         return
@@ -207,7 +209,7 @@ def _check_output_matrix(
 
 
 def _check_rows(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """An output matrix of its own is as large as the embeddings, whether it is tied or not."""
+    """Refuse an output matrix whose shape is not that of the embeddings, whether tied or not."""
     output = tensors.get("lm_head.weight")
     inputs = [tensor for name, tensor in tensors.items() if name.endswith(EMBEDDINGS)]
     if output is not None and len(inputs) == 1 and inputs[0].shape != output.shape:

@@ -1,7 +1,7 @@
-"""Matrices that a configuration ties, so that they are one, and that are two nevertheless.
+"""Refuses models whose embeddings are tied in the configuration, but differ in the weights.
 
-Where a file holds both and they differ, transformers uses both, contrary to the configuration;
-other programs use one, and the same model says something else there.
+Where a file holds both matrices and they differ, transformers uses both, contrary to the
+configuration. Other programs use one of them, and the same model gives other answers there.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from alignment.checkpoints.weights import Weights
 from alignment.errors import ModelError
 
 _ROWS = 4096
-"""What is read at a time."""
+"""Rows that are read and compared at a time."""
 
 
 def check_tied(folder: Path, model: Any, weights: Weights | None) -> None:
     """Refuse a model whose tied matrices differ. Raises ModelError.
 
-    A model on torch's `meta` device has no numbers: these are looked for in its `weights`.
+    For a model on torch's `meta` device, which has no values, those of its `weights` are compared;
+    None: nothing can be compared.
     """
     if model.device.type != "meta":
-        found = apart(model)
+        pairs = apart(model)
     else:
-        found = [] if weights is None else list(_differing(model, weights))
-    for target, source in found:
+        pairs = [] if weights is None else list(_find_differing(model, weights))
+    for target, source in pairs:
         raise ModelError(
             f"model {folder}: by tie_word_embeddings = true in its configuration (the default of "
             f"some models) {target} is {source}, and its weights hold two that differ: set it to "
@@ -36,44 +37,44 @@ def check_tied(folder: Path, model: Any, weights: Weights | None) -> None:
 
 
 def apart(model: Any) -> list[tuple[str, str]]:
-    """The names of weights that the configuration ties, and that are not one in this model."""
+    """(name, name) of weights that the configuration ties, and that are two in this model."""
     return [
         (target, source)
-        for target, source in _ties(model).items()
+        for target, source in _tied_names(model).items()
         if model.get_parameter_or_buffer(target) is not model.get_parameter_or_buffer(source)
     ]
 
 
 def untie(model: Any) -> None:
-    """Have the configuration say so where matrices that it ties are not one."""
+    """Set `tie_word_embeddings` to false where tied matrices are two in this model."""
     if apart(model):
         model.config.get_text_config().tie_word_embeddings = False
         model.config.tie_word_embeddings = False
 
 
-def _ties(model: Any) -> dict[str, str]:
-    """Weight -> the one that it is to be."""
+def _tied_names(model: Any) -> dict[str, str]:
+    """Name of a weight -> name of the weight that it is tied to."""
     ties: dict[str, str] = model.get_expanded_tied_weights_keys(all_submodels=True)
     return ties
 
 
-def _differing(model: Any, weights: Weights) -> Iterator[tuple[str, str]]:
-    ties = _ties(model)
+def _find_differing(model: Any, weights: Weights) -> Iterator[tuple[str, str]]:
+    ties = _tied_names(model)
     names = {*ties, *ties.values()}
-    called = {name: _in_file(name, weights, names - {name}) for name in names}
+    file_names = {name: _name_in_files(name, weights, names - {name}) for name in names}
     for target, source in ties.items():
-        one, other = called[target], called[source]
+        one, other = file_names[target], file_names[source]
         if one and other and not _equal(one, other, weights):
             yield target, source
 
 
-def _in_file(name: str, weights: Weights, others: Collection[str]) -> str | None:
-    """What a weight is called in the files, which may have another prefix."""
+def _name_in_files(name: str, weights: Weights, others: Collection[str]) -> str | None:
+    """The name of a weight in the files, where it may have another prefix; None if not found."""
     if name in weights.tensors:
         return name
     end = "." + ".".join(name.split(".")[-2:])
-    found = [each for each in weights.tensors if f".{each}".endswith(end) and each not in others]
-    return found[0] if len(found) == 1 else None
+    names = [each for each in weights.tensors if f".{each}".endswith(end) and each not in others]
+    return names[0] if len(names) == 1 else None
 
 
 def _equal(one: str, other: str, weights: Weights) -> bool:

@@ -1,8 +1,8 @@
-"""Text as token ids: one place for policies and judges, and what TRL does with the same text.
+"""Text as token ids, for policies and judges, in the same way as TRL tokenizes training data.
 
-TRL tokenises a training text as `tokenizer(text)` and messages by the chat template, which writes
-its own special tokens; so do we. A prompt therefore begins with the same token in training and in
-evaluation: with the tokenizer's own (`</s>` for OPT, `<s>` for Llama), or with none.
+TRL tokenizes a text as `tokenizer(text)`, and messages with the chat template, which writes its own
+special tokens. This module does the same, so that a prompt begins with the same token in training
+and in evaluation: with that of the tokenizer (`</s>` for OPT, `<s>` for Llama), or with none.
 """
 
 from __future__ import annotations
@@ -18,39 +18,43 @@ from alignment.runtime.hardware import PANIC
 from alignment.runtime.limits import OverLimitError, limited
 
 RENDERING = 10.0
-"""Seconds that a chat template may take for one dialogue; they take thousandths of one."""
+"""Seconds that a chat template may take for one dialogue; usual templates take milliseconds."""
 MEMORY = 512
-"""Megabytes that it may take meanwhile."""
+"""Megabytes that a chat template may allocate."""
 GROWTH, SPARE = 16, 1_000_000
-"""It may make this many characters of one, and this many of its own."""
+"""A template may write GROWTH characters per character of the dialogue, and SPARE more."""
 
 
 def prompt_ids(tokenizer: Any, prompt: str, style: str) -> list[int]:
-    """What a policy continues. Raises ModelError where the chat template refuses the dialogue."""
+    """The ids that a policy continues: a prompt in the format `style` (`hh`, `verbatim`, `chat`).
+
+    Raises ModelError where the tokenizer or the chat template fails.
+    """
     if style == "chat":
         return chat_ids(tokenizer, messages(prompt), answer=True)
     return text_ids(tokenizer, opened(prompt, style))
 
 
 def chat_ids(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> list[int]:
-    """Messages by the tokenizer's chat template; with `answer`, opened for the assistant's.
+    """The ids of messages, by the tokenizer's chat template.
 
-    No special token is added to those that the template writes. Raises ModelError.
+    `answer`: with the generation prompt. No special token is added to those that the template
+    writes. Raises ModelError.
     """
-    text = _rendered(tokenizer, turns, answer=answer)
+    text = _render(tokenizer, turns, answer=answer)
     return text_ids(tokenizer, text, add_special_tokens=False)
 
 
 def text_ids(tokenizer: Any, text: str, **settings: Any) -> list[int]:
-    """The ids of a text, as `encoded`."""
+    """The `input_ids` of a text. Raises ModelError as `encoded`."""
     return encoded(tokenizer, text, **settings)["input_ids"]
 
 
 def encoded(tokenizer: Any, *texts: str, **settings: Any) -> dict[str, list[int]]:
-    """What a tokenizer makes of a text, or of a pair. Raises ModelError where it fails.
+    """The encoding of a text or of a text pair: `input_ids` and so on. Raises ModelError.
 
-    Tokenizers raise bare exceptions where a text is not in their vocabulary, and panic where a
-    pattern of theirs finds no end.
+    `settings` go to the tokenizer. A tokenizer may raise any exception for a text that is not in
+    its vocabulary, and a Rust panic where one of its patterns runs too long.
     """
     try:
         return dict(tokenizer(*texts, **settings))
@@ -63,10 +67,10 @@ def encoded(tokenizer: Any, *texts: str, **settings: Any) -> dict[str, list[int]
         ) from error
 
 
-def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> str:
-    """What the template writes: a program of the model's maker, which may run on or raise anything.
+def _render(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> str:
+    """The text that a chat template makes of messages. Raises ModelError.
 
-    Raises ModelError.
+    A template is a program by the model's authors: it may run for ever, or raise any exception.
     """
     where = f"model {tokenizer.name_or_path}: its chat template"
     try:
@@ -86,11 +90,11 @@ def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> s
         raise ModelError(
             f"{where} refuses a dialogue of {', '.join(roles[:8])}{more}: {reason}"
         ) from error
-    said = sum(len(turn["content"]) for turn in turns)
-    if not isinstance(text, str) or len(text) > GROWTH * said + SPARE:
+    length = sum(len(turn["content"]) for turn in turns)
+    if not isinstance(text, str) or len(text) > GROWTH * length + SPARE:
         raise ModelError(
-            f"{where} makes {len(text)} characters of a dialogue of {said}; mend it, or take it "
-            f"away"
+            f"{where} makes {len(text)} characters of a dialogue of {length}; correct it or remove "
+            f"it"
         )
     return text
 
@@ -103,14 +107,17 @@ def begins_with(tokenizer: Any, style: str) -> str | None:
 
 
 def begun_thinking(tokenizer: Any, style: str) -> str:
-    """The mark by which a chat template begins the thinking of every answer, or nothing."""
+    """The mark with which a chat template opens the thinking of every answer; empty if none."""
     if style != "chat":
         return ""
     return left_open(tokenizer.decode(prompt_ids(tokenizer, "Human: ?", style)))
 
 
 def check_known(rows: Iterable[Sequence[int]], size: int, model: object) -> None:
-    """Refuse texts with tokens beyond a model's `size` embeddings. Raises ModelError."""
+    """Refuse token ids (one row per text) that a model with `size` embeddings does not have.
+
+    Raises ModelError.
+    """
     for row in rows:
         if row and not 0 <= (token := max(row)) < size:
             raise ModelError(
@@ -121,7 +128,7 @@ def check_known(rows: Iterable[Sequence[int]], size: int, model: object) -> None
 
 
 def cut(tokenizer: Any, ids: list[int], limit: int) -> list[int]:
-    """The last `limit` ids, but for a special token that they begin with: it stays first."""
+    """The last `limit` ids; a special token at the beginning is kept as the first of them."""
     if len(ids) <= limit:
         return ids
     keep = 1 if limit > 1 and ids[0] in tokenizer.all_special_ids else 0

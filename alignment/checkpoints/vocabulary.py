@@ -1,4 +1,4 @@
-"""The tokenizer of a model folder, looked at without loading it."""
+"""The tokenizer of a model folder, checked and hashed without loading it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ _VOCABULARIES = (
     "vocab-src.json",
     "prophetnet.tokenizer",
 )
-_BESIDE = (
+"""Names under which tokenizers of transformers look for their vocabulary."""
+_FURTHER_FILES = (
     "merges.txt",
     "target.spm",
     "vocab-tgt.json",
@@ -45,46 +46,43 @@ _BESIDE = (
     "word_shape.json",
     "word_pronunciation.json",
 )
-"""Every name under which a tokenizer of transformers looks for its vocabulary."""
+"""Further files that tokenizers of transformers read beside their vocabulary."""
 _READS_ONE = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 """The classes that read nothing but tokenizer.json where there is one."""
 _CLASS = re.compile(r"^\w*(?:Tokenizer(?:Fast|Legacy)?|Backend)$")
 _GROWTH = 64
-"""How many times longer than itself a normalizer or a decoder may make a text."""
+"""How many times as long a normalizer or a decoder may make a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenizer:
-    """A tokenizer's files, as far as they can be read without loading it."""
+    """A tokenizer's files, read without loading the tokenizer."""
 
     folder: Path
     config: dict[str, Any]
     vocabularies: tuple[Path, ...]
     complete: dict[str, Any] | None
-    """tokenizer.json, where there is one."""
+    """The content of tokenizer.json; None without one."""
 
     def identity(self, hasher: Hasher) -> str:
-        """A hash of all that a text's tokens depend on, templates included."""
-        told = dict(self.config)
+        """A hash of everything that a text's tokens depend on, including templates."""
+        config = dict(self.config)
         templates = templates_of(self.folder, self.config)
         if template_files(self.folder):
-            told.pop("chat_template", None)  # not read: the files come first
-        legacy = () if "added_tokens_decoder" in told else (_SPECIAL, _ADDED)
-        model = (self.folder / "config.json",)  # it has a say in the tokenizer's class
-        read = [path for path in self._beside(*legacy) if is_there(path)]
+            config.pop("chat_template", None)  # not read where there are template files
+        legacy = () if "added_tokens_decoder" in config else (_SPECIAL, _ADDED)
+        # config.json counts, because the tokenizer's class may depend on it.
+        paths = [self.folder / name for name in (*legacy, "config.json")]
         return content_key(
-            [digest(told), sorted(templates.items())],
+            [digest(config), sorted(templates.items())],
             [None if self.complete is None else digest(self.complete)],
-            [(path.name, digest(read_json(path))) for path in (*read, *filter(is_there, model))],
+            [(path.name, digest(read_json(path))) for path in paths if is_there(path)],
             sorted(
                 (path.name, hasher.file_hash(path))
                 for path in self.vocabularies
                 if path.name != _TOKENIZER
             ),
         )
-
-    def _beside(self, *names: str) -> list[Path]:
-        return [self.folder / name for name in names]
 
 
 def has_vocabulary(folder: Path) -> bool:
@@ -93,7 +91,7 @@ def has_vocabulary(folder: Path) -> bool:
 
 
 def tokenizer_of(folder: Path) -> Tokenizer:
-    """The tokenizer of a folder. Raises ModelError where there is none that can be read."""
+    """The tokenizer of a folder. Raises ModelError where there is none, or it cannot be used."""
     if not has_vocabulary(folder):
         known = " or ".join(_VOCABULARIES[:5])
         raise ModelError(f"model {folder}: no tokenizer; {known} is required")
@@ -103,7 +101,7 @@ def tokenizer_of(folder: Path) -> Tokenizer:
     _check_types(folder, config)
     if complete is not None:
         _check_growth(folder, complete)
-    names: tuple[str, ...] = _VOCABULARIES + _BESIDE
+    names: tuple[str, ...] = _VOCABULARIES + _FURTHER_FILES
     if complete is not None and config.get("tokenizer_class") in _READS_ONE:
         names = (_TOKENIZER,)
     vocabularies = tuple(folder / name for name in names if is_there(folder / name))
@@ -111,9 +109,12 @@ def tokenizer_of(folder: Path) -> Tokenizer:
 
 
 def check_no_tokenizer(folder: Path) -> None:
-    """Refuse parts of a tokenizer that nothing would read, in an adapter's folder without one."""
-    parts = [folder / _CONFIG, folder / _ADDED, *template_files(folder).values()]
-    for path in parts:
+    """Refuse an adapter's folder with parts of a tokenizer and no vocabulary. Raises ModelError.
+
+    These parts would not be read: the tokenizer of the base model would be used.
+    """
+    paths = [folder / _CONFIG, folder / _ADDED, *template_files(folder).values()]
+    for path in paths:
         if is_there(path):
             raise ModelError(
                 f"model {folder}: has {path.relative_to(folder)} and no tokenizer that goes with "
@@ -125,9 +126,10 @@ def check_no_tokenizer(folder: Path) -> None:
 def check_vocabulary(
     tokenizer: Tokenizer, config: dict[str, Any], rows: int | None, where: Path
 ) -> None:
-    """The tokenizer, the configuration and the embedding matrix must speak of one vocabulary.
+    """Refuse a tokenizer, a `config.json` and an embedding matrix whose sizes do not fit.
 
-    Raises ModelError.
+    `rows` is the number of rows of the embedding matrix; None where it is not known. Raises
+    ModelError.
     """
     size = config.get("vocab_size")
     if rows is not None and isinstance(size, int) and rows != size:
@@ -136,40 +138,40 @@ def check_vocabulary(
             f"{size}, the embedding matrix {rows} rows; after resize_token_embeddings save model "
             f"and config together (model.save_pretrained)"
         )
-    there, place = (rows, "the embedding matrix") if rows is not None else (size, "config.json")
-    largest = _largest_token(tokenizer)
-    if isinstance(there, int) and largest is not None and largest >= there:
+    count, place = (rows, "the embedding matrix") if rows is not None else (size, "config.json")
+    largest = _find_largest_id(tokenizer)
+    if isinstance(count, int) and largest is not None and largest >= count:
         raise ModelError(
             f"model {where}: vocabulary and weights do not fit: the tokenizer has token "
-            f"{largest}, {place} {there} rows; save the model after resize_token_embeddings, or "
+            f"{largest}, {place} {count} rows; save the model after resize_token_embeddings, or "
             f"the tokenizer that it was trained with"
         )
 
 
-def _largest_token(tokenizer: Tokenizer) -> int | None:
-    """The highest id in the files that are JSON; None where the vocabulary is in none of them.
+def _find_largest_id(tokenizer: Tokenizer) -> int | None:
+    """The highest id of the vocabulary; None where it is not in a JSON file.
 
-    Tokens that were added may lie beyond a model's embeddings: most are never used, and a text that
-    uses one is refused when it is read (`alignment.checkpoints.tokens.check_known`).
+    Added tokens do not count. Their ids may be beyond a model's embeddings: most are never used,
+    and a text that uses one is refused (`alignment.checkpoints.tokens.check_known`).
     """
     folder = tokenizer.folder
     name = _TOKENIZER
     try:
         if tokenizer.complete is not None:
             vocabulary = tokenizer.complete["model"]["vocab"]
-            known = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
+            ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
             _ = [int(token["id"]) for token in tokenizer.complete.get("added_tokens") or []]
         elif is_there(folder / "vocab.json"):
-            name, known = "vocab.json", read_json(folder / "vocab.json").values()
+            name, ids = "vocab.json", read_json(folder / "vocab.json").values()
         else:
             return None
-        return max((int(i) for i in known), default=None)
+        return max((int(each) for each in ids), default=None)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"model {folder}: {name} is not a tokenizer file") from error
 
 
 def _check_types(folder: Path, config: dict[str, Any]) -> None:
-    """What transformers takes for granted in a tokenizer's configuration. Raises ModelError."""
+    """Refuse values of wrong types, which transformers does not check. Raises ModelError."""
     where = f"model {folder}: {_CONFIG} has"
     kind = config.get("tokenizer_class")
     if kind is not None and not (isinstance(kind, str) and _CLASS.match(kind)):
@@ -179,11 +181,11 @@ def _check_types(folder: Path, config: dict[str, Any]) -> None:
     longest = config.get("model_max_length")
     if longest is not None and type(longest) not in (int, float):
         raise ModelError(f"{where} model_max_length = {quoted(longest)}; a number is required")
-    ids = config.get("added_tokens_decoder")
-    if ids is not None and not (
-        isinstance(ids, dict)
-        and all(re.fullmatch(r"\d{1,7}", key) for key in ids)
-        and all(isinstance(token, dict) for token in ids.values())
+    added = config.get("added_tokens_decoder")
+    if added is not None and not (
+        isinstance(added, dict)
+        and all(re.fullmatch(r"\d{1,7}", key) for key in added)
+        and all(isinstance(token, dict) for token in added.values())
     ):
         raise ModelError(
             f"{where} an added_tokens_decoder that is none; an object of tokens by their number "
@@ -193,7 +195,7 @@ def _check_types(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _check_growth(folder: Path, tokenizer: dict[str, Any]) -> None:
-    """Replacements that make a text longer and longer. Raises ModelError."""
+    """Refuse replacements that could make a text extremely long. Raises ModelError."""
     for part in ("normalizer", "decoder"):
         if (times := _growth(tokenizer.get(part))) > _GROWTH:
             raise ModelError(
@@ -203,7 +205,7 @@ def _check_growth(folder: Path, tokenizer: dict[str, Any]) -> None:
 
 
 def _growth(part: Any) -> float:
-    """How many times as long a text may become that goes through it."""
+    """How many times as long this part of a tokenizer can make a text, at most."""
     if isinstance(part, list):
         product = 1.0
         for each in part:

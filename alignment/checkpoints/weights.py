@@ -1,7 +1,7 @@
 """The weights of a model folder: safetensors, or a pickle that the profile allows by its hash.
 
-What is named here is what transformers and PEFT load, in the order in which they look for it.
-Nothing here loads a pickle: one is only ever hashed.
+Files are looked for under the same names and in the same order as transformers and PEFT do. Nothing
+here loads a pickle: pickles are only hashed.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ _MODEL = (
     ("model.safetensors", "model.safetensors.index.json"),
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
 )
-"""One file, else the index of several: what transformers loads of a folder that has both."""
+"""(one file, index of several files), in the order of preference of transformers."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt"})
-"""What transformers' trainer leaves beside the weights."""
+"""Pickles that the trainer of transformers saves beside the weights."""
 _DISTRIBUTED = re.compile(r"^shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$")
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The files of a model's weights, and what their headers say; nothing of pickles."""
+    """The files of a model's weights, and the content of their headers; pickles have none."""
 
     files: tuple[Path, ...]
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """What the headers say apart from their tensors."""
+    """The `__metadata__` of the headers."""
 
     @property
     def safetensors(self) -> bool:
-        """Whether they can be loaded without unpickling anything."""
+        """Whether all files are safetensors, so that nothing is unpickled."""
         return all(path.suffix == ".safetensors" for path in self.files)
 
     @property
     def embedding_rows(self) -> int | None:
-        """How many tokens the embedding matrix has; None where no matrix has a name we know."""
-        found = (each.shape[0] for name, each in self.tensors.items() if name.endswith(EMBEDDINGS))
-        return next(found, None)
+        """The rows of the embedding matrix; None where no matrix has one of the usual names."""
+        rows = (each.shape[0] for name, each in self.tensors.items() if name.endswith(EMBEDDINGS))
+        return next(rows, None)
 
     def hashes(self, hasher: Hasher) -> list[str]:
-        """Those of the tensors, in whatever files they lie; of pickles, those of the files."""
+        """The sorted hashes of all tensors, in whichever files; for pickles, of the files."""
         if not self.safetensors:
             return sorted(map(hasher.file_hash, self.files))
         return sorted(each for path in self.files for each in hasher.tensor_hashes(path))
@@ -62,41 +62,43 @@ class Weights:
 def weights_of(
     folder: Path, config: dict[str, Any], spec: str, pin: Pickle | None, hasher: Hasher
 ) -> Weights:
-    """The weights that a model loads: safetensors, else pickles that `pin` allows.
+    """The weights that a model loads: safetensors, otherwise pickles that `pin` allows.
 
-    `spec` is what the profile calls the model. Raises ModelError.
+    `spec` is the model's name in the profile. Raises ModelError.
     """
     _check_distributed(folder)
-    if (safe := safetensors_of(folder, config)) is not None:
-        return safe
-    found = _found(folder, *_MODEL[1], ".bin")
-    if found and pin is not None:
-        return Weights(tuple(_allowed(folder, found, spec, pin, hasher)))
-    raise ModelError(_none(folder, spec, hasher, _MODEL[0][0]))
+    if (weights := safetensors_of(folder, config)) is not None:
+        return weights
+    pickles = _find_files(folder, *_MODEL[1], ".bin")
+    if pickles and pin is not None:
+        _check_pins(folder, pickles, spec, pin, hasher)
+        return Weights(tuple(pickles))
+    raise ModelError(_missing_message(folder, spec, hasher, _MODEL[0][0]))
 
 
 def safetensors_of(folder: Path, config: Mapping[str, Any]) -> Weights | None:
     """The safetensors that a model loads; None where it has none. Raises ModelError."""
     if config.get(NAMED) is not None:
-        return _named(folder, config[NAMED])
-    found = _found(folder, *_MODEL[0], ".safetensors")
-    return _read(folder, found) if found else None
+        return _read_named(folder, config[NAMED])
+    files = _find_files(folder, *_MODEL[0], ".safetensors")
+    return _read_headers(folder, files) if files else None
 
 
 def adapter_weights(folder: Path, spec: str, pin: Pickle | None, hasher: Hasher) -> Weights:
-    """The file that holds an adapter's weights, as `weights_of` finds a model's."""
-    safe, pickled = folder / "adapter_model.safetensors", folder / "adapter_model.bin"
-    if is_there(safe):
-        return _read(folder, [safe])
-    if is_there(pickled):
+    """An adapter's weights, found as `weights_of` finds a model's. Raises ModelError."""
+    safetensors, pickle = folder / "adapter_model.safetensors", folder / "adapter_model.bin"
+    if is_there(safetensors):
+        return _read_headers(folder, [safetensors])
+    if is_there(pickle):
         if pin is None:
-            raise ModelError(_none(folder, spec, hasher, safe.name))
-        return Weights(tuple(_allowed(folder, [pickled], spec, pin, hasher)))
+            raise ModelError(_missing_message(folder, spec, hasher, safetensors.name))
+        _check_pins(folder, [pickle], spec, pin, hasher)
+        return Weights((pickle,))
     raise ModelError(f"model {folder}: an adapter without adapter_model.safetensors")
 
 
-def _read(folder: Path, files: Sequence[Path]) -> Weights:
-    """What the headers of safetensors say. Raises ModelError for a damaged one."""
+def _read_headers(folder: Path, files: Sequence[Path]) -> Weights:
+    """The content of the headers of safetensors. Raises ModelError for a damaged file."""
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - loads numpy
 
     tensors: dict[str, Tensor] = {}
@@ -120,7 +122,7 @@ def _read(folder: Path, files: Sequence[Path]) -> Weights:
 
 
 def index_of(folder: Path, config: Mapping[str, Any]) -> Path | None:
-    """The index by which a model's weights are found; None where they are one file."""
+    """The index file of a model's weights; None where they are one file."""
     named = config.get(NAMED)
     if named is not None:
         return folder / named if str(named).endswith(".index.json") else None
@@ -132,8 +134,8 @@ def index_of(folder: Path, config: Mapping[str, Any]) -> Path | None:
     return None
 
 
-def _named(folder: Path, name: Any) -> Weights:
-    """The file that config.json names; what is no safetensors is not looked for there."""
+def _read_named(folder: Path, name: Any) -> Weights:
+    """The weights that config.json names (`transformers_weights`), which must be safetensors."""
     index = ".safetensors.index.json"
     if not isinstance(name, str) or not name.endswith((".safetensors", index)):
         raise ModelError(
@@ -141,31 +143,31 @@ def _named(folder: Path, name: Any) -> Weights:
             f"index are required"
         )
     _check_place(folder, name, "config.json")
-    files = _indexed(folder, name, ".safetensors") if name.endswith(index) else [folder / name]
+    files = _read_index(folder, name, ".safetensors") if name.endswith(index) else [folder / name]
     if not files or not is_there(files[0]):
         raise ModelError(f"model {folder}: config.json names {shown(name)}, which is not there")
-    return _read(folder, files)
+    return _read_headers(folder, files)
 
 
-def _found(folder: Path, one: str, index: str, suffix: str) -> list[Path]:
-    return [folder / one] if is_there(folder / one) else _indexed(folder, index, suffix)
+def _find_files(folder: Path, one: str, index: str, suffix: str) -> list[Path]:
+    return [folder / one] if is_there(folder / one) else _read_index(folder, index, suffix)
 
 
-def _indexed(folder: Path, index: str, suffix: str) -> list[Path]:
-    """The files that an index names; none where there is no index."""
+def _read_index(folder: Path, index: str, suffix: str) -> list[Path]:
+    """The files that an index names; none where there is no index. Raises ModelError."""
     if not is_there(folder / index):
         return []
-    parts = read_json(folder / index).get("weight_map")
-    if not isinstance(parts, dict) or not parts:
+    weight_map = read_json(folder / index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
         raise ModelError(f"model {folder}: {index} has no weight_map")
-    for name in parts.values():
+    for name in weight_map.values():
         if not isinstance(name, str) or not name.endswith(suffix):
             raise ModelError(
                 f"model {folder}: {index} names {quoted(name)}; only files that end in {suffix} "
                 f"are loaded by it"
             )
         _check_place(folder, name, index)
-    files = sorted({folder / name for name in parts.values()})
+    files = sorted({folder / name for name in weight_map.values()})
     missing = [path.name for path in files if not is_there(path)]
     if missing:
         raise ModelError(
@@ -184,7 +186,7 @@ def _check_place(folder: Path, name: str, where: str) -> None:
 
 
 def _check_distributed(folder: Path) -> None:
-    """A loader would take every safetensors of the folder, by another way than from others."""
+    """Refuse shards of a distributed checkpoint, of which transformers would load every one."""
     parts = [path.name for path in folder.iterdir() if _DISTRIBUTED.match(path.name)]
     if parts:
         raise ModelError(
@@ -193,31 +195,30 @@ def _check_distributed(folder: Path) -> None:
         )
 
 
-def _allowed(folder: Path, files: list[Path], spec: str, pin: Pickle, hasher: Hasher) -> list[Path]:
-    """These pickles, each of which must be the one that the profile names."""
+def _check_pins(folder: Path, files: list[Path], spec: str, pin: Pickle, hasher: Hasher) -> None:
+    """Refuse pickles whose SHA-256 is not that of the profile. Raises ModelError."""
     for path in files:
-        found, wanted = hasher.file_hash(path), pin.sha256.get(path.name)
-        if wanted is None:
+        actual, allowed = hasher.file_hash(path), pin.sha256.get(path.name)
+        if allowed is None:
             raise ModelError(
                 f'model {folder}: pickles."{spec}".sha256 does not name {path.name}, whose '
-                f"SHA-256 is {found}"
+                f"SHA-256 is {actual}"
             )
-        if found != wanted:
+        if actual != allowed:
             raise ModelError(
-                f"model {folder}: {path.name} has SHA-256 {found}, and the profile allows "
-                f'{wanted} (pickles."{spec}".sha256); fetch the file again, or allow this one if '
+                f"model {folder}: {path.name} has SHA-256 {actual}, and the profile allows "
+                f'{allowed} (pickles."{spec}".sha256); fetch the file again, or allow this one if '
                 f"you trust it"
             )
-    return files
 
 
-def _none(folder: Path, spec: str, hasher: Hasher, required: str) -> str:
-    found = sorted(path for pattern in _PICKLES for path in folder.glob(pattern))
-    pickles = [path for path in found if path.name not in _NOT_WEIGHTS and is_there(path)]
+def _missing_message(folder: Path, spec: str, hasher: Hasher, required: str) -> str:
+    paths = sorted(path for pattern in _PICKLES for path in folder.glob(pattern))
+    pickles = [path for path in paths if path.name not in _NOT_WEIGHTS and is_there(path)]
     if not pickles:
         hub = f'; a pickle is only fetched if pickles."{spec}" in the profile allows it'
-        asked = hub if _is_snapshot(folder) else ""
-        return f"model {folder}: no weights; {required} is required{without_weights(folder)}{asked}"
+        hint = without_weights(folder) + (hub if _is_snapshot(folder) else "")
+        return f"model {folder}: no weights; {required} is required{hint}"
     first = pickles[0]
     revision = f'revision = "{folder.name}", ' if _is_snapshot(folder) else ""
     return (
@@ -229,5 +230,5 @@ def _none(folder: Path, spec: str, hasher: Hasher, required: str) -> str:
 
 
 def _is_snapshot(folder: Path) -> bool:
-    """Whether a folder is the hub's cache of a repository at one commit."""
+    """Whether a folder is a repository at one commit in the hub's cache."""
     return folder.parent.name == "snapshots"

@@ -1,6 +1,6 @@
 """`python -m alignment`, or `alignment-gate`: its commands.
 
-Each module declares its commands (`declare`); a command is a generator of the lines to print.
+Each module adds its commands to the parser (`declare`); a command yields the lines to print.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from alignment.reporting.text import inert, one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0, or 2 with one line on stderr when something is wrong.
+    """Run a command, and return its exit code: 0, or 2 with one line on stderr for an error.
 
-    `compare` gives 1 for a fail or what cannot be compared, and 3 where the data do not decide.
+    `compare` returns 1 for `fail` and `invalid`, and 3 where the data do not decide.
     """
     try:
         options = _parser().parse_args(arguments)
@@ -37,20 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 _SCRIPT = "alignment-gate"
-"""The console script, as `pyproject.toml` calls it."""
+"""The name of the console script in `pyproject.toml`."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what it does not understand, as the commands do."""
+    """A parser whose errors are one line, as those of the commands."""
 
     def error(self, message: str) -> NoReturn:
         raise AlignmentError(f"{message}; see {self.prog} --help")
 
 
 def _parser() -> argparse.ArgumentParser:
-    called = Path(sys.argv[0]).stem
+    script = Path(sys.argv[0]).stem
     parser = _Parser(
-        prog=_SCRIPT if called == _SCRIPT else "python -m alignment",
+        prog=_SCRIPT if script == _SCRIPT else "python -m alignment",
         description="The tools around the alignment regression gate: set it up, train models, "
         "calibrate and check judges, compare runs, and show reports. The gate itself runs with "
         "pytest.",

@@ -1,4 +1,4 @@
-"""Planning, comparing, and the error rates of the gate itself."""
+"""The commands `plan`, `compare` and `simulate`."""
 
 from __future__ import annotations
 
@@ -97,18 +97,18 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
     from alignment.reporting.plain import plain_gate  # noqa: PLC0415
     from alignment.reporting.text import safe  # noqa: PLC0415
 
-    found = compare(side(options.before, options.report), side(options.after, options.report))
-    outcome = worst(*(each.outcome for each in found.decisions))
+    comparison = compare(side(options.before, options.report), side(options.after, options.report))
+    outcome = worst(*(each.outcome for each in comparison.decisions))
     options.exit = {"pass": 0, "fail": 1, "invalid": 1}.get(outcome, 3)
-    told = plain_gate(found)
+    document = plain_gate(comparison)
     if options.json:
-        yield jsontext.dumps(told | {"outcome": outcome}).rstrip()
+        yield jsontext.dumps(document | {"outcome": outcome}).rstrip()
         return
     width = shutil.get_terminal_size().columns
-    for variant in told["unchanged"]:
+    for variant in document["unchanged"]:
         yield f"all answers of {safe(variant)} are identical to those of the other side"
-    yield from gate_text.summary(told, width)[1:]
-    yield from gate_text.concerns(told, width)
+    yield from gate_text.summary(document, width)[1:]
+    yield from gate_text.concerns(document, width)
 
 
 def _simulate(options: argparse.Namespace) -> Iterator[str]:

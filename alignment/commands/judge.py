@@ -1,4 +1,4 @@
-"""A judge's thresholds, and how far answers and scores depend on being computed together."""
+"""The commands `calibrate` and `check-invariance`."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
     if options.write is not None:
         calibrating.check_target(options.write)
     root = location(options.store)
-    found = calibrating.proposals(profile, root, options.false_passes)
-    for axis, proposal in found.items():
+    proposals = calibrating.proposals(profile, root, options.false_passes)
+    for axis, proposal in proposals.items():
         yield f"[axes.{axis}]"
         yield f"threshold = {calibrating.threshold_of(proposal)}"
         yield 'comparison = ">="'
         yield f"# {calibrating.remark(proposal)}"
     if options.write is not None:
-        calibrating.write_into(options.write, found, extends=options.name or profile.name)
+        calibrating.write_into(options.write, proposals, extends=options.name or profile.name)
         yield f"thresholds written to {options.write}"
 
 
@@ -85,9 +85,9 @@ def _check_invariance(options: argparse.Namespace) -> Iterator[str]:
     from alignment.study.invariance import measure_invariance, table  # noqa: PLC0415 - loads pydantic
     from alignment.study.study import Study  # noqa: PLC0415
 
-    chosen = {"dtype": options.dtype, "device": options.device}
-    given = [f"{key}={value}" for key, value in chosen.items() if value]
-    profile = resolve(Path.cwd(), selected=options.profile, assignments=[*options.set, *given])
+    settings = {"dtype": options.dtype, "device": options.device}
+    assignments = [*options.set, *(f"{key}={value}" for key, value in settings.items() if value)]
+    profile = resolve(Path.cwd(), selected=options.profile, assignments=assignments)
     progress = Progress(sys.stderr, live=sys.stderr.isatty())
     study = Study(profile, Store(location(options.store)), progress=progress)
     record = measure_invariance(study, options.model, judge=options.judge, count=options.prompts)

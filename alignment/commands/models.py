@@ -1,4 +1,4 @@
-"""Training ahead of a run, and profiles as they are resolved."""
+"""The commands `train` and `profile`."""
 
 from __future__ import annotations
 

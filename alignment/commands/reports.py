@@ -1,4 +1,4 @@
-"""A report rendered again, and what earlier runs found."""
+"""The commands `report` and `history`."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def _report(options: argparse.Namespace) -> Iterator[str]:
 
     path = found_in(options.run)
     document = read_report(path)
-    asked = options.format or list(DEFAULT)
+    formats = options.format or list(DEFAULT)
     width = shutil.get_terminal_size().columns
     try:
-        if "text" in asked:
+        if "text" in formats:
             yield from terminal.summary(document, width=width)
             yield from ("", *terminal.headline(document, width=width))
-        if formats := [each for each in asked if each != "text"]:
+        if files := [each for each in formats if each != "text"]:
             store = opened(location(options.store))
-            written = publish(options.to or path.parent, document, formats, store)
+            written = publish(options.to or path.parent, document, files, store)
             yield f"report: {written}"
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ReportError(
@@ -79,31 +79,31 @@ def _history(options: argparse.Namespace) -> Iterator[str]:
     from alignment.store import history  # noqa: PLC0415
 
     store = opened(location(options.store))
-    known = history.profiles(store) if store else {}
+    histories = history.profiles(store) if store else {}
     if options.profile is not None:
-        if options.profile not in known:
-            names = ", ".join(known) or "none"
+        if options.profile not in histories:
+            names = ", ".join(histories) or "none"
             raise AlignmentError(
                 f"the store has no complete run of profile {options.profile!r}; it has runs of: "
                 f"{names}"
             )
-        known = {options.profile: known[options.profile]}
+        histories = {options.profile: histories[options.profile]}
     if options.figure is not None:
-        yield _plotted(options.figure, known, store)
+        yield _plot(options.figure, histories, store)
         return
     if options.json:
-        yield jsontext.dumps(known).rstrip()
+        yield jsontext.dumps(histories).rstrip()
         return
-    if not known:
+    if not histories:
         yield "the store has no complete run yet"
     width = shutil.get_terminal_size().columns
-    for place, (profile, runs) in enumerate(known.items()):
-        yield from [""] * bool(place)
+    for number, (profile, runs) in enumerate(histories.items()):
+        yield from [""] * bool(number)
         yield from table(profile, runs, width)
 
 
-def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store: Any) -> str:
-    """Write the trend of the one profile that is known or was named."""
+def _plot(path: Path, histories: Mapping[str, Sequence[Mapping[str, Any]]], store: Any) -> str:
+    """Write the trend of a profile's runs; `known` must have exactly one profile."""
     from alignment.files.single import write_file  # noqa: PLC0415
     from alignment.reporting import figures  # noqa: PLC0415
     from alignment.reporting.runs import blank  # noqa: PLC0415
@@ -115,17 +115,17 @@ def _plotted(path: Path, known: Mapping[str, Sequence[Mapping[str, Any]]], store
         raise AlignmentError(
             f"--figure {path}: exists and is not a regular file; choose another name"
         )
-    if len(known) != 1:
-        names = ", ".join(known) or "none"
+    if len(histories) != 1:
+        names = ", ".join(histories) or "none"
         raise AlignmentError(f"--figure needs one PROFILE; the store has runs of: {names}")
-    ((profile, runs),) = known.items()
-    drawn = figures.render(blank(profile, runs), [kind], store)
-    if ("trend", kind) not in drawn:
+    ((profile, runs),) = histories.items()
+    drawings = figures.render(blank(profile, runs), [kind], store)
+    if ("trend", kind) not in drawings:
         raise AlignmentError(
             f"profile {profile!r}: a trend needs at least two runs, and the store has {len(runs)}"
         )
     try:
-        write_file(path, drawn["trend", kind])
+        write_file(path, drawings["trend", kind])
     except OSError as error:
         raise AlignmentError(f"{path}: cannot be written: {error.strerror}") from error
     return f"figure: {path}"

@@ -1,4 +1,4 @@
-"""Options that several commands have: the same names and the same help in each."""
+"""Options that several commands have, with the same names and the same help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PROFILE = (
     "the profile: a built-in name or a TOML file; default: alignment.toml, [tool.alignment] in "
     "pyproject.toml, or tiny"
 )
-"""What a profile's argument means."""
+"""The help of an argument that names a profile."""
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The gate put into a repository."""
+"""The command `init`."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def declare(commands: Any) -> None:
 def _init(options: argparse.Namespace) -> Iterator[str]:
     from alignment.commands.suite import start  # noqa: PLC0415 - loads pydantic
 
-    done = start(options.folder, options.profile)
-    yield f"wrote {', '.join(done.written) or 'nothing'}"
-    if done.left:
-        yield f"not changed, because they exist: {', '.join(done.left)}"
+    started = start(options.folder, options.profile)
+    yield f"wrote {', '.join(started.written) or 'nothing'}"
+    if started.left:
+        yield f"not changed, because they exist: {', '.join(started.left)}"
     yield "next: run pytest eval_suites, then name your models in alignment.toml"
     yield (
         "to accept a run: remove gate.against from alignment.toml, run "

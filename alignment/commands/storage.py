@@ -1,4 +1,4 @@
-"""What the store holds, and pruning it."""
+"""The commands `store` and `store prune`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def declare(commands: Any) -> None:
     prune.set_defaults(command=_prune)
     prune.add_argument("--older-than", required=True, metavar="AGE", help=_AGE)
     prune.add_argument("--dry-run", action="store_true", help="only list what would be deleted")
-    # After `prune` the option counts too, and an absent one there must not undo one before it.
+    # The option may be before or after `prune`; its absence after `prune` must not reset it.
     for command, default in ((store, None), (prune, argparse.SUPPRESS)):
         add_store(command, default)
 
@@ -45,12 +45,12 @@ def _show(options: argparse.Namespace) -> Iterator[str]:
     for kind, count, size in store.contents():
         yield f"  {kind:<12}{count:>8}  {_size(size):>10}"
     for folder in store.folders():
-        room, age = _size(folders.size_of(folder)), _age(folders.age_of(folder))
-        yield f"  model {folder.name}  {room:>10}  {age:>5} old  {_name(folder)}"
+        on_disk, age = _size(folders.size_of(folder)), _age(folders.age_of(folder))
+        yield f"  model {folder.name}  {on_disk:>10}  {age:>5} old  {_name(folder)}"
 
 
 def _name(folder: Path) -> str:
-    """What a trained model is called, or what is wrong with it; its files are not read."""
+    """The name of a trained model, or what is wrong with its manifest; its files are not read."""
     try:
         return str(folders.read(folder)["name"])
     except (folders.DamagedError, OSError) as error:
@@ -61,12 +61,12 @@ def _prune(options: argparse.Namespace) -> Iterator[str]:
     seconds, root = _duration(options.older_than), location(options.store)
     store = opened(root)
     records, models = store.prune(older_than=seconds, dry_run=options.dry_run) if store else (0, 0)
-    done = "would delete" if options.dry_run else "deleted"
-    yield f"store {root}: {done} {records} records and {models} models"
+    action = "would delete" if options.dry_run else "deleted"
+    yield f"store {root}: {action} {records} records and {models} models"
 
 
 def opened(root: Path) -> Store | None:
-    """The store at `root`, or None when there is none: looking at it must not make one."""
+    """The store at `root`, or None if there is none: it is not made. Raises StoreError."""
     if is_there(root) and not root.is_dir():
         raise StoreError(f"store {root}: is a file; name a folder with --alignment-store")
     if not is_there(root / FILE):
@@ -77,13 +77,13 @@ def opened(root: Path) -> Store | None:
 
 
 def _duration(text: str) -> float:
-    found = re.fullmatch(r"([0-9]{1,9})([mhdw])", text)
-    if found is None:
+    match = re.fullmatch(r"([0-9]{1,9})([mhdw])", text)
+    if match is None:
         raise AlignmentError(
             f"--older-than {quoted(text)}: a number and a unit (m, h, d or w) is required, such "
             f"as 30d"
         )
-    return float(found[1]) * _SECONDS[found[2]]
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _age(seconds: float) -> str:

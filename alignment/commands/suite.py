@@ -1,4 +1,4 @@
-"""The gate put into someone's own repository: suite, profile, workflow; no file is replaced."""
+"""Adds the gate to a repository: suite, profile, workflow; no file is replaced."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from alignment.errors import AlignmentError
 from alignment.files.single import add_files
 from alignment.runtime.namesake import OURS
 
-_HERE = Path(__file__).parents[1]
-STARTER = _HERE / "starter"
+_PACKAGE = Path(__file__).parents[1]
+STARTER = _PACKAGE / "starter"
 SUITE = "eval_suites"
 CONSTRAINTS = "alignment-constraints.txt"
 _OWN_MODELS = (
@@ -24,7 +24,7 @@ _OWN_MODELS = (
     "[variants.candidate]",
     'model = "./my-checkpoint"',
 )
-"""What the commented profile has as comments, for those who start from the built-in world."""
+"""Lines that are comments in the template, because profile `tiny` has its own variants."""
 _CONSTRAINED = """\
 # The package versions that the workflow installs: those that were installed here when this file was
 # written. Other versions may give other answers and scores; if you change them, you may have to
@@ -34,7 +34,7 @@ _CONSTRAINED = """\
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The files that were written, and those that were there already and stayed as they were."""
+    """The files that were written, and those that existed already and were not changed."""
 
     written: tuple[str, ...]
     left: tuple[str, ...]
@@ -43,11 +43,11 @@ class Started:
 def start(folder: Path, profile: str) -> Started:
     """Write a suite, a profile that extends `profile`, a folder for baselines and a workflow.
 
-    `folder` is made if need be. A file that is there is left alone, each other one appears whole or
-    not at all.
+    `folder` is made if need be. Existing files are not changed; each other one is written
+    completely or not at all.
 
     Raises AlignmentError with one line for an unknown profile, and for a folder that cannot be
-    written; none of the files is then there.
+    written; then no file was written.
     """
     texts = starter(profile)
     try:
@@ -61,7 +61,7 @@ def start(folder: Path, profile: str) -> Started:
 
 
 def starter(profile: str) -> dict[str, str]:
-    """Path -> text of all that a repository is given. Raises AlignmentError as `start` does."""
+    """Path -> text of all files for a repository. Raises AlignmentError for an unknown profile."""
     if profile not in built_in():
         raise AlignmentError(
             f"init: unknown profile {profile!r}; start from one of {', '.join(built_in())}"
@@ -70,19 +70,19 @@ def starter(profile: str) -> dict[str, str]:
         "alignment.toml": _profile(profile),
         **{f"{SUITE}/{path.name}": _text(path) for path in sorted(_suite().glob("*.py"))},
         f"{SUITE}/__baselines__/README.md": _text(STARTER / "baselines.md"),
-        CONSTRAINTS: _CONSTRAINED + "".join(f"{each}\n" for each in _pinned()),
+        CONSTRAINTS: _CONSTRAINED + "".join(f"{each}\n" for each in _pin_packages()),
         ".github/workflows/alignment.yml": _workflow(),
     }
 
 
 def _suite() -> Path:
-    """The suite's files: within the package of a wheel, beside the package in a checkout."""
+    """The folder of the suite's files: in the package of a wheel, beside it in a checkout."""
     packaged = STARTER / SUITE
-    return packaged if packaged.is_dir() else _HERE.parent / SUITE
+    return packaged if packaged.is_dir() else _PACKAGE.parent / SUITE
 
 
 def _profile(name: str) -> str:
-    """The commented profile; where `name` has no models of its own, the lines for them count."""
+    """The commented profile that extends `name`; with variants, if `name` has none."""
     text = _text(STARTER / "alignment.toml").replace('extends = "tiny"', f'extends = "{name}"')
     if "variants" not in tomllib.loads(_text(BUILT_IN / f"{name}.toml")):
         for line in _OWN_MODELS:
@@ -91,46 +91,48 @@ def _profile(name: str) -> str:
 
 
 def _workflow() -> str:
-    """The workflow, which installs the version that wrote it, on the same Python."""
+    """The workflow, which installs this version of the package on this version of Python."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    wanted = f"{OURS}=={_own()['version']}"
+    requirement = f"{OURS}=={_metadata()['version']}"
     text = _text(STARTER / "workflow.yml")
-    return text.replace("DISTRIBUTION", wanted).replace("PYTHON", python)
+    return text.replace("DISTRIBUTION", requirement).replace("PYTHON", python)
 
 
-def _own() -> dict[str, Any]:
-    """Our version and requirements: as installed, or those of a checkout on the path."""
+def _metadata() -> dict[str, Any]:
+    """`version` and `dependencies` of this package, as installed, or from a checkout."""
     try:
         return {"version": metadata.version(OURS), "dependencies": metadata.requires(OURS) or []}
     except metadata.PackageNotFoundError:
-        project: dict[str, Any] = tomllib.loads(_text(_HERE.parent / "pyproject.toml"))["project"]
+        text = _text(_PACKAGE.parent / "pyproject.toml")
+        project: dict[str, Any] = tomllib.loads(text)["project"]
         return project
 
 
-def _pinned() -> list[str]:
-    """`name==version`, as it is installed here, of all that we need, directly or not."""
+def _pin_packages() -> list[str]:
+    """`name==version` of all installed packages that this one needs, directly or not."""
     from packaging.requirements import Requirement  # noqa: PLC0415 - only `init` needs it
     from packaging.utils import canonicalize_name  # noqa: PLC0415
 
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     seen: set[str] = set()
-    waiting = [need for each in _own()["dependencies"] if not (need := Requirement(each)).marker]
-    while waiting:
-        wanted = waiting.pop()
-        name = canonicalize_name(wanted.name)
-        if f"{name}{wanted.extras}" in seen:
+    dependencies = map(Requirement, _metadata()["dependencies"])
+    pending = [each for each in dependencies if not each.marker]
+    while pending:
+        requirement = pending.pop()
+        name = canonicalize_name(requirement.name)
+        if f"{name}{requirement.extras}" in seen:
             continue
-        seen.add(f"{name}{wanted.extras}")
+        seen.add(f"{name}{requirement.extras}")
         try:
-            there = metadata.distribution(name)
-        except metadata.PackageNotFoundError:  # for another system, or one that nobody missed
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # for another system, or an optional one
             continue
-        found[name] = there.version.partition("+")[0]  # a build for one device is no version
-        for each in map(Requirement, there.requires or ()):
-            extras = wanted.extras or {""}
+        versions[name] = distribution.version.partition("+")[0]  # without the build, as in +cpu
+        for each in map(Requirement, distribution.requires or ()):
+            extras = requirement.extras or {""}
             if each.marker is None or any(each.marker.evaluate({"extra": e}) for e in extras):
-                waiting.append(each)
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
+                pending.append(each)
+    return [f"{name}=={version}" for name, version in sorted(versions.items())]
 
 
 def _text(path: Path) -> str:

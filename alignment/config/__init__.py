@@ -1,1 +1,1 @@
-"""What a run does: the schema of a profile, and the layers that one is made of."""
+"""The configuration of a run: the schema of a profile, and the layers that are merged to one."""

@@ -1,4 +1,4 @@
-"""What is asked on an axis: its prompts, its criterion, its gate, and the judge's trial on it."""
+"""The axes of a profile: prompts, criterion, gate settings, and the judge's trial."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from alignment.config.tables import Count, Keywords, Name, Number, Place, Table
 from alignment.records import Criterion
 
 
-def _within(text: str) -> str:
+def _require_inside(text: str) -> str:
     path = PurePosixPath(text.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
         raise ValueError("leads out of the data set's folder; a path inside it is required")
     return text
 
 
-Inside = Annotated[Place, AfterValidator(_within)]
-"""A folder, a split or a revision of a data set: nothing that leads out of it."""
+Inside = Annotated[Place, AfterValidator(_require_inside)]
+"""A folder, a split or a revision of a data set; no absolute path, and no `..`."""
 
 
 class TinySource(Table):
@@ -144,5 +144,5 @@ class Axis(Table):
 
     @property
     def criterion(self) -> Criterion:
-        """The criterion that a response's score is held against."""
+        """The criterion that a response's score must meet."""
         return Criterion(self.dimension, self.comparison, self.threshold)

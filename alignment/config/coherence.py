@@ -1,4 +1,4 @@
-"""What the tables of a profile must have to do with each other, beyond what each is by itself."""
+"""Rules about a profile that concern several of its tables."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from alignment.records import Criterion
 from alignment.records.decisions import ABOVE, BEST
 
 _JUDGE = "judge"
-"""What the judge is called wherever models are called by name."""
+"""The judge's name beside those of the variants."""
 
 
 def check(profile: ProfileTables) -> None:
-    """Raise ValueError, one line that begins with the key, for the first thing that cannot be."""
+    """Raise ValueError for the first rule that is broken: one line that begins with the key."""
     for rule in (
-        *(_named, _parents, _claimed, _distinct, _gated, _decoded),
-        *(_judged, _decidable, _pinned, _reachable),
+        *(_check_names, _check_parents, _check_claims, _check_rates, _check_gate),
+        *(_check_generation, _check_second_judges, _check_thresholds, _check_pickles),
+        _check_network,
     ):
         rule(profile)
 
 
-def _named(profile: ProfileTables) -> None:
+def _check_names(profile: ProfileTables) -> None:
     if _JUDGE in map(str.casefold, profile.variants):
         raise ValueError(f"variants: {_JUDGE!r} is the judge's name; give this variant another")
     seen: dict[str, str] = {}
@@ -37,8 +38,8 @@ def _named(profile: ProfileTables) -> None:
                 f"ignore case; rename one"
             )
     for name, variant in profile.variants.items():
-        asked = variant.recorded if isinstance(variant.recorded, dict) else {}
-        for axis in asked:
+        files = variant.recorded if isinstance(variant.recorded, dict) else {}
+        for axis in files:
             if axis not in profile.axes:
                 known = ", ".join(profile.axes)
                 raise ValueError(
@@ -46,39 +47,39 @@ def _named(profile: ProfileTables) -> None:
                 )
 
 
-def _claimed(profile: ProfileTables) -> None:
+def _check_claims(profile: ProfileTables) -> None:
     rates = (*(axis.rate for axis in profile.axes.values()), "CAS", "all metrics")
     for claim in profile.claims:
-        found = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
-        if found is None:
+        match = BEST.fullmatch(claim) or ABOVE.fullmatch(claim)
+        if match is None:
             raise ValueError(
                 f"claims: {quoted(claim)} is not a claim; write `VARIANT is best on RATE` or "
                 f"`VARIANT is above VARIANT on RATE`"
             )
-        named = [value for key, value in found.groupdict().items() if key != "rate"]
-        for name in named:
+        names = [value for key, value in match.groupdict().items() if key != "rate"]
+        for name in names:
             if name not in profile.variants:
                 known = ", ".join(profile.variants)
                 raise ValueError(
                     f"claims: {quoted(claim)}: no variant {quoted(name)}; known: {known}"
                 )
-        if found["rate"] not in rates:
+        if match["rate"] not in rates:
             raise ValueError(f"claims: {quoted(claim)}: the rates are {', '.join(rates)}")
 
 
-def _parents(profile: ProfileTables) -> None:
+def _check_parents(profile: ProfileTables) -> None:
     for name in profile.variants:
         profile.ancestors(name)
 
 
-def _distinct(profile: ProfileTables) -> None:
+def _check_rates(profile: ProfileTables) -> None:
     rates = [axis.rate for axis in profile.axes.values()]
     for name, axis in profile.axes.items():
         if rates.count(axis.rate) > 1:
             raise ValueError(f"axes.{name}.rate: {axis.rate!r} is also the rate of another axis")
 
 
-def _gated(profile: ProfileTables) -> None:
+def _check_gate(profile: ProfileTables) -> None:
     known = ", ".join(profile.variants)
     if profile.gate.reference is not None and profile.gate.reference not in profile.variants:
         raise ValueError(
@@ -94,7 +95,7 @@ def _gated(profile: ProfileTables) -> None:
         )
 
 
-def _decoded(profile: ProfileTables) -> None:
+def _check_generation(profile: ProfileTables) -> None:
     for name in profile.variants:
         try:
             profile.generation_of(name)
@@ -105,65 +106,65 @@ def _decoded(profile: ProfileTables) -> None:
             raise ValueError(f"variants.{name}.generation: {error}") from None
 
 
-def _judged(profile: ProfileTables) -> None:
+def _check_second_judges(profile: ProfileTables) -> None:
     for name, judge in profile.judges.items():
         for axis in judge.axes:
             if axis not in profile.axes:
                 raise ValueError(f"judges.{name}.axes: there is no axis {axis!r}")
 
 
-def _decidable(profile: ProfileTables) -> None:
-    """A criterion that no score meets, or that every score does, decides nothing."""
-    bars: list[tuple[str, JudgeConfig, Criterion]] = [
+def _check_thresholds(profile: ProfileTables) -> None:
+    """Refuse a threshold that no score or every score passes."""
+    criteria: list[tuple[str, JudgeConfig, Criterion]] = [
         (f"axes.{name}", profile.judge, axis.criterion) for name, axis in profile.axes.items()
     ]
-    bars += [
-        (f"judges.{other}.axes.{name}", judge, bar.criterion)
+    criteria += [
+        (f"judges.{other}.axes.{name}", judge, axis.criterion)
         for other, judge in profile.judges.items()
-        for name, bar in judge.axes.items()
+        for name, axis in judge.axes.items()
     ]
-    for where, judge, criterion in bars:
+    for where, judge, criterion in criteria:
         if criterion.dimension not in judge.dimensions:
-            continue  # told with what the judge gives
+            continue  # reported elsewhere, with the judge's dimensions
         span = judge.span(criterion.dimension)
         if span is None:
             continue
         low, high = span
-        # A probability hardly ever is 0 or 1: at the bounds nearly all pass, or nearly none.
-        between = judge.activation is None or low < criterion.threshold < high
-        if between and criterion.met_by(high) and not criterion.met_by(low):
+        # Probabilities are hardly ever 0 or 1: with a threshold there, nearly all or none pass.
+        inside = judge.activation is None or low < criterion.threshold < high
+        if inside and criterion.met_by(high) and not criterion.met_by(low):
             continue
-        who = "every" if criterion.threshold <= low else "no"
-        costs = ", as sign = -1 negates them" if high == 0 else ""
+        passing = "every" if criterion.threshold <= low else "no"
+        negated = ", as sign = -1 negates them" if high == 0 else ""
         raise ValueError(
-            f"{where}.threshold: {who} response passes with `{criterion}`, because the judge's "
-            f"scores are between {low:g} and {high:g}{costs}; choose another threshold"
+            f"{where}.threshold: {passing} response passes with `{criterion}`, because the judge's "
+            f"scores are between {low:g} and {high:g}{negated}; choose another threshold"
         )
 
 
-def _pinned(profile: ProfileTables) -> None:
+def _check_pickles(profile: ProfileTables) -> None:
     for name, pin in profile.pickles.items():
         if is_hub_id(name) and pin.revision is None:
             raise ValueError(f'pickles."{name}": a hub id needs a `revision` (the commit)')
-    loaded: dict[str, Variant | JudgeConfig] = {
+    models: dict[str, Variant | JudgeConfig] = {
         **profile.variants,
         "judge": profile.judge,
         **profile.judges,
     }
-    for name, recipe in loaded.items():
-        known = profile.pickles.get(recipe.model or "")
-        if known is not None and recipe.revision not in (None, known.revision):
+    for name, model in models.items():
+        allowed = profile.pickles.get(model.model or "")
+        if allowed is not None and model.revision not in (None, allowed.revision):
             raise ValueError(
-                f"{name}.revision: {recipe.revision!r} is not the revision of its pickled weights, "
-                f'pickles."{recipe.model}".revision = {known.revision!r}'
+                f"{name}.revision: {model.revision!r} is not the revision of its pickled weights, "
+                f'pickles."{model.model}".revision = {allowed.revision!r}'
             )
 
 
-def _reachable(profile: ProfileTables) -> None:
-    served = {f"variants.{name}": each.endpoint for name, each in profile.variants.items()}
-    served["judge"] = profile.judge.endpoint
-    served |= {f"judges.{name}": each.endpoint for name, each in profile.judges.items()}
-    for name, endpoint in served.items():
+def _check_network(profile: ProfileTables) -> None:
+    endpoints = {f"variants.{name}": each.endpoint for name, each in profile.variants.items()}
+    endpoints["judge"] = profile.judge.endpoint
+    endpoints |= {f"judges.{name}": each.endpoint for name, each in profile.judges.items()}
+    for name, endpoint in endpoints.items():
         if endpoint is not None and not endpoint.local and not profile.network:
             raise ValueError(
                 f"{name}.endpoint.url: {endpoint.url} is not on this machine; set "

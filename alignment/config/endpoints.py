@@ -1,4 +1,4 @@
-"""Models that are served: where, by which name, and how patiently they are asked."""
+"""Served models: their addresses and names, and the settings of requests to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Endpoint(Table):
     retries: Annotated[int, Field(ge=0, le=100)] = 6
     """How often a failed request is repeated, with growing pauses, before the run stops."""
 
-    # No message of these two quotes what it found: it may be a key.
+    # The messages of these two validators do not quote the value, because it may be a key.
     @field_validator("url")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -68,7 +68,7 @@ class Endpoint(Table):
 
     @property
     def local(self) -> bool:
-        """Whether it is served on this machine: asking it needs no leave to use the network."""
+        """Whether it is served on this machine, so that `network = true` is not needed."""
         host = urlsplit(self.url).hostname or ""
         try:
             return ipaddress.ip_address(host).is_loopback
@@ -95,7 +95,7 @@ class JudgeEndpoint(Endpoint):
     the thinking."""
 
     @model_validator(mode="after")
-    def _rises(self) -> Self:
+    def _check_scale(self) -> Self:
         if self.scale[0] >= self.scale[1]:
             raise ValueError("`scale` must be the lowest score, then the highest score")
         return self

@@ -1,4 +1,4 @@
-"""Who scores: the judge of a profile, and second judges."""
+"""The judge of a profile, and second judges."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class JudgeConfig(Recipe):
         return self
 
     def _check_outputs(self) -> None:
-        """Outputs that cannot be what was meant. Raises ValueError."""
+        """Refuse an `activation` or `outputs` that do not fit. Raises ValueError."""
         if self.activation is not None and not (self.model or self.stages):
             raise ValueError("`activation` belongs to a judge with `model` or `stages`")
         if self.activation == "softmax" and not self.outputs:
@@ -114,7 +114,7 @@ class JudgeConfig(Recipe):
 
     @property
     def kind(self) -> str:
-        """Who scores: the name of a module of `alignment.judges`."""
+        """The kind of judge: the name of its module in `alignment.judges`."""
         ways = {
             "model": self.model or self.stages,
             "llm": self.endpoint,
@@ -126,7 +126,7 @@ class JudgeConfig(Recipe):
 
     @property
     def dimensions(self) -> dict[str, Output]:
-        """What it gives: dimension -> output (of a reward model; else only the names matter)."""
+        """Dimension -> output of a reward model; for other judges only the names matter."""
         if self.endpoint is not None:
             return {name: Output(index=i) for i, name in enumerate(self.endpoint.rubric)}
         if self.scores:
@@ -135,15 +135,15 @@ class JudgeConfig(Recipe):
 
     @property
     def named(self) -> int:
-        """How many outputs a model must have for the named ones; 0 where none is named.
+        """How many outputs a model must have so that the named ones exist; 0 if none is named.
 
-        A softmax needs two: it is over all classes, however few are named.
+        A softmax needs at least two: it is over all classes, even if only one is named.
         """
         classes = 2 if self.activation == "softmax" else 0
         return max((classes, *(each.index + 1 for each in self.outputs.values())))
 
     def span(self, dimension: str) -> tuple[float, float] | None:
-        """The lowest and the highest score of a dimension; None where there are no bounds."""
+        """The lowest and the highest possible score of a dimension; None without bounds."""
         if self.keywords:
             return 0.0, 1.0
         if self.endpoint is not None:
@@ -165,7 +165,7 @@ class PassCriterion(Table):
 
     @property
     def criterion(self) -> Criterion:
-        """The criterion that this judge's scores are held against."""
+        """The criterion that this judge's scores must meet."""
         return Criterion(self.dimension, self.comparison, self.threshold)
 
 
@@ -176,13 +176,13 @@ class SecondJudge(JudgeConfig):
     """Axis -> criterion; axes that are left out are not judged."""
 
     @model_validator(mode="after")
-    def _judges(self) -> Self:
+    def _check_axes(self) -> Self:
         if self.recorded:
             raise ValueError("a second judge needs `stages`, `model`, `endpoint` or `keywords`")
-        for name, bar in self.axes.items():
-            if bar.dimension not in self.dimensions:
+        for name, axis in self.axes.items():
+            if axis.dimension not in self.dimensions:
                 raise ValueError(
                     f"axes.{name}.dimension: the judge gives {', '.join(self.dimensions)}, "
-                    f"not {bar.dimension!r}"
+                    f"not {axis.dimension!r}"
                 )
         return self

@@ -1,6 +1,6 @@
-"""From names, files and options to one validated profile.
+"""Merges files and options into one validated profile.
 
-Layers, the later over the earlier, key by key:
+These layers are merged key by key; later ones override earlier ones:
 
 1. the built-in profile `tiny`
 2. `[tool.alignment]` in `pyproject.toml`
@@ -8,8 +8,8 @@ Layers, the later over the earlier, key by key:
 4. `--alignment-profile NAME|FILE`
 5. `--alignment-variant NAME=SPEC` and `--alignment-set key.path=value`
 
-A layer that says `extends = "NAME|FILE"` starts from that profile and drops the layers beneath it;
-naming a built-in profile does the same, and a profile FILE without `extends` stands alone.
+A layer with `extends = "NAME|FILE"` starts from that profile, and the layers before it are dropped.
+So are they where `--alignment-profile` names a built-in profile or a FILE without `extends`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REAL_CHECKPOINT = (
 Values = dict[str, Any]
 
 _MAY_HOLD_KEYS = {"endpoint", "url", "key_env"}
-"""What stands under these is not quoted in a refusal."""
+"""Values under these keys are not quoted in messages."""
 _LONGEST_STEP = 64
 """Characters of one key in a message."""
 
@@ -53,12 +53,12 @@ def resolve(
     variants: Sequence[str] = (),
     assignments: Sequence[str] = (),
 ) -> Profile:
-    """Merge the layers found under `root` and the options, and validate the result.
+    """Merge the settings files in the folder `root` and the options, and validate the result.
 
     `selected` is a built-in name or a TOML file, `variants` are `NAME=SPEC`, `assignments` are
     `key.path=value`. Raises ProfileError with one line that names the key and what is accepted.
     """
-    values = _base(root, selected)
+    values = _read_layers(root, selected)
     for text in variants:
         _assign_variant(values, text)
     for text in assignments:
@@ -66,28 +66,31 @@ def resolve(
     return _validate(values)
 
 
-def _base(root: Path, selected: str | None) -> Values:
+def _read_layers(root: Path, selected: str | None) -> Values:
     if selected is not None:
-        return _named(selected, ())
+        return _read_profile(selected, ())
     values: Values = {}
     project = root / "alignment.toml"
     for origin, layer in (
-        ("pyproject.toml, [tool.alignment]", _from_pyproject(root)),
+        ("pyproject.toml, [tool.alignment]", _read_pyproject(root)),
         ("alignment.toml", _read(project) if is_there(project) else {}),
     ):
         if not layer:
             continue
-        _anchor(layer, root)
+        _resolve_data(layer, root)
         if "extends" in layer:
-            values = _extended(layer, origin, root, ())
+            values = _extend(layer, origin, root, ())
         else:
-            values = _merged(values or _named(DEFAULT, ()), layer)
-        values.setdefault("data", _from_here(root))
-    return values or _named(DEFAULT, ())
+            values = _merge(values or _read_profile(DEFAULT, ()), layer)
+        values.setdefault("data", _relative_to_cwd(root))
+    return values or _read_profile(DEFAULT, ())
 
 
-def _named(name: str, line: tuple[str, ...]) -> Values:
-    """The values of a built-in profile or a file, whatever it extends merged in."""
+def _read_profile(name: str, children: tuple[str, ...]) -> Values:
+    """The values of a built-in profile or a file, merged with the profiles that it extends.
+
+    `children` are the paths of the profiles that extend it, to notice circles. Raises ProfileError.
+    """
     path = BUILT_IN / f"{name}.toml"
     if not (name in built_in() and path.is_file()):
         path = Path(name)
@@ -96,45 +99,47 @@ def _named(name: str, line: tuple[str, ...]) -> Values:
                 f"unknown profile {quoted(name)}: it is neither a file nor one of "
                 f"{', '.join(built_in())}"
             )
-    values, own = _read(path), str(path.resolve())
-    if own in line:
-        circle = " -> ".join(Path(each).name for each in (*line, name))
+    values, resolved = _read(path), str(path.resolve())
+    if resolved in children:
+        circle = " -> ".join(Path(each).name for each in (*children, name))
         raise ProfileError(f"profiles extend each other in a circle: {circle}")
-    if len(line) >= DEPTH:
+    if len(children) >= DEPTH:
         raise ProfileError(f"profile {path}: more than {DEPTH} profiles extend each other")
     values.setdefault("name", path.stem)
-    _anchor(values, path.parent)
-    values = _extended(values, str(path), path.parent, (*line, own))
+    _resolve_data(values, path.parent)
+    values = _extend(values, str(path), path.parent, (*children, resolved))
     if path.parent != BUILT_IN:
-        values.setdefault("data", _from_here(path.parent))
+        values.setdefault("data", _relative_to_cwd(path.parent))
     return values
 
 
-def _extended(layer: Values, origin: str, folder: Path, line: tuple[str, ...]) -> Values:
+def _extend(layer: Values, origin: str, folder: Path, children: tuple[str, ...]) -> Values:
+    """The layer merged with the profile that it extends, if it has `extends`."""
     parent = layer.pop("extends", None)
     if parent is None:
         return layer
     if not isinstance(parent, str):
         raise ProfileError(f"{origin}: extends: must be the name or the file of a profile")
     beside = folder / parent
-    return _merged(_named(str(beside) if is_there(beside) else parent, line), layer)
+    name = str(beside) if is_there(beside) else parent
+    return _merge(_read_profile(name, children), layer)
 
 
-def _from_here(folder: Path) -> str:
-    """A folder as seen from the current one, where it lies in it: reports then say no home."""
+def _relative_to_cwd(folder: Path) -> str:
+    """A folder's path, relative where it is below the current folder: reports show this path."""
     try:
         return str(folder.absolute().relative_to(Path.cwd()))
     except ValueError:
         return str(folder)
 
 
-def _anchor(layer: Values, folder: Path) -> None:
-    """A `data` folder is relative to the file that states it."""
+def _resolve_data(layer: Values, folder: Path) -> None:
+    """Make `data` a path below the folder of the file that sets it."""
     if isinstance(layer.get("data"), str):
         layer["data"] = str(folder / expand(layer["data"]))
 
 
-def _from_pyproject(root: Path) -> Values:
+def _read_pyproject(root: Path) -> Values:
     path = root / "pyproject.toml"
     if not is_there(path):
         return {}
@@ -153,14 +158,14 @@ def _read(path: Path) -> Values:
         raise ProfileError(f"profile {path}: {error}") from error
 
 
-def _merged(below: Values, above: Values) -> Values:
-    if "source" in above and above["source"] != below.get("source"):
-        return above  # prompts from elsewhere: what is said of the other place means nothing there
-    result = dict(below)
-    for key, value in above.items():
+def _merge(base: Values, layer: Values) -> Values:
+    if "source" in layer and layer["source"] != base.get("source"):
+        return layer  # another kind of source has other keys: nothing of the old one is kept
+    result = dict(base)
+    for key, value in layer.items():
         old = result.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+        tables = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merge(old, value) if tables else value  # type: ignore[arg-type]
     return result
 
 
@@ -193,12 +198,12 @@ def _assign_variant(values: Values, text: str) -> None:
 
 def _assign(values: Values, text: str) -> None:
     path, equals, raw = text.partition("=")
-    told = quoted(f"{path}=..." if "@" in raw or "://" in raw else text)  # it may hold a key
-    keys = _keys(path)
+    shown = quoted(f"{path}=..." if "@" in raw or "://" in raw else text)  # it may hold a key
+    keys = _parse_keys(path)
     if not equals or not all(keys):
-        raise ProfileError(f"--alignment-set {told}: needs key.path=value")
+        raise ProfileError(f"--alignment-set {shown}: needs key.path=value")
     if len(keys) > DEPTH:
-        raise ProfileError(f"--alignment-set {told}: more than {DEPTH} nested keys")
+        raise ProfileError(f"--alignment-set {shown}: more than {DEPTH} nested keys")
     try:
         value = parse_toml(f"value = {raw}")["value"]
     except UnfitError:
@@ -211,7 +216,7 @@ def _assign(values: Values, text: str) -> None:
             target = target.setdefault(key, {})
         if not isinstance(target, dict | list):
             raise ProfileError(
-                f"--alignment-set {told}: {'.'.join(keys[: depth + 1])} is a value, not a table"
+                f"--alignment-set {shown}: {'.'.join(keys[: depth + 1])} is a value, not a table"
             )
     if isinstance(target, list):
         target[_index(target, keys, len(keys) - 1)] = value
@@ -219,17 +224,17 @@ def _assign(values: Values, text: str) -> None:
         target[keys[-1]] = value
 
 
-def _keys(path: str) -> list[str]:
-    """The keys of a dotted path, quoted as in TOML where one holds a dot or a slash itself."""
+def _parse_keys(path: str) -> list[str]:
+    """The keys of a dotted path; one that has a dot or a slash itself is quoted, as in TOML."""
     try:
-        found: Any = parse_toml(f"{path} = 0")
+        value: Any = parse_toml(f"{path} = 0")
     except UnfitError:
         return path.strip().split(".")
     keys: list[str] = []
-    while isinstance(found, dict):
-        if len(found) != 1:  # lines of their own in what should be one key
+    while isinstance(value, dict):
+        if len(value) != 1:  # the path has several lines of TOML
             return [""]
-        ((key, found),) = found.items()
+        ((key, value),) = value.items()
         keys.append(key)
     return keys
 
@@ -268,11 +273,11 @@ def _validate(values: Values) -> Profile:
 
 
 def _explain(error: ValidationError, values: Values) -> str:
-    """One line: profile, key path, what was found, what is accepted."""
+    """One line: the profile, the key, what is accepted, and the value that was found."""
     errors = error.errors(include_url=False)
     first = errors[0]
-    path, found = _walk(first["loc"], values)
-    key = ".".join(map(_step_in_words, path)) or "profile"
+    path, value = _find_value(first["loc"], values)
+    key = ".".join(map(_shorten, path)) or "profile"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     name = quoted(values.get("name", "?"))
     if first["type"] == "extra_forbidden":
@@ -285,8 +290,8 @@ def _explain(error: ValidationError, values: Values) -> str:
     else:
         text = first["msg"].removeprefix("Value error, ")
         text = text[:1].lower() + text[1:] if text[1:2].islower() else text
-        if not isinstance(found, dict | list) and not set(path) & _MAY_HOLD_KEYS:
-            text += f", found {quoted(found)}"
+        if not isinstance(value, dict | list) and not set(path) & _MAY_HOLD_KEYS:
+            text += f", found {quoted(value)}"
     return (
         f"profile {name}: {key}: {text}{more}"
         if key != "profile"
@@ -294,12 +299,12 @@ def _explain(error: ValidationError, values: Values) -> str:
     )
 
 
-def _step_in_words(step: str) -> str:
+def _shorten(step: str) -> str:
     return step if len(step) <= _LONGEST_STEP else f"{step[:_LONGEST_STEP]}..."
 
 
-def _walk(loc: Sequence[str | int], values: Any) -> tuple[list[str], Any]:
-    """The key path of an error in the user's own terms: without pydantic's union tags."""
+def _find_value(loc: Sequence[str | int], values: Any) -> tuple[list[str], Any]:
+    """The key path of an error as the user wrote it, without pydantic's union tags; its value."""
     path: list[str] = []
     for position, step in enumerate(loc):
         inside = (
@@ -325,7 +330,7 @@ def _fields_at(loc: Sequence[str | int]) -> list[str]:
 
 
 def _step(kind: Any, step: str | int) -> Any:
-    """The type one step below `kind`; a union tag of pydantic's picks the tagged table."""
+    """The type of `step` in the type `kind`; a union tag of pydantic gives the tagged table."""
     if _is_table(kind):
         return kind.model_fields[str(step)].annotation
     if get_origin(kind) in {dict, tuple}:

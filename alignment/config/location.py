@@ -1,4 +1,4 @@
-"""Where the store is, and what `~` is. Apart from the store itself, which loads SQLite."""
+"""The folder of the store, and paths with `~`; imports no SQLite, unlike the store itself."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ ENVIRONMENT = "ALIGNMENT_STORE"
 
 
 def location(option: str | None = None) -> Path:
-    """Where the store is: the option, else `$ALIGNMENT_STORE`, else the user's cache folder.
+    """The folder of the store: the option, else `$ALIGNMENT_STORE`, else in the user's cache.
 
-    Raises StoreError where that is below a home folder that is not known.
+    Raises StoreError where the path begins with a home folder that is not known.
     """
-    named = option or os.environ.get(ENVIRONMENT)
+    path = option or os.environ.get(ENVIRONMENT)
     try:
-        return expand(named) if named else _cache()
+        return expand(path) if path else _cache_folder()
     except AlignmentError as error:
         raise StoreError(
             f"store {error}, or name a folder with --alignment-store or ${ENVIRONMENT}"
         ) from None
 
 
-def _cache() -> Path:
+def _cache_folder() -> Path:
     import platformdirs  # noqa: PLC0415 - 30 ms that most runs save
 
     try:
         return expand(platformdirs.user_cache_dir("alignment-gate"))
-    except RuntimeError:  # later releases look themselves
+    except RuntimeError:  # of older releases of platformdirs, where there is no home folder
         return expand("~/.cache/alignment-gate")
 
 
 def expand(path: str | Path) -> Path:
-    """A path whose leading `~` is the user's home folder. Raises AlignmentError for none."""
+    """A path with a leading `~` replaced by the home folder; AlignmentError if it is not known."""
     try:
         return Path(path).expanduser()
     except RuntimeError:

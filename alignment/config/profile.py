@@ -1,4 +1,4 @@
-"""A profile: what one run does, whole and coherent."""
+"""A profile: all settings of a run, validated together."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ class Profile(ProfileTables):
     """All settings of a run."""
 
     @model_validator(mode="after")
-    def _coherent(self) -> Self:
+    def _check_coherence(self) -> Self:
         coherence.check(self)
         return self

@@ -1,4 +1,4 @@
-"""How a model is made: a recipe of training stages; and which pickled weights may be loaded."""
+"""Recipes: how a model is trained; and the pickled weights that may be loaded."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Stage(Table):
     pair."""
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
-        needs = {"sft": ("unfiltered", "chosen"), "dpo": ("pairs",), "reward": ("pairs",)}
-        if self.data not in needs[self.trainer]:
-            accepted = " or ".join(needs[self.trainer])
+    def _check_data(self) -> Self:
+        kinds = {"sft": ("unfiltered", "chosen"), "dpo": ("pairs",), "reward": ("pairs",)}
+        if self.data not in kinds[self.trainer]:
+            accepted = " or ".join(kinds[self.trainer])
             raise ValueError(f"trainer {self.trainer!r} takes data {accepted}, not {self.data!r}")
         if self.degenerate and self.trainer != "reward":
             raise ValueError("`degenerate` belongs to stages with trainer 'reward'")
@@ -66,7 +66,7 @@ class Recipe(Table):
     """The training stages, in order."""
 
     @model_validator(mode="after")
-    def _starts_somewhere(self) -> Self:
+    def _check_start(self) -> Self:
         if self.parent is not None and self.architecture is not None:
             raise ValueError("give `parent` or `architecture`, not both")
         if self.stages and self.parent is None and self.architecture is None:
@@ -84,5 +84,5 @@ def is_path_or_hub_id(name: str) -> bool:
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a model's name is `owner/name` rather than a folder's path; a folder comes first."""
+    """Whether a model's name has the form `owner/name`; a folder of that name has precedence."""
     return not name.startswith((".", "/", "~")) and name.count("/") == 1

@@ -1,9 +1,10 @@
-"""What a run does: the schema of a profile, validated by pydantic.
+"""The schema of a profile, validated by pydantic.
 
-A profile is a TOML file (see `alignment/profiles/`). It says which prompts are asked (`axes`), who
-answers (`variants`), how trained variants are made (`parent`, `architecture`, `stages`), who
-judges (`judge`), and how (`generation`, `training`). Unknown keys, wrong types and impossible
-values are refused; `alignment.config.layers` finds, merges and loads the files.
+A profile is a TOML file (see `alignment/profiles/`) with all settings of a run: the prompts
+(`axes`), the models under evaluation (`variants`) and how they are trained (`parent`,
+`architecture`, `stages`), the judge (`judge`), and how answers are generated and models trained
+(`generation`, `training`). Unknown keys, wrong types and impossible values are refused.
+`alignment.config.layers` finds, merges and loads the files.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Generation(Table):
     if memory runs out."""
 
     @model_validator(mode="after")
-    def _sampled(self) -> Self:
+    def _check_samples(self) -> Self:
         if self.samples > 1 and self.temperature == 0.0:
             raise ValueError(
                 "`samples` above 1 need a `temperature` above 0: greedy answers are all equal"
@@ -157,25 +158,31 @@ class ProfileTables(Table):
     that the variant with the highest value is best."""
 
     def generation_of(self, variant: str) -> Generation:
-        """How a variant answers: what it says itself, and `generation` for the rest."""
-        own = self.variants[variant]
-        if own.ignores_generation:
-            return Generation(thinking=own.generation.thinking or self.generation.thinking)
-        told = own.generation.model_dump(exclude_none=True)
-        api = None if own.endpoint is None else own.endpoint.api
+        """The generation settings of a variant: its own, and the profile's for the rest.
+
+        Raises ValueError for settings that do not fit together.
+        """
+        config = self.variants[variant]
+        if config.ignores_generation:
+            return Generation(thinking=config.generation.thinking or self.generation.thinking)
+        overrides = config.generation.model_dump(exclude_none=True)
+        api = None if config.endpoint is None else config.endpoint.api
         if api == "chat":
-            told["format"] = "chat"  # by the server's own template
-        elif api is not None and told.get("format", self.generation.format) == "chat":
+            overrides["format"] = "chat"  # by the server's own template
+        elif api is not None and overrides.get("format", self.generation.format) == "chat":
             raise ValueError("format 'chat' of a served model needs endpoint.api = 'chat'")
-        return Generation.model_validate(self.generation.model_dump() | told)
+        return Generation.model_validate(self.generation.model_dump() | overrides)
 
     def recordings(self) -> dict[str, Place | dict[Name, Place]]:
-        """Variant -> the file, or the files by axis, that hold its responses."""
-        found = {name: variant.recorded for name, variant in self.variants.items()}
-        return {name: recorded for name, recorded in found.items() if recorded is not None}
+        """Variant -> the file with its recorded responses, or the files by axis."""
+        return {
+            name: variant.recorded
+            for name, variant in self.variants.items()
+            if variant.recorded is not None
+        }
 
     def dtype_of(self, variant: str) -> Dtype:
-        """The precision that a variant answers in."""
+        """The precision in which a variant is loaded."""
         return self.variants[variant].dtype or self.dtype
 
     def gated(self) -> tuple[str, ...]:
@@ -188,30 +195,30 @@ class ProfileTables(Table):
 
         Raises ValueError when a parent does not exist or the parents form a circle.
         """
-        line: list[str] = []
+        parents: list[str] = []
         parent = self.variants[name].parent
         while parent is not None and not is_path_or_hub_id(parent):
-            if parent == name or parent in line:
-                circle = " -> ".join([name, *line, parent])
+            if parent == name or parent in parents:
+                circle = " -> ".join([name, *parents, parent])
                 raise ValueError(f"variants.{name}.parent: the parents form a circle: {circle}")
             if parent not in self.variants:
                 known = ", ".join(self.variants)
                 raise ValueError(
                     f"variants.{name}.parent: there is no variant {parent!r}; known: {known}"
                 )
-            line.append(parent)
+            parents.append(parent)
             parent = self.variants[parent].parent
-        return tuple(line)
+        return tuple(parents)
 
     def in_order(self) -> tuple[str, ...]:
-        """The variants, every parent before its children, else as the profile lists them."""
+        """The variants in the profile's order, but every parent before its children."""
         ordered: list[str] = []
         for name in self.variants:
-            for step in (*reversed(self.ancestors(name)), name):
-                if step not in ordered:
-                    ordered.append(step)
+            for each in (*reversed(self.ancestors(name)), name):
+                if each not in ordered:
+                    ordered.append(each)
         return tuple(ordered)
 
     def resolved(self) -> Mapping[str, Any]:
-        """The profile as plain values, defaults filled in: what is stored with a run."""
+        """The profile as JSON values with all defaults, as it is stored with a run."""
         return self.model_dump(mode="json")

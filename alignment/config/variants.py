@@ -1,4 +1,4 @@
-"""Who answers: the variants of a profile."""
+"""The variants of a profile: the models under evaluation."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Variant(Recipe):
 
     @property
     def kind(self) -> str:
-        """What answers for it: the name of a module of `alignment.policies`."""
+        """The kind of policy: the name of its module in `alignment.policies`."""
         ways = {
             "model": self.model or self.stages or None,
             "endpoint": self.endpoint,
@@ -96,12 +96,12 @@ class Variant(Recipe):
 
     @property
     def ignores_generation(self) -> bool:
-        """Whether nothing of `generation` but `thinking` says something to its responses."""
+        """Whether `generation` has no effect on its responses, except for `thinking`."""
         return self.kind in {"recorded", "null", "python"}
 
     @property
     def recorded_files(self) -> tuple[str, ...]:
-        """The files that hold its responses; none where they are not recorded."""
+        """The files with its recorded responses; empty for other kinds of variants."""
         if self.recorded is None:
             return ()
         return (
@@ -110,6 +110,6 @@ class Variant(Recipe):
 
 
 def check_arguments(python: str | None, arguments: Settings) -> None:
-    """Arguments are for a class. Raises ValueError."""
+    """Refuse `arguments` without `python`. Raises ValueError."""
     if arguments and python is None:
         raise ValueError("`arguments` belong to `python`")

@@ -1,1 +1,1 @@
-"""Files: what somebody else wrote is read as what it must be, ours appear whole or not at all."""
+"""Files: those of others are read strictly; ours are written completely or not at all."""

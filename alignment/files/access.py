@@ -1,8 +1,7 @@
-"""Who may look at what the project keeps: prompts and answers are not for everybody.
+"""Permissions of stored files: prompts and answers may be confidential.
 
-A folder that the project makes is its owner's alone, and its group's too where the umask lets a
-group write. One that is there already keeps the access that somebody gave it, and what is made
-inside follows it.
+A new folder is accessible to its owner only, and to its group if the umask lets a group write. An
+existing folder keeps its permissions, and new files in a folder get permissions that fit it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _OWNER, _GROUP = 0o700, 0o070
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder for prompts and answers; those above it are made as the umask says.
+    """Make a folder for prompts and answers, if it is missing; its parents get the usual access.
 
     Raises OSError.
     """
@@ -30,32 +29,29 @@ def private_folder(path: Path) -> None:
 
 
 def follow(folder: Path, path: Path) -> None:
-    """Give something new in a folder the access that the folder gives, and no more to others.
+    """Limit the permissions of a new file or folder (`path`) to those of its folder.
 
-    The group may write where it may write in the folder, whatever the umask. Raises OSError.
+    The group may write if it may write in the folder, whatever the umask. Raises OSError.
     """
-    above, own = folder.stat().st_mode, path.stat().st_mode
-    bits = 0o777 if stat.S_ISDIR(own) else 0o666
-    wanted = own & above & bits | _OWNER & bits
-    if above & stat.S_IWGRP:
-        wanted |= _GROUP & bits
-    if stat.S_ISDIR(own):
-        wanted |= above & stat.S_ISGID
-    if stat.S_IMODE(own) != wanted:
-        _change(path, wanted)
+    parent_mode, mode = folder.stat().st_mode, path.stat().st_mode
+    bits = 0o777 if stat.S_ISDIR(mode) else 0o666
+    new_mode = mode & parent_mode & bits | _OWNER & bits
+    if parent_mode & stat.S_IWGRP:
+        new_mode |= _GROUP & bits
+    if stat.S_ISDIR(mode):
+        new_mode |= parent_mode & stat.S_ISGID
+    if stat.S_IMODE(mode) != new_mode:
+        _change(path, new_mode)
 
 
 def share(folder: Path, path: Path) -> None:
-    """Give something in a folder the folder's own access, whoever made it and however.
-
-    Raises OSError.
-    """
-    above, own = folder.stat().st_mode, path.stat().st_mode
-    bits = 0o2777 if stat.S_ISDIR(own) else 0o666
-    if stat.S_IMODE(own) != above & bits:
-        _change(path, above & bits)
+    """Give a file or folder (`path`) exactly the permissions of its folder. Raises OSError."""
+    parent_mode, mode = folder.stat().st_mode, path.stat().st_mode
+    bits = 0o2777 if stat.S_ISDIR(mode) else 0o666
+    if stat.S_IMODE(mode) != parent_mode & bits:
+        _change(path, parent_mode & bits)
 
 
 def _change(path: Path, mode: int) -> None:
-    with suppress(PermissionError):  # a file system that keeps no access rights
+    with suppress(PermissionError):  # a file system without permissions
         path.chmod(mode)

@@ -1,8 +1,8 @@
-"""Files that somebody else wrote, read as what they must be: regular, of bounded size, UTF-8.
+"""Reads files that others wrote, which must be regular, of bounded size, and UTF-8.
 
-Whatever is wrong with one is an `UnfitError`, whose words go on from the name of the file; who
-asked for the file makes an error of it that says which one and what to do. Nothing here waits: a
-FIFO, a device or a socket is refused before it is opened.
+Anything else is an `UnfitError`, whose text continues a sentence that begins with the file's name;
+callers turn it into an error that names the file and a remedy. Nothing here can block: FIFOs,
+devices and sockets are refused before they are opened.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, NoReturn
 
 MIB = 2**20
 DOCUMENT = 256 * MIB
-"""Bytes at most of a JSON file that is read whole."""
+"""Bytes of a JSON file at most."""
 SETTINGS = MIB
-"""Bytes at most of a TOML file."""
+"""Bytes of a TOML file at most."""
 DEPTH = 100
-"""Tables and lists within each other at most, in JSON and TOML that is read whole."""
+"""Levels of nested tables and lists in JSON and TOML at most."""
 
 _KINDS = (
     (stat.S_ISDIR, "folder"),
@@ -34,13 +34,13 @@ _KINDS = (
 )
 _NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
-# A key of so many parts that tomllib, which takes quadratic time for one, would seem to hang.
+# A dotted key with so many parts that tomllib, which needs quadratic time, would seem to hang.
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{DEPTH}}}")
 
 
 class UnfitError(ValueError):
-    """A file or a text that is not what is required: the words that follow its name."""
+    """A file or a text that does not meet the requirements; the text follows the file's name."""
 
 
 class MissingError(UnfitError):
@@ -48,7 +48,7 @@ class MissingError(UnfitError):
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is anything of that name, a link that leads nowhere included."""
+    """Whether anything has this name, even a broken link."""
     return os.path.lexists(path)
 
 
@@ -56,7 +56,7 @@ def opened(path: Path) -> io.BufferedReader:
     """A regular file, open for reading. Raises UnfitError for anything else."""
     try:
         _require_regular(path.stat().st_mode)
-        # Once more when it is open: it may have become another one in between.
+        # Checked again when it is open, as it may have been replaced in between.
         descriptor = os.open(path, os.O_RDONLY | _NONBLOCKING)
         try:
             _require_regular(os.fstat(descriptor).st_mode)
@@ -73,20 +73,20 @@ def opened(path: Path) -> io.BufferedReader:
 
 
 def read_bytes(path: Path, most: int = DOCUMENT) -> bytes:
-    """The bytes of a regular file. Raises UnfitError, also where there are more than `most`."""
+    """The bytes of a regular file. Raises UnfitError, also if there are more than `most`."""
     with opened(path) as file:
         try:
-            found = file.read(most + 1)
+            content = file.read(most + 1)
         except OSError as error:
             raise UnfitError(f"cannot be read: {_reason(error)}") from error
-    if len(found) > most:
+    if len(content) > most:
         raise UnfitError(f"cannot be read: it has more than {in_words(most)}, which is the limit")
-    return found
+    return content
 
 
 def read_text(path: Path, most: int = DOCUMENT) -> str:
     """The text of a regular file, without a byte order mark. Raises UnfitError as `read_bytes`."""
-    return _decoded(read_bytes(path, most))
+    return _decode(read_bytes(path, most))
 
 
 def read_json(path: Path, *, most: int = DOCUMENT, finite: bool = False) -> Any:
@@ -101,20 +101,20 @@ def parse_json(
     constant: Callable[[str], Any] | None = None,
     pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
-    """The value of a JSON text; with `finite` NaN and infinity, which JSON has not, are refused.
+    """The value of a JSON text; with `finite`, NaN and infinity, which are not JSON, are refused.
 
-    `constant` makes something else of them, `pairs` an object of its pairs; what they raise as
-    ValueError is told. Raises UnfitError, also for what is nested deeper than `DEPTH`.
+    `constant` and `pairs` are `parse_constant` and `object_pairs_hook` of `json.loads`; the text of
+    a ValueError of theirs is shown. Raises UnfitError, also for more than `DEPTH` levels.
     """
-    refuse = _refuse if finite else constant
+    parse_constant = _refuse if finite else constant
     try:
-        found = json.loads(text, parse_constant=refuse, object_pairs_hook=pairs)
+        value = json.loads(text, parse_constant=parse_constant, object_pairs_hook=pairs)
     except RecursionError:
         raise UnfitError(f"is no JSON that can be read: {_TOO_DEEP}") from None
     except ValueError as error:
-        raise UnfitError(f"is no JSON ({_number(error)})") from None
-    _require_shallow(found)
-    return found
+        raise UnfitError(f"is no JSON ({_parse_error(error)})") from None
+    _require_shallow(value)
+    return value
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -123,21 +123,21 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The tables of a TOML text. Raises UnfitError, also for what is nested deeper than `DEPTH`."""
+    """The tables of a TOML text. Raises UnfitError, also for more than `DEPTH` levels."""
     if text.count(".") >= DEPTH and _LONG_KEY.search(text):
         raise UnfitError(f"not valid TOML: {_TOO_DEEP}")
     try:
-        found = tomllib.loads(text)
+        tables = tomllib.loads(text)
     except RecursionError:
         raise UnfitError(f"not valid TOML: {_TOO_DEEP}") from None
     except ValueError as error:
-        raise UnfitError(f"not valid TOML: {_number(error)}") from None
-    _require_shallow(found)
-    return found
+        raise UnfitError(f"not valid TOML: {_parse_error(error)}") from None
+    _require_shallow(tables)
+    return tables
 
 
 def require_folder(path: Path) -> None:
-    """Raise UnfitError unless `path` is a folder, or can become one: what is above it is."""
+    """Raise UnfitError unless `path` is a folder, or its first existing parent is one."""
     for each in (path, *path.parents):
         if is_there(each):
             if not each.is_dir():
@@ -146,7 +146,7 @@ def require_folder(path: Path) -> None:
 
 
 def in_words(size: int) -> str:
-    """A number of bytes: `64 MiB`, `4 GiB`."""
+    """A number of bytes as a text: `64 MiB`, `4 GiB`, `100 bytes`."""
     for unit, name in ((2**30, "GiB"), (MIB, "MiB"), (2**10, "KiB")):
         if size >= unit and size % unit == 0:
             return f"{size // unit} {name}"
@@ -163,7 +163,7 @@ def _require_regular(mode: int) -> None:
 
 
 def _require_shallow(value: Any) -> None:
-    """Level by level: what walks through it later may call itself."""
+    """Refuse more than `DEPTH` levels, without recursion; later code may use recursion."""
     level = [value]
     for _ in range(DEPTH + 1):
         level = [
@@ -177,21 +177,21 @@ def _require_shallow(value: Any) -> None:
     raise UnfitError(f"is {_TOO_DEEP}")
 
 
-def _decoded(content: bytes) -> str:
+def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        found = f"it is not UTF-8 (line {line}); save it as UTF-8"
-        raise UnfitError(f"cannot be read: {found}") from None
+        reason = f"it is not UTF-8 (line {line}); save it as UTF-8"
+        raise UnfitError(f"cannot be read: {reason}") from None
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-def _number(error: ValueError) -> str:
-    """Python says of a number of thousands of digits how programs may allow it."""
+def _parse_error(error: ValueError) -> str:
+    """The message of a parser; Python's own about very long numbers is for programmers."""
     return "a number of too many digits" if "integer string" in str(error) else str(error)
 
 

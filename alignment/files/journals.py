@@ -1,9 +1,11 @@
-"""What a room is for, written down before it is done: enough to finish or to undo it.
+"""Journals of what is about to be done with the files of a room, to finish or to undo it.
 
-A room may hold two journals. That of a swap says what may be removed from the folder `new` in the
-room, which is the one that was made or the one that it has replaced: the files of ours, and second
-names of others' files. That of moves says which files were to be moved out of the folder and which
-into it; until the last of them is there, the moves are undone.
+A room (`alignment.files.rooms`) may have two journals:
+
+- `swap`: two folders are exchanged. After that, `new` in the room is the old folder. The journal
+  lists what may be removed from it: our files, and hard links to files of others.
+- `moves`: files are moved out of the folder, and new ones into it. The journal lists both; as long
+  as the last new file is not in the folder, all moves are undone.
 """
 
 from __future__ import annotations
@@ -22,35 +24,41 @@ NEW, OLD = "new", "old"
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A swap or moves. Names are relative to the folder, which is named from the room's own."""
+    """A journal of a swap or of moves.
+
+    `folder` is relative to the folder in which the room is; other names are relative to `folder`.
+    """
 
     folder: str
     place: Sequence[str]
-    """What is new; the last of them says that all are there."""
+    """New files; when the last of them is in its place, all are."""
     withdraw: Sequence[str]
-    """What is replaced or removed; the first of them is the last one's predecessor."""
+    """Files that are replaced or removed; the first is the one that the last new file replaces."""
     carried: dict[str, int] = field(default_factory=dict)
-    """Others' files that have a second name in the new folder, with their inodes."""
+    """Files of others with a hard link in the new folder -> their inodes."""
 
     def text(self) -> str:
-        """As it is written."""
+        """The JSON text of the journal."""
         return json.dumps(asdict(self))
 
 
 def read(path: Path) -> Journal | None:
-    """A journal; None where there is none, or one that was never finished: nothing was begun."""
+    """A journal; None where there is none, or an incomplete one: then nothing was done yet."""
     try:
-        found = Journal(**read_json(path))
-        names = [found.folder, *found.place, *found.withdraw, *dict(found.carried)]
+        journal = Journal(**read_json(path))
+        names = [journal.folder, *journal.place, *journal.withdraw, *dict(journal.carried)]
         paths = [PurePath(name) for name in names]
     except (UnfitError, TypeError, ValueError):
         return None
     inside = not any(p.is_absolute() or ".." in p.parts or "\0" in str(p) for p in paths)
-    return found if inside and found.place else None
+    return journal if inside and journal.place else None
 
 
 def carry_out(room: Path, beside: Path) -> None:
-    """Finish or undo what the journals in a room speak of. Raises OSError; may be repeated."""
+    """Finish or undo what the journals of a room list. Raises OSError; may be repeated.
+
+    `beside` is the folder in which the room is.
+    """
     if swap := read(room / SWAP):
         _discard(room / NEW, beside / swap.folder, swap)
         (room / SWAP).unlink()
@@ -60,23 +68,23 @@ def carry_out(room: Path, beside: Path) -> None:
         (room / MOVES).unlink()
 
 
-def _discard(left: Path, folder: Path, journal: Journal) -> None:
-    """Remove a folder; what others have put into it since goes where the rest of theirs is."""
+def _discard(old: Path, folder: Path, journal: Journal) -> None:
+    """Remove the `old` folder; files that others have added to it are moved to the new `folder`."""
     ours = {*journal.place, *journal.withdraw}
-    for place, folders, files in os.walk(left, topdown=False):
-        here = Path(place)
-        links = [name for name in folders if (here / name).is_symlink()]
-        for path in (here / name for name in (*files, *links)):
-            name = str(path.relative_to(left))
+    for parent, folders, files in os.walk(old, topdown=False):
+        current = Path(parent)
+        links = [name for name in folders if (current / name).is_symlink()]
+        for path in (current / name for name in (*files, *links)):
+            name = str(path.relative_to(old))
             if name in ours or path.lstat().st_ino == journal.carried.get(name):
                 path.unlink()
             else:
                 move(path, folder / name)
-        here.rmdir()
+        current.rmdir()
 
 
 def _undo(room: Path, folder: Path, journal: Journal) -> None:
-    """Each step back, the last first; those that were not made or are undone already are known."""
+    """Undo moves in reverse order; those that were not made, or were undone, are skipped."""
     for name in reversed(journal.place):
         if not os.path.lexists(room / NEW / name):
             move(folder / name, room / NEW / name)
@@ -86,6 +94,6 @@ def _undo(room: Path, folder: Path, journal: Journal) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file, into a folder that is made if need be."""
+    """Move a file by renaming it; the target's folder is made if need be. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     source.rename(target)

@@ -1,10 +1,10 @@
-"""Rooms: hidden folders in which files are made before they get their place.
+"""Rooms: temporary hidden folders in which files are written before they are moved to their places.
 
-A room lies on the file system of its files, beside the folder that they are for. What is in it lies
-below a folder called `.git`: git never adds such a path, whatever it is asked, and no moment exists
-in which a `.gitignore` is there but still empty. Its maker holds a lock on it, which ends with the
-process: a room that nobody holds was left by one that was killed, and whoever makes the next one
-there, or asks for it with `sweep`, finishes or undoes what it was for and removes it.
+A room is on the file system of the final files, beside their folder. Its content is below a folder
+called `.git`: git never adds such a path (a `.gitignore` would be empty for a moment). The process
+that makes a room holds a lock on it, which ends with the process. A room without a lock was left by
+a killed process: the next `room` or `sweep` in the same folder finishes or undoes what its journals
+list, and removes it.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ PREFIX = ".alignment-draft-"
 _HIDDEN = ".git"
 _CHUNK = 1 << 18
 _ABANDONED = 86400.0
-"""Seconds after which a room is nobody's, where the file system knows no locks."""
+"""Seconds after which a room counts as abandoned, on a file system without locks."""
 
 
 @contextmanager
 def room(beside: Path) -> Iterator[Path]:
-    """A new room in the folder `beside`: the place in it for files. Raises OSError.
+    """A new room in the folder `beside`; yields the folder for files in it. Raises OSError.
 
-    In the end its journals are carried out, as they are for a room of someone who was killed.
+    At the end, what its journals list is finished or undone, as after a process was killed.
     """
     sweep(beside)
-    path, lock = _begun(beside)
+    path, lock = _make(beside)
     try:
         (path / _HIDDEN).mkdir(0o700)
         yield path / _HIDDEN
     finally:
-        for _ in range(2):  # a refusal may be for once
+        for _ in range(2):  # an error may be temporary
             with suppress(OSError):
-                _ended(path)
+                _finish(path)
         os.close(lock)
 
 
 def sweep(folder: Path) -> None:
-    """Finish or undo what killed processes left in a folder. What is refused stays for the next."""
+    """Finish or undo what killed processes left in a folder; errors are left to the next call."""
     with suppress(OSError):
-        for name in os.listdir(folder):  # noqa: PTH208 - most are not looked at
+        for name in os.listdir(folder):  # noqa: PTH208 - most names are skipped
             if name.startswith(PREFIX) and not (folder / name).is_symlink():
                 with suppress(OSError):
-                    _swept(folder / name)
+                    _sweep_room(folder / name)
 
 
-def _begun(beside: Path) -> tuple[Path, int]:
-    while True:  # until nobody swept it before it was locked
+def _make(beside: Path) -> tuple[Path, int]:
+    while True:  # again, if another process removed the room before it was locked
         path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=beside))
         try:
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -69,23 +69,24 @@ def _begun(beside: Path) -> tuple[Path, int]:
             with suppress(OSError):
                 path.rmdir()
             raise
-        if _held(lock) is not False and path.is_dir():
+        if _acquire(lock) is not False and path.is_dir():
             return path, lock
         os.close(lock)
 
 
-def _swept(path: Path) -> None:
+def _sweep_room(path: Path) -> None:
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        held = _held(lock)
-        if held or (held is None and time.time() - os.fstat(lock).st_mtime > _ABANDONED):
-            _ended(path)
+        acquired = _acquire(lock)
+        age = time.time() - os.fstat(lock).st_mtime
+        if acquired or (acquired is None and age > _ABANDONED):
+            _finish(path)
     finally:
         os.close(lock)
 
 
-def _held(lock: int) -> bool | None:
-    """Whether the lock is ours now; None where the file system knows no locks."""
+def _acquire(lock: int) -> bool | None:
+    """Take a lock without waiting: whether it succeeded; None on a file system without locks."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -93,7 +94,7 @@ def _held(lock: int) -> bool | None:
     return True
 
 
-def _ended(path: Path) -> None:
+def _finish(path: Path) -> None:
     if path.is_dir():
         journals.carry_out(path / _HIDDEN, path.parent)
         shutil.rmtree(path)
@@ -101,7 +102,7 @@ def _ended(path: Path) -> None:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """An error about a file in a room is about `path`, as far as anybody needs to know."""
+    """Errors about files in a room become errors about `path`, which the user knows."""
     try:
         yield
     except OSError as error:
@@ -112,7 +113,7 @@ def named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def parents(folder: Path) -> Iterator[None]:
-    """Make a folder and those above it; they go again when anything is raised within."""
+    """Make a folder and its parents; those that were made are removed if the block raises."""
     missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         for each in reversed(missing):
@@ -126,14 +127,14 @@ def parents(folder: Path) -> Iterator[None]:
         raise
 
 
-# -- what is done in them ----------------------------------------------------------------------
+# -- writing -----------------------------------------------------------------------------------
 
 
 def write_new(path: Path, content: Content) -> None:
-    """Write a file that is not there yet, and see it to the disk. Raises OSError."""
+    """Write a new file and flush it to the disk. Raises OSError, also if the file exists."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        for chunk in _chunks(content):
+        for chunk in _split(content):
             rest = memoryview(chunk)
             while rest:
                 rest = rest[os.write(file, rest) :]
@@ -142,21 +143,21 @@ def write_new(path: Path, content: Content) -> None:
         os.close(file)
 
 
-def _chunks(content: Content) -> Iterator[bytes]:
+def _split(content: Content) -> Iterator[bytes]:
     if isinstance(content, bytes):
         yield content
         return
-    gathered = bytearray()
+    buffer = bytearray()
     for piece in content:
-        gathered += piece.encode()
-        if len(gathered) >= _CHUNK:
-            yield bytes(gathered)
-            gathered.clear()
-    yield bytes(gathered)
+        buffer += piece.encode()
+        if len(buffer) >= _CHUNK:
+            yield bytes(buffer)
+            buffer.clear()
+    yield bytes(buffer)
 
 
 def flush(folder: Path) -> None:
-    """See a folder's entries to the disk, where its file system can. Raises OSError."""
+    """Flush a folder's entries to the disk, if its file system can do that. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Files one at a time: one replaced, or some added where nothing is."""
+"""Writes single files: replaces one, or adds files that do not exist yet."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from alignment.files.journals import NEW
 
 
 def write_file(path: Path, content: rooms.Content) -> None:
-    """Write a file in one step: it is the old one or the new one, whole, at any moment.
+    """Write a file in one step: at any moment it is completely the old one or the new one.
 
-    One that is there keeps its permissions, a link stays a link. Raises OSError; all is then as it
-    was.
+    An existing file keeps its permissions; a link is kept, and the file that it leads to is
+    replaced. Raises OSError; then nothing was changed.
     """
     path = Path(os.path.realpath(path))
     with rooms.named(path), rooms.room(path.parent) as room:
@@ -24,22 +24,22 @@ def write_file(path: Path, content: rooms.Content) -> None:
         with suppress(FileNotFoundError):
             (room / NEW).chmod(stat.S_IMODE(path.stat().st_mode))
         (room / NEW).replace(path)
-        with suppress(OSError):  # it is there, and cannot be taken back
+        with suppress(OSError):  # the file has been replaced, and that cannot be undone
             rooms.flush(path.parent)
 
 
 def add_files(folder: Path, texts: Mapping[str, str]) -> list[str]:
-    """Write those files (name in `folder` -> text) of whose names nothing is there; their names.
+    """Write files (name in `folder` -> text) that do not exist yet, and return their names.
 
-    Something is a dead link too. Each file appears in one step. Raises OSError; none of them is
-    then there.
+    A broken link counts as existing. Each file appears in one step. Raises OSError; then none of
+    them was added.
     """
     added: list[str] = []
-    with ExitStack() as made:
+    with ExitStack() as parents:
         try:
             for name, text in texts.items():
-                made.enter_context(rooms.parents((folder / name).parent))
-                if _added(folder / name, text):
+                parents.enter_context(rooms.parents((folder / name).parent))
+                if _add(folder / name, text):
                     added.append(name)
         except BaseException:
             for name in added:
@@ -49,14 +49,15 @@ def add_files(folder: Path, texts: Mapping[str, str]) -> list[str]:
     return added
 
 
-def _added(path: Path, text: str) -> bool:
+def _add(path: Path, text: str) -> bool:
+    """Write a file that does not exist yet; whether it was written."""
     rooms.sweep(path.parent)
     if os.path.lexists(path):
         return False
     with rooms.named(path), rooms.room(path.parent) as room:
         rooms.write_new(room / NEW, [text])
         try:
-            os.link(room / NEW, path)  # unlike a rename it refuses to replace
+            os.link(room / NEW, path)  # unlike a rename, a link never replaces a file
         except FileExistsError:
             return False
         except OSError:  # a file system without hard links

@@ -1,8 +1,8 @@
-"""The pytest plugin: its hooks up to collection; logic lives apart.
+"""The pytest plugin: its hooks up to collection.
 
-`outcomes.py` has the hook for what becomes of a test, `finish.py` and `summary.py` the later ones.
-It acts only on tests marked `@pytest.mark.alignment(axis=...)` and starts without torch. The heavy
-half of the package is imported when the first of them is collected.
+`outcomes.py` has the hook for the outcome of a test, `finish.py` and `summary.py` the later hooks.
+The plugin acts only on tests marked `@pytest.mark.alignment(axis=...)` and does not import torch.
+Most of the package is imported when the first marked test is collected.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Let other plugins add to the report, and take it."""
+    """Declare the hooks by which other plugins add sections to the report, and get it."""
     from alignment.plugin import hookspecs  # noqa: PLC0415
 
     pluginmanager.add_hookspecs(hookspecs)
@@ -61,7 +61,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker; where an option asks for us, validate everything before collecting."""
+    """Register the marker; with one of our options, validate everything before collection."""
     config.addinivalue_line(
         "markers",
         "alignment(axis=None): a test of the alignment suite; it is parametrized over the variants "
@@ -72,13 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Configuring is over: from here on bad input is found while collecting."""
+    """Note that collection starts: from here on, bad input is reported as a collection error."""
     session.config.stash[STARTED] = True
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist whether the input was found good already."""
+    """Tell a worker of pytest-xdist whether the input has been validated already."""
     node.workerinput["alignment_checked"] = CHECKED in node.config.stash
 
 
@@ -106,21 +106,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """A controller of pytest-xdist hears of a worker's refusal by this report."""
+    """Mark the report, so that a controller of pytest-xdist learns that a worker refused input."""
     report = yield
     carrying.tell_refused(collector.config, report)
     return report
 
 
 def _axis_of(mark: pytest.Mark, test: str) -> str | None:
-    """The axis that a mark names. Raises AlignmentError for whatever else it holds."""
+    """The axis that a mark names, or None. Raises AlignmentError for any other argument."""
     axis = mark.kwargs.get("axis")
     if mark.args or mark.kwargs.keys() - {"axis"} or not isinstance(axis, str | None):
-        said = ", ".join(
+        arguments = ", ".join(
             [*map(repr, mark.args), *(f"{name}={value!r}" for name, value in mark.kwargs.items())]
         )
         raise AlignmentError(
-            f"{test}: @pytest.mark.alignment({said}): the only argument is axis='NAME'; write "
+            f"{test}: @pytest.mark.alignment({arguments}): the only argument is axis='NAME'; write "
             f"@pytest.mark.alignment(axis='harmlessness') or another axis of the profile"
         )
     return axis
@@ -129,13 +129,13 @@ def _axis_of(mark: pytest.Mark, test: str) -> str | None:
 def _parametrize(
     metafunc: pytest.Metafunc, session: Session, axis: str | None, *, whole: bool
 ) -> None:
-    """With `whole` one case stands for the prompts of an axis, which cannot be read."""
+    """Parametrize a test by its fixtures. `whole`: one case per variant, as prompts are unknown."""
     names, profile, test = set(metafunc.fixturenames), session.profile, metafunc.definition.nodeid
     variants = list(profile.variants)
     if axis is not None and axis not in profile.axes:
         if "alignment_report" in names:
             raise AlignmentError(
-                f"{test}: is a gated test, but {_lacking(session, axis)}; correct the axis"
+                f"{test}: is a gated test, but {_missing_axis(session, axis)}; correct the axis"
             )
         return  # skipped in `pytest_collection_modifyitems`
     if names & _PER_PROMPT:
@@ -153,8 +153,8 @@ def _parametrize(
             metafunc.parametrize("alignment_axis", list(profile.axes) if axis is None else [axis])
 
 
-def _lacking(session: Session, axis: str) -> str:
-    """A profile says which axes there are; a suite may have tests for more."""
+def _missing_axis(session: Session, axis: str) -> str:
+    """The message about an axis that the profile does not have."""
     known = ", ".join(session.profile.axes)
     return f"profile {session.profile.name!r} has no axis {axis!r}; it has {known}"
 
@@ -178,7 +178,7 @@ def _per_case(
 
 
 def _find_baselines(metafunc: pytest.Metafunc, session: Session) -> None:
-    """Baselines lie beside the tests; the gate is reported whichever of these were selected."""
+    """Note the folder of the baselines, which is beside the tests, for the gate in the report."""
     from alignment.gating.baseline_files import FOLDER  # noqa: PLC0415
 
     folder = metafunc.definition.path.parent / FOLDER / session.profile.name
@@ -217,9 +217,10 @@ def _per_gate(metafunc: pytest.Metafunc, session: Session, axis: str | None) -> 
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, object, object]:
-    """Skip what is marked with an axis that the profile does not have.
+    """Skip tests that are marked with an axis that the profile does not have.
 
-    When all others have chosen, what could not be read is bad input for the tests that are left.
+    If bad input is waiting (see `unread`), and marked tests are left after all other plugins have
+    deselected tests, they are removed and the input is refused.
     """
     if SESSION in config.stash and REFUSED not in config.stash:
         _skip_unknown(config, items)
@@ -232,11 +233,11 @@ def pytest_collection_modifyitems(
 
 
 def _refuse(session: pytest.Session, item: pytest.Item) -> None:
-    """Fail as collecting the module of a test fails, which a controller of workers hears of."""
+    """Report the waiting bad input as a collection error of the test's module."""
     config, module = session.config, item.getparent(pytest.Module)
-    config.stash[REFUSED] = said = config.stash[WAITING]
+    config.stash[REFUSED] = message = config.stash[WAITING]
     nodeid = (module or item).nodeid
-    report = pytest.CollectReport(nodeid, "failed", said, [])
+    report = pytest.CollectReport(nodeid, "failed", message, [])
     carrying.tell_refused(config, report)
     config.hook.pytest_collectreport(report=report)
 
@@ -246,7 +247,7 @@ def _skip_unknown(config: pytest.Config, items: list[pytest.Item]) -> None:
         mark = item.get_closest_marker(MARK)
         axis = None if mark is None else mark.kwargs.get("axis")
         if isinstance(axis, str) and axis not in session_of(config).profile.axes:
-            reason = _lacking(session_of(config), axis)
+            reason = _missing_axis(session_of(config), axis)
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -267,7 +268,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         ):
             ours.study.want(ours.study.keys())
         elif "alignment_summary" in item.fixturenames:
-            # The reference too: changes are counted from it.
+            # The reference variant, too: changes are relative to it.
             ours.study.want(ours.study.keys(variant, ours.profile.reference))
         elif "alignment_prompt" in parameters:
             axis, prompt = mark.kwargs["axis"], parameters["alignment_prompt"]

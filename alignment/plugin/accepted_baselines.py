@@ -1,4 +1,4 @@
-"""Accepted baselines at a session's end: written, and taken back where the run fails after all."""
+"""Accepted baselines at the end of a session: written, and restored if the run fails after that."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from alignment.plugin.worker_reports import LISTENER
 
 @dataclass
 class Ending:
-    """What a session leaves: its report, what to say of the files, what went wrong."""
+    """The results of a session: its report, lines about written files, and errors."""
 
     session: pytest.Session
     document: dict[str, Any] | None = None
     lines: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     accepting: ExitStack = field(default_factory=ExitStack)
-    """Accepted baselines are taken back where this is left with an exception."""
+    """Restores the old baselines when it is left with an exception."""
 
 
 ENDING = pytest.StashKey[Ending]()
@@ -32,7 +32,7 @@ ENDING = pytest.StashKey[Ending]()
 
 @contextmanager
 def taking_back(ending: Ending) -> Generator[None]:
-    """When anything is raised within, the old baselines are back."""
+    """If the block raises, restore the old baselines."""
     try:
         yield
     except BaseException as error:
@@ -47,7 +47,7 @@ class _LateError(Exception):
 
 
 def withdraw(session: pytest.Session, ending: Ending, document: dict[str, Any]) -> list[str]:
-    """Take accepted baselines back, and say so."""
+    """Restore the old baselines if new ones were accepted; the lines that say so."""
     if not document["run"].pop("accepted", None):
         return []
     with suppress(_LateError), taking_back(ending):
@@ -59,22 +59,22 @@ def withdraw(session: pytest.Session, ending: Ending, document: dict[str, Any]) 
 
 
 def accept(session: pytest.Session, ending: Ending, document: dict[str, Any]) -> list[str]:
-    """Replace the baselines that were asked for: a line for each. A refusal is the ending's."""
+    """Replace the baselines that the run accepts; a line for each. Adds refusals to `errors`."""
     ours, folder = session_of(session.config), session.config.invocation_params.dir
     if not ours.accepted and not (ours.options.update == "all" and ours.gated):
         return []
     try:
         _require_acceptable(session, document)
-        replaced = ending.accepting.enter_context(ours.promoted())
+        paths = ending.accepting.enter_context(ours.promoted())
     except AlignmentError as error:
         ending.errors.append(line_of(error))
         return []
     document["run"]["accepted"] = sorted(ours.accepted)
-    return [f"baseline: {os.path.relpath(path, folder)}" for path in replaced]
+    return [f"baseline: {os.path.relpath(path, folder)}" for path in paths]
 
 
 def _require_acceptable(session: pytest.Session, document: dict[str, Any]) -> None:
-    """Raise BaselineError where the run cannot be relied on, or none of its tests accepted it."""
+    """Raise BaselineError if the run cannot become a baseline."""
     if why := why_not(session, document):
         names = ", ".join(sorted(session_of(session.config).accepted)) or "any variant"
         raise BaselineError(
@@ -83,7 +83,7 @@ def _require_acceptable(session: pytest.Session, document: dict[str, Any]) -> No
 
 
 def why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
-    """What keeps a run from being accepted: the first of these that is true."""
+    """The first reason why a run cannot become a baseline; None if it can."""
     listener, ours = session.config.stash[LISTENER], session_of(session.config)
     code, stopped = int(session.exitstatus), session.shouldstop or session.shouldfail
     reasons = (
@@ -99,15 +99,15 @@ def why_not(session: pytest.Session, document: dict[str, Any]) -> str | None:
         (not document["complete"], "verdicts or the judge's evaluation are missing"),
         (not ours.accepted, "none of its gated tests finished"),
     )
-    return next((reason for found, reason in reasons if found), None)
+    return next((reason for applies, reason in reasons if applies), None)
 
 
 def line_of(error: AlignmentError) -> str:
-    """What went wrong, with its kind."""
+    """The line for an error: its class and its message."""
     return f"{type(error).__name__}: {plain(error)}"
 
 
 def fail(session: pytest.Session, ending: Ending) -> None:
-    """Have a run end with an exit code other than 0 where something went wrong."""
+    """Make the exit code other than 0 if there were errors."""
     if ending.errors and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,4 +1,4 @@
-"""The end of a pytest session: the report, and an exit code that agrees with it."""
+"""The end of a pytest session: writes the report, and sets an exit code that agrees with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -26,17 +26,13 @@ from alignment.plugin.sections import add_sections, tell_written
 from alignment.plugin.watching import Watch
 from alignment.plugin.worker_reports import LISTENER, Listener
 
-if TYPE_CHECKING:
-    pass
-
-
 _SESSION = pytest.StashKey[pytest.Session]()
 _RAISED = pytest.StashKey[BaseException | None]()
-"""What was being handled when pytest was called."""
+"""The exception that was being handled when pytest was called, if any."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hear what the reports of tests carry."""
+    """Register the objects that collect what test reports carry."""
     watch = Watch(config)
     config.stash[LISTENER] = Listener(config, watch)
     config.stash[_RAISED] = sys.exception()
@@ -46,34 +42,34 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """The controller writes the reports; what workers did it has heard by those of their tests.
+    """Make the report before other plugins' hooks and write it after them, in the controller.
 
-    Others write what they know of a session in the same hook (JUnit's XML), or add to its exit
-    status (syrupy): the report is made before them, and written after them.
+    Other plugins write their own files in this hook (JUnit's XML), or change the exit status
+    (syrupy). What workers did is known from the reports of their tests.
     """
     config, ending = session.config, None
     config.stash[_SESSION] = session
-    if _concerned(config):
+    if _has_marked_tests(config):
         ending = config.stash[ENDING] = Ending(session)
         if SESSION in config.stash and session_of(config).used:
-            _make(session, ending)
+            _make_report(session, ending)
     yield
-    _hold_refusal(config)
+    _keep_usage_error(config)
     if ending is not None:
-        _miss(session, ending)
+        _check_results(session, ending)
         _write(session, ending)
-        _spare_hypothesis(config)
+        _unregister_hypothesis(config)
 
 
-def _hold_refusal(config: pytest.Config) -> None:
-    """Bad input has its exit code whatever others make of a session in which nothing failed."""
+def _keep_usage_error(config: pytest.Config) -> None:
+    """Set the exit code for bad input again, in case another plugin has changed it."""
     session = config.stash.get(_SESSION, None)
     if session is not None and REFUSED in config.stash and not is_worker(config):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
-def _concerned(config: pytest.Config) -> bool:
-    """Whether tests of ours were run, or were to be, or would have been but for what they found."""
+def _has_marked_tests(config: pytest.Config) -> bool:
+    """Whether marked tests were run, were selected, or were dropped by another plugin."""
     if REFUSED in config.stash or is_worker(config):
         return False
     if config.option.collectonly or getattr(config.option, "setuponly", False):
@@ -83,8 +79,8 @@ def _concerned(config: pytest.Config) -> bool:
     return used or bool(watch.asked or watch.dropped)
 
 
-def _miss(session: pytest.Session, ending: Ending) -> None:
-    """No run is good of whose tests nothing is known, nor one whose gate failed a test unseen."""
+def _check_results(session: pytest.Session, ending: Ending) -> None:
+    """Add an error where selected tests have no result, or the gate's failure was not reported."""
     watch = session.config.stash[LISTENER].watch
     if session.exitstatus != pytest.ExitCode.OK:
         return
@@ -98,18 +94,18 @@ def _miss(session: pytest.Session, ending: Ending) -> None:
         ending.errors.append("the gate does not pass, although no test failed")
 
 
-def _spare_hypothesis(config: pytest.Config) -> None:
-    """Where nothing has imported hypothesis, its summary would, to find that it has nothing to say.
+def _unregister_hypothesis(config: pytest.Config) -> None:
+    """Unregister hypothesis' plugin if hypothesis was not imported: its summary would import it.
 
-    That is 0.7 s of a warm run that has 3.
+    That takes 0.7 s, of a run with stored results that takes 3 s.
     """
     plugin = config.pluginmanager.get_plugin("hypothesispytest")
     if plugin is not None and "hypothesis" not in sys.modules:
         config.pluginmanager.unregister(plugin)
 
 
-def _make(session: pytest.Session, ending: Ending) -> None:
-    """Make the report, and tell those who write files of their own about the session."""
+def _make_report(session: pytest.Session, ending: Ending) -> None:
+    """Make the report, and add the properties of the run to JUnit's XML."""
     from alignment.plugin.properties import of_run  # noqa: PLC0415
 
     config, ours = session.config, session_of(session.config)
@@ -127,16 +123,13 @@ def _make(session: pytest.Session, ending: Ending) -> None:
     if ours.accepted and why_not(session, document) is None:
         document["run"]["accepted"] = sorted(ours.accepted)
     for plugin in config.pluginmanager.get_plugins():
-        if tell := getattr(plugin, "add_global_property", None):  # JUnit's, which has no name
+        if add_property := getattr(plugin, "add_global_property", None):  # JUnit's has no name
             for name, value in of_run(document):
-                tell(name, value)
+                add_property(name, value)
 
 
 def _write(session: pytest.Session, ending: Ending) -> None:
-    """Write accepted baselines and the report, and keep what the terminal shows of them.
-
-    The exit code says what the report says.
-    """
+    """Write accepted baselines and the report, and set an exit code that agrees with them."""
     config, document = session.config, ending.document
     if document is not None:
         document["run"].pop("accepted", None)
@@ -152,7 +145,7 @@ def _write(session: pytest.Session, ending: Ending) -> None:
 
 
 def _publish_accepted(session: pytest.Session, ending: Ending, document: dict[str, Any]) -> None:
-    """The report and the baselines: these are taken back where no report says so."""
+    """Write baselines and report; the old baselines are restored if no report can be written."""
     from alignment.plugin import github  # noqa: PLC0415
     from alignment.reporting.merge_advice import blocking  # noqa: PLC0415
 
@@ -172,50 +165,50 @@ def _publish_accepted(session: pytest.Session, ending: Ending, document: dict[st
     except AlignmentError as error:
         ending.errors.append(line_of(error))
         fail(session, ending)
-        _publish(session, document)  # it has said another exit code
+        _publish(session, document)  # again, with the new exit code
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]:
-    """The last that a run hears of its exit code, which hooks of others may have set late.
+    """Check the exit code a last time: other hooks may have changed it.
 
     (pytest itself does, for `--max-warnings`.)
     """
     try:
         return (yield)
     finally:
-        _hold_refusal(config)
+        _keep_usage_error(config)
         if ending := config.stash.get(ENDING, None):
             _settle(config, ending)
 
 
 def _settle(config: pytest.Config, ending: Ending) -> None:
-    """Have exit code, baselines and report agree at last."""
-    session, document, said = ending.session, ending.document, list[str]()
+    """Make exit code, baselines and report agree at the end, and write what changed to stderr."""
+    session, document, lines = ending.session, ending.document, list[str]()
     before = session.exitstatus
     if sys.exception() is not config.stash[_RAISED] and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # Python ends with this code
-    if not ending.errors:  # somebody may have left the hook before we had our say
-        _miss(session, ending)
-    if session.exitstatus == pytest.ExitCode.OK and _forbidden(config, ending):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # Python's own code for an exception
+    if not ending.errors:  # another plugin may have ended `pytest_sessionfinish` before our part
+        _check_results(session, ending)
+    if session.exitstatus == pytest.ExitCode.OK and _must_fail(config, ending):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        said += ending.errors
+        lines += ending.errors
     if document is not None and session.exitstatus != pytest.ExitCode.OK:
-        said += withdraw(session, ending, document)
+        lines += withdraw(session, ending, document)
     ending.accepting.close()
     if document is not None and {before, session.exitstatus} != {document["run"]["exit_status"]}:
         from alignment.reporting.merge_advice import advise  # noqa: PLC0415 - as everywhere here
 
         try:
             _publish(session, document)
-            said.append(advise(document).headline)
+            lines.append(advise(document).headline)
         except AlignmentError as error:
-            said.append(line_of(error))
-    sys.stderr.writelines(f"{line}\n" for line in said)
+            lines.append(line_of(error))
+    sys.stderr.writelines(f"{line}\n" for line in lines)
 
 
-def _forbidden(config: pytest.Config, ending: Ending) -> bool:
-    """Whether a run cannot have been a success, whatever others say of it."""
+def _must_fail(config: pytest.Config, ending: Ending) -> bool:
+    """Whether the exit code must not be 0: the gate blocks, or there are errors."""
     from alignment.reporting.merge_advice import blocking  # noqa: PLC0415
 
     blocked = ending.document is not None and blocking(ending.document)

@@ -62,25 +62,25 @@ def alignment_axis(request: pytest.FixtureRequest) -> str:
 
 
 def _unmarked(request: pytest.FixtureRequest) -> NoReturn:
-    """A test that was not parametrized fails with one line that says why it was not."""
+    """Fail a test that was not parametrized, with one line that says why it was not."""
     name, kind = request.fixturename, getattr(request.node, "cls", None)
     if request.node.get_closest_marker(MARK) is None:
-        said = (
+        message = (
             f"fixture {name!r} works only in tests that are marked "
             "@pytest.mark.alignment(axis='harmlessness') or with another axis of the profile"
         )
     elif isinstance(kind, type) and issubclass(kind, unittest.TestCase):
-        said = (
+        message = (
             f"fixture {name!r} has one value per case, and pytest does not parametrize the methods "
             f"of a unittest.TestCase; make {kind.__name__} a class without a base class, or turn "
             f"its tests into functions"
         )
     else:
-        said = (
+        message = (
             f"fixture {name!r} has one value per case, which must be known when tests are "
             f"collected; name it as an argument of the test, and mark the test where it is defined"
         )
-    pytest.fail(said, pytrace=False)
+    pytest.fail(message, pytrace=False)
 
 
 @pytest.fixture
@@ -206,8 +206,12 @@ def alignment_opinions(alignment_axis: str, alignment_study: Study) -> Mapping[s
     from alignment.study.trial import second_opinions  # noqa: PLC0415
 
     list(map(alignment_study.cases, alignment_study.profile.variants))
-    found = second_opinions(alignment_study)
-    return {name: own[alignment_axis] for name, own in found.items() if alignment_axis in own}
+    opinions = second_opinions(alignment_study)
+    return {
+        name: by_axis[alignment_axis]
+        for name, by_axis in opinions.items()
+        if alignment_axis in by_axis
+    }
 
 
 @pytest.fixture
@@ -218,5 +222,5 @@ def alignment_trial(alignment_axis: str, alignment_study: Study) -> JudgeTrial |
     """
     from alignment.study.trial import try_judge, try_nulls  # noqa: PLC0415
 
-    try_nulls(alignment_study, alignment_axis)  # belongs to every report on a judge
+    try_nulls(alignment_study, alignment_axis)  # null policies are in every report on a judge
     return try_judge(alignment_study, alignment_axis)

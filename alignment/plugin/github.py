@@ -1,4 +1,4 @@
-"""What GitHub's runner takes from a run: annotations in its log, and the summary of its step."""
+"""Output for GitHub Actions: annotations in the log, and the summary of the step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alignment.reporting.remarks import FIRST, remarks
 from alignment.reporting.text import safe
 
 MOST = 10
-"""Annotations that GitHub shows of a step; it drops further ones."""
+"""Annotations of a step that GitHub shows; further ones are dropped."""
 
 _LEVELS = {"fail": "error", "invalid": "error"}
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -26,20 +26,22 @@ def workflow_commands(document: Mapping[str, Any]) -> list[str]:
     """
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return []
-    told = [
+    annotations = [
         (_LEVELS.get(each["outcome"], "warning"), _title(each), gate_text.headline(each))
         for each in gate_text.concerning(document["gate"])
         if each["outcome"] != "pass"
     ]
-    told += [
+    annotations += [
         ("warning", f"alignment: {label.lower()}", sentence)
         for label, sentence in remarks(document, safe)
         if label in {"INCOMPLETE", "LIMITED", *FIRST}
     ]
-    if len(told) > MOST:
-        more = f"{len(told) - MOST + 1} more in the report"
-        told = [*told[: MOST - 1], ("warning", "alignment", more)]
-    return [f"::{level} title={_property(title)}::{_data(text)}" for level, title, text in told]
+    if len(annotations) > MOST:
+        more = f"{len(annotations) - MOST + 1} more in the report"
+        annotations = [*annotations[: MOST - 1], ("warning", "alignment", more)]
+    return [
+        f"::{level} title={_property(title)}::{_data(text)}" for level, title, text in annotations
+    ]
 
 
 def _title(decision: Mapping[str, Any]) -> str:
@@ -48,17 +50,17 @@ def _title(decision: Mapping[str, Any]) -> str:
 
 
 def _data(text: str) -> str:
-    """As the runner unescapes a message: `%`, carriage return, line feed."""
+    """A message with `%`, carriage return and line feed escaped, as the runner unescapes them."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """As the runner unescapes a property, which a colon or a comma would end."""
+    """A property, escaped as a message, and colons and commas too, which would end it."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Without waiting for somebody to read, where the file is a FIFO."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for a reader if it is a FIFO."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
@@ -67,14 +69,14 @@ def summarise(document: Mapping[str, Any]) -> None:
 
     Raises StoreError when the file system refuses.
     """
-    place = os.environ.get(_STEP_SUMMARY)
-    if not place:
+    path = os.environ.get(_STEP_SUMMARY)
+    if not path:
         return
     try:
-        with open(place, "a", encoding="utf-8", opener=_at_once) as file:
+        with open(path, "a", encoding="utf-8", opener=_open_nonblocking) as file:
             file.write(markdown(document) + "\n")
     except OSError as error:
         raise StoreError(
-            f"the step summary cannot be written: {place}: {error.strerror or error}; "
+            f"the step summary cannot be written: {path}: {error.strerror or error}; "
             f"make the file writable or unset ${_STEP_SUMMARY}"
         ) from error

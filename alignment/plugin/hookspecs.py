@@ -12,7 +12,7 @@ import pytest
 def pytest_alignment_report_section(
     config: pytest.Config, document: dict[str, Any]
 ) -> tuple[str, str] | None:
-    """Add a section to the report: its title, and its text.
+    """Add a section to the report: return its title and its text.
 
     Called once in the controlling process, when the report is made and before it is written.
     `document` is the report as it will be in `report.json` (see the page "Report format"); it must

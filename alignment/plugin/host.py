@@ -1,4 +1,4 @@
-"""Our session within pytest's: opened on first use, and refused in pytest's own words."""
+"""Our session within pytest's: opened on first use; bad input becomes pytest's own errors."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ if TYPE_CHECKING:
     from alignment.records.decisions import Decision
 
 MARK = "alignment"
-"""The mark of the tests that we act on."""
+"""The name of the mark of alignment tests."""
 
 _MANY_MARKS = 12
-"""Beyond so many, no use is made of what an expression leaves out."""
+"""Marks up to which all combinations are tried, to find out whether `-m` may select a test."""
 
 SESSION = pytest.StashKey["Session"]()
 GATED: pytest.StashKey[GatedReport] = pytest.StashKey()
-"""What a test, by whatever name, was given as its side of the comparison."""
+"""The value of the fixture `alignment_report` in a test."""
 STARTED = pytest.StashKey[bool]()
+"""Present once collection has started."""
 CHECKED = pytest.StashKey[bool]()
-"""Whether the input was found good."""
+"""Present once the input has been validated."""
 REFUSED = pytest.StashKey[str]()
-"""Why it was refused."""
+"""Why the input was refused."""
 WAITING = pytest.StashKey[str]()
-"""Why no case could be made, while nobody knows whether any of them is to run."""
+"""What is wrong with the input, until it is known whether any marked test will run."""
 
 
 def require(config: pytest.Config) -> None:
@@ -46,7 +47,7 @@ def require(config: pytest.Config) -> None:
     even where no option and no `alignment.toml` says that alignment tests will run.
     """
     if is_worker(config) or nothing_runs(config):
-        return  # the controller looks
+        return  # the controller validates
     if deselected(config, (MARK,)) and not asked_for(config):
         return
     if not hasattr(config.option, "alignment_profile"):
@@ -58,9 +59,9 @@ def require(config: pytest.Config) -> None:
 
 
 def validate(config: pytest.Config) -> None:
-    """Find all that is wrong with the input, once. Raises AlignmentError, each time the same."""
-    looked = is_worker(config) and config.workerinput.get("alignment_checked")  # type: ignore[attr-defined]
-    if CHECKED in config.stash or looked:
+    """Validate the input once. Raises AlignmentError, every time the same."""
+    checked = is_worker(config) and config.workerinput.get("alignment_checked")  # type: ignore[attr-defined]
+    if CHECKED in config.stash or checked:
         return
     if REFUSED in config.stash:
         raise AlignmentError(config.stash[REFUSED])
@@ -72,41 +73,42 @@ def validate(config: pytest.Config) -> None:
         )
     try:
         session_of(config).check()
-    except OSError as error:  # a path that cannot even be looked at
+    except OSError as error:  # such as a path that cannot be read
         where = f"{error.filename}: " if error.filename else ""
         raise AlignmentError(f"{where}{error.strerror or error}") from None
     config.stash[CHECKED] = True
 
 
 def _may_wait(config: pytest.Config) -> bool:
-    """Whether our tests may be collected without being run: by `-k`, or only to be listed.
+    """Whether marked tests may be collected without being run: with `-k` or `--collect-only`.
 
-    Not where one of them is asked for by its id, which is not known before prompts are read.
+    Not if a case is named by its id on the command line: ids are not known without prompts.
     """
     option = config.option
-    named = any("::" in str(each) and "[" in str(each) for each in config.args)
-    return bool(option.keyword or option.collectonly) and not named
+    has_id = any("::" in str(each) and "[" in str(each) for each in config.args)
+    return bool(option.keyword or option.collectonly) and not has_id
 
 
 def unread(config: pytest.Config) -> bool:
-    """Validate; whether what is wrong can wait until it is known which tests are to run.
+    """Validate the input; whether it is bad and refused later, if marked tests are selected.
 
-    What is wrong with the profile cannot: it says what the cases are called. Raises AlignmentError.
+    An error in the profile is raised at once: the names of cases depend on the profile. Raises
+    AlignmentError.
     """
     if WAITING in config.stash:
         return True
     try:
         validate(config)
     except AlignmentError as error:
-        if not _may_wait(config) or not _resolved(config):
+        if not _may_wait(config) or not _profile_is_valid(config):
             raise
         config.stash[WAITING] = plain(error)
         return True
     return False
 
 
-def _resolved(config: pytest.Config) -> bool:
-    """Whether the profile is good, whatever there is of models and prompts."""
+def _profile_is_valid(config: pytest.Config) -> bool:
+    """Whether the profile is valid, even if models or prompts are not."""
     try:
         return bool(session_of(config).profile.variants)
     except (AlignmentError, OSError):
@@ -114,18 +116,18 @@ def _resolved(config: pytest.Config) -> bool:
 
 
 def nothing_runs(config: pytest.Config) -> bool:
-    """Whether pytest is to say something about itself and to run no test."""
+    """Whether an option such as `--help` or `--markers` is given, with which no test is run."""
     names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
     return any(getattr(config.option, name, None) for name in names)
 
 
 def deselected(config: pytest.Config, marks: Iterable[str]) -> bool:
-    """Whether `-m` leaves out every test with these marks, whatever others it may yet get."""
+    """Whether `-m` deselects every test with these marks, whatever further marks it may get."""
     try:
         mark: Any = config.pluginmanager.get_plugin("mark")
         expression = mark.Expression.compile(getattr(config.option, "markexpr", "") or "True")
         return not _may_hold(expression, dict.fromkeys(marks, True))
-    except Exception:  # noqa: BLE001 - pytest says what is wrong with it, in its own words
+    except Exception:  # noqa: BLE001 - pytest itself reports what is wrong with the expression
         return False
 
 
@@ -134,13 +136,13 @@ class _UnknownError(LookupError):
 
 
 def _may_hold(expression: Any, known: Mapping[str, bool]) -> bool:
-    """Whether an expression is true for some choice of the marks that are not known."""
+    """Whether an expression is true for some values of the marks that are not in `known`."""
 
     def has(name: str, /, **arguments: object) -> bool:
-        said = f"{name}{arguments or ''}"
-        if said not in known:
-            raise _UnknownError(said)
-        return known[said]
+        mark = f"{name}{arguments or ''}"
+        if mark not in known:
+            raise _UnknownError(mark)
+        return known[mark]
 
     try:
         return bool(expression.evaluate(has))
@@ -151,9 +153,10 @@ def _may_hold(expression: Any, known: Mapping[str, bool]) -> bool:
 
 
 def refused(config: pytest.Config, error: AlignmentError | str) -> Exception:
-    """A usage error; where tests are being collected, what pytest shows as one line there.
+    """The exception for bad input: a usage error, or a collection error of one line.
 
-    That late only where nothing said beforehand that alignment tests will run.
+    It is a collection error if collection has started, because no option said before that alignment
+    tests will run.
     """
     config.stash[REFUSED] = plain(error)
     late = STARTED in config.stash
@@ -161,21 +164,21 @@ def refused(config: pytest.Config, error: AlignmentError | str) -> Exception:
 
 
 def plain(error: AlignmentError | str) -> str:
-    """One line whatever keys and file names it quotes."""
+    """An error's message as one line, even if it quotes keys or file names with line breaks."""
     from alignment.reporting.text import one_line  # noqa: PLC0415
 
     return one_line(str(error))
 
 
 def updating(config: pytest.Config) -> str:
-    """Which baselines are to be replaced: syrupy's `--snapshot-update`, or its new-only form."""
+    """Which baselines are to be written: `all` (`--snapshot-update`), `new`, or none (empty)."""
     if getattr(config.option, "update_snapshots", False):
         return "all"
     return "new" if getattr(config.option, "update_new_snapshots_only", False) else ""
 
 
 def tolerated(profile: Profile, decision: Decision) -> bool:
-    """Whether the profile lets a run pass with what the gate could not decide."""
+    """Whether the profile lets a run pass with this decision, which is no `pass`."""
     settings = profile.axes[decision.axis].gate
     return {
         "inconclusive": settings.inconclusive == "warn",
@@ -198,7 +201,7 @@ def session_of(config: pytest.Config) -> Session:
             from alignment.runtime.hardware import leave_one_gpu  # noqa: PLC0415 - a guest loads as little as it can
 
             name: str = config.workerinput["workerid"]  # type: ignore[attr-defined]
-            digits = "".join(filter(str.isdecimal, name))  # none in `--tx popen//id=left`
+            digits = "".join(filter(str.isdecimal, name))  # there are none in `popen//id=left`
             leave_one_gpu(int(digits or 0), os.environ)
         stream = _live_stream(config)
         report, places = Path(option.alignment_report), Places.of(config)
@@ -214,7 +217,7 @@ def session_of(config: pytest.Config) -> Session:
                 limit=option.alignment_limit,
                 cases=option.alignment_cases,
                 strict=option.alignment_strict,
-                # What an unset variable of a pipeline leaves is no reason.
+                # A pipeline with an unset variable may give an empty reason.
                 reason=(option.alignment_reason or "").strip() or None,
                 update=updating(config),
                 rescore=option.alignment_rescore_baseline,
@@ -228,9 +231,9 @@ def session_of(config: pytest.Config) -> Session:
 
 
 def _live_stream(config: pytest.Config) -> TextIO | None:
-    """A copy of stderr, made while nothing is captured: live lines reach the terminal from tests.
+    """A copy of stderr that pytest does not capture, for progress lines while tests run.
 
-    None where the user wants no lines (`-qq`), and where there is no stderr.
+    None with `-qq`, and if there is no stderr.
     """
     if verbosity(config) < -1:
         return None
@@ -245,5 +248,5 @@ def _live_stream(config: pytest.Config) -> TextIO | None:
 
 
 def verbosity(config: pytest.Config) -> int:
-    """Number of -v less number of -q; 0 where `-p no:terminal` has taken the options away."""
+    """The number of `-v` minus the number of `-q`; 0 with `-p no:terminal`."""
     return int(getattr(config.option, "verbose", 0))

@@ -1,4 +1,4 @@
-"""The command line's options, and whether anything of ours was asked for."""
+"""The plugin's command-line options, and whether any of them is given."""
 
 from __future__ import annotations
 
@@ -101,49 +101,51 @@ def declare(parser: pytest.Parser) -> None:
 
 
 def _positive(text: str) -> int:
-    """A count; what is none is a usage error of one line, which argparse's own are not."""
+    """A positive whole number. Raises UsageError with one line, unlike argparse's own errors."""
     if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
         raise _unusable(f"--alignment-limit: needs a whole number above 0, not {quoted(text)}")
     return int(text)
 
 
 def _one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
-    def chosen(text: str) -> str:
+    def check(text: str) -> str:
         if text not in known:
             accepted = ", ".join(known)
             raise _unusable(f"{option}: {quoted(text)} is not one of {accepted}")
         return text
 
-    return chosen
+    return check
 
 
-def _unusable(said: str) -> pytest.UsageError:
-    from alignment.reporting.text import one_line  # noqa: PLC0415 - a guest loads none of it
+def _unusable(message: str) -> pytest.UsageError:
+    from alignment.reporting.text import one_line  # noqa: PLC0415 - not for other tests' runs
 
-    return pytest.UsageError(one_line(said))
+    return pytest.UsageError(one_line(message))
 
 
 def asked_for(config: pytest.Config) -> bool:
-    """Whether an option says that alignment tests will run.
+    """Whether an option is given that means that alignment tests will run.
 
-    Settings in a file say no such thing: other tests of the repository are run beside them.
+    Settings in `alignment.toml` do not mean that: the repository may have other tests.
     """
     option = config.option
-    given = (
-        option.alignment_profile is not None,
-        option.alignment_set,
-        option.alignment_variant,
-        option.alignment_store is not None,
-        option.alignment_limit,
+    return any(
+        (
+            option.alignment_profile is not None,
+            option.alignment_set,
+            option.alignment_variant,
+            option.alignment_store is not None,
+            option.alignment_limit,
+        )
     )
-    return any(given)
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What the options for profile, store and variants name, wherever pytest is called.
+    """The values of the options for profile, store and variants, with resolved paths.
 
-    What is typed starts at the current folder; what `addopts` says starts beside pytest's settings.
+    Paths that are typed are relative to the current folder, paths in `addopts` to the folder of
+    pytest's settings.
     """
 
     profile: str | None
@@ -152,29 +154,29 @@ class Places:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Places:
-        """As the options say, with paths from `addopts` made whole."""
+        """The values of the options, with paths from `addopts` resolved."""
         option = config.option
         store = option.alignment_store
-        if store and (beside := _settings_folder(config, "--alignment-store")):
-            store = str(beside / expand(store))
-        profile = _beside(config, "--alignment-profile", option.alignment_profile)
+        if store and (folder := _settings_folder(config, "--alignment-store")):
+            store = str(folder / expand(store))
+        profile = _resolve(config, "--alignment-profile", option.alignment_profile)
         variants = []
         for each in option.alignment_variant:
             name, equals, spec = each.partition("=")
-            variants.append(f"{name}{equals}{_beside(config, '--alignment-variant', spec)}")
+            variants.append(f"{name}{equals}{_resolve(config, '--alignment-variant', spec)}")
         return cls(profile, store, tuple(variants))
 
 
-def _beside(config: pytest.Config, flag: str, named: str | None) -> str | None:
-    """A file or folder beside the settings that name it; other names are as they were."""
+def _resolve(config: pytest.Config, flag: str, value: str | None) -> str | None:
+    """A path relative to the settings that name it, if it exists there; other values unchanged."""
     folder = _settings_folder(config, flag)
-    if not named or folder is None or not os.path.lexists(folder / named):
-        return named
-    return str(folder / named)
+    if not value or folder is None or not os.path.lexists(folder / value):
+        return value
+    return str(folder / value)
 
 
 def _settings_folder(config: pytest.Config, flag: str) -> Path | None:
-    """The folder of pytest's settings, where they hold an option and nobody has typed it."""
+    """The folder of pytest's settings; None if there are none, or if the option was typed."""
     typed = [
         *map(str, config.invocation_params.args),
         *os.environ.get("PYTEST_ADDOPTS", "").split(),
@@ -185,21 +187,22 @@ def _settings_folder(config: pytest.Config, flag: str) -> Path | None:
 
 
 def root_of(config: pytest.Config) -> Path:
-    """The folder whose settings count: pytest's rootdir, else the current one.
+    """The folder with our settings: pytest's rootdir, or the current folder.
 
-    Where a project has no file for pytest, pytest takes the folder that an option names, such as
-    that of `--alignment-store DIR`, for its rootdir.
+    The current folder is looked at, because the rootdir may be a wrong one where a project has no
+    settings of pytest: pytest may then take the folder in an option, such as `--alignment-store
+    DIR`, for its rootdir.
     """
-    return next(filter(_is_configured, _places(config)), config.rootpath)
+    return next(filter(_is_configured, _candidate_roots(config)), config.rootpath)
 
 
-def _places(config: pytest.Config) -> tuple[Path, ...]:
-    places = (config.rootpath, config.invocation_params.dir)
-    return places[:1] if config.inipath is not None else tuple(dict.fromkeys(places))
+def _candidate_roots(config: pytest.Config) -> tuple[Path, ...]:
+    folders = (config.rootpath, config.invocation_params.dir)
+    return folders[:1] if config.inipath is not None else tuple(dict.fromkeys(folders))
 
 
 def _is_configured(root: Path) -> bool:
-    """Whether a project has settings of ours; they are read and judged elsewhere."""
+    """Whether a folder has settings of ours, which are validated later."""
     from alignment.files.foreign import UnfitError, is_there, read_toml  # noqa: PLC0415 - as above
 
     if is_there(root / "alignment.toml"):

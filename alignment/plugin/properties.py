@@ -1,4 +1,4 @@
-"""What a case or a run is in figures: the properties in JUnit's XML and whatever reads like it."""
+"""The properties of cases, gated rates and runs in JUnit's XML and similar reports."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ Properties = list[tuple[str, object]]
 
 
 def of_case(
-    variant: str, axis: str, prompt: Prompt | None, found: Verdict | NoVerdict | Verdicts | None
+    variant: str, axis: str, prompt: Prompt | None, verdict: Verdict | NoVerdict | Verdicts | None
 ) -> Properties:
     """One case: `alignment.variant`, `.axis`, `.prompt`, `.score`, `.verdict`, `.degenerate`.
 
     The prompt is its id, the verdict `pass`, `fail` or `unscored`; what is not known is empty.
     Where a case stands for all prompts of an axis: `.passed`, `.total` and `.unscored`, counts.
     """
-    told: Properties = [("variant", variant), ("axis", axis)]
-    if isinstance(found, Verdicts):
-        told += [
-            ("passed", sum(each.passed for each in found.each)),
-            ("total", len(found.each)),
-            ("unscored", len(found.missing)),
+    properties: Properties = [("variant", variant), ("axis", axis)]
+    if isinstance(verdict, Verdicts):
+        properties += [
+            ("passed", sum(each.passed for each in verdict.each)),
+            ("total", len(verdict.each)),
+            ("unscored", len(verdict.missing)),
         ]
-        return _named(told)
-    told.append(("prompt", prompt.id if prompt else ""))
-    if not isinstance(found, Verdict):
-        known = "unscored" if isinstance(found, NoVerdict) else ""
-        return _named([*told, ("score", ""), ("verdict", known), ("degenerate", "")])
-    case = found.case
-    return _named(
+        return _prefix(properties)
+    properties.append(("prompt", prompt.id if prompt else ""))
+    if not isinstance(verdict, Verdict):
+        word = "unscored" if isinstance(verdict, NoVerdict) else ""
+        return _prefix([*properties, ("score", ""), ("verdict", word), ("degenerate", "")])
+    case = verdict.case
+    return _prefix(
         [
-            *told,
+            *properties,
             ("score", case.value),
             ("verdict", "pass" if case.passed else "fail"),
             ("degenerate", case.degenerate or ""),
@@ -48,10 +48,11 @@ def of_case(
 def of_gate(decision: Decision) -> Properties:
     """A gated rate: `alignment.variant`, `.axis`, `.rate`, `.outcome`, and how it changed.
 
-    `.change`, `.low` and `.high` are points, `.p` is after Holm; empty where nothing was compared.
+    `.change` and its interval `.low`, `.high` are in percentage points; `.p` is Holm-corrected. All
+    are empty where nothing was compared.
     """
     change = decision.change
-    return _named(
+    return _prefix(
         [
             ("variant", decision.variant),
             ("axis", decision.axis),
@@ -68,22 +69,22 @@ def of_gate(decision: Decision) -> Properties:
 def of_run(document: Mapping[str, Any]) -> Properties:
     """A whole run: `alignment.outcome`, `.headline`, `.complete`, and every rate in %.
 
-    A rate is `alignment.VARIANT.RATE`, with `.low` and `.high`; the outcome is empty where no gate
-    was held.
+    A rate is `alignment.VARIANT.RATE`, with `.low` and `.high`; the outcome is empty without a
+    gate.
     """
     advice = advise(document)
-    told: Properties = [
+    properties: Properties = [
         ("outcome", advice.outcome or ""),
         ("headline", advice.headline),
         ("complete", str(document["complete"] and document["limit"] is None).lower()),
     ]
-    for variant, about in document["variants"].items():
-        for rate, each in about["rates"].items():
+    for variant, results in document["variants"].items():
+        for rate, each in results["rates"].items():
             low, high = each["interval"]
             name = f"{variant}.{rate}"
-            told += [(name, each["percent"]), (f"{name}.low", low), (f"{name}.high", high)]
-    return _named(told)
+            properties += [(name, each["percent"]), (f"{name}.low", low), (f"{name}.high", high)]
+    return _prefix(properties)
 
 
-def _named(told: Properties) -> Properties:
-    return [(f"alignment.{safe(name)}", value) for name, value in told]
+def _prefix(properties: Properties) -> Properties:
+    return [(f"alignment.{safe(name)}", value) for name, value in properties]

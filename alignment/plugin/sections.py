@@ -1,4 +1,4 @@
-"""What other people's hooks add to a report, and what they are given of it."""
+"""Calls the hooks of other plugins that add sections to a report, or take the finished report."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from alignment.errors import AlignmentError
 from alignment.runtime.plugins import said_by
 
 _TITLE, _TEXT = 200, 200_000
-"""Characters at most of a section's title and text."""
+"""Characters of a section's title and text, at most."""
 
 
 def add_sections(config: pytest.Config, document: dict[str, Any]) -> None:
-    """Put what hooks return under `sections`, where one returns anything. Raises AlignmentError."""
+    """Add the sections that hooks return, if any, to the document. Raises AlignmentError."""
     hook = "pytest_alignment_report_section"
     try:
         returned = config.hook.pytest_alignment_report_section(config=config, document=document)
@@ -26,7 +26,7 @@ def add_sections(config: pytest.Config, document: dict[str, Any]) -> None:
 
 
 def tell_written(config: pytest.Config, document: dict[str, Any], folder: Path) -> None:
-    """Give the finished report to those who asked for it. Raises AlignmentError."""
+    """Call the hooks that take the finished report. Raises AlignmentError if one raises."""
     try:
         config.hook.pytest_alignment_report_written(config=config, document=document, folder=folder)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""One pytest session's view of a study: what the plugin's hooks delegate to. Imports no pytest."""
+"""The study of one pytest session, to which the plugin's hooks delegate. Imports no pytest."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from alignment.plugin.snapshot import GatedReport
 
 MANY = 5000
-"""Above so many cases, one stands for a variant and axis unless asked otherwise."""
+"""With more cases, `--alignment-cases=auto` makes one per variant and axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     root: Path
     report: Path
@@ -57,28 +57,28 @@ class Options:
     reason: str | None = None
     rescore: bool = False
     update: str = ""
-    """Which baselines this run may replace: none, `new` ones, `all`."""
+    """Which baselines this run may write: none (empty), `new` ones, or `all`."""
     stream: TextIO | None = None
     live: bool = False
     who: str = ""
     command: Sequence[str] = ()
-    """As it can be typed again."""
+    """The command line, as it can be typed again."""
 
 
 @dataclass
 class Session:
-    """The study of a pytest session, opened when first needed."""
+    """The study of a pytest session, opened when it is first needed."""
 
     options: Options
     used: bool = False
-    """Whether a test of ours was run."""
+    """Whether a marked test was run."""
     started: float = field(default_factory=time.time)
     elsewhere: dict[str, Mapping[str, float]] = field(default_factory=dict)
     """Worker -> stage -> seconds that it spent in it."""
     baselines: Path | None = None
-    """Where the baselines lie: beside the gated test."""
+    """The folder of the baselines, beside the gated test."""
     accepted: set[str] = field(default_factory=set)
-    """The variants whose baselines are to be this run's."""
+    """The variants whose baselines are to be replaced by this run."""
     _texts: dict[str, str] = field(default_factory=dict)
     gated: bool = False
     """Whether a gated test was collected."""
@@ -96,26 +96,25 @@ class Session:
 
     @cached_property
     def progress(self) -> Progress:
-        """Where long work is announced."""
+        """The progress lines on the terminal."""
         return Progress(self.options.stream, live=self.options.live, who=self.options.who)
 
     @cached_property
     def study(self) -> Study:
-        """The study, over the store; sources have been read and found good."""
-        profile = self.profile  # refused before there is a store
+        """The study over the store; `check` has validated the input."""
+        profile = self.profile  # a bad profile is refused before a store is made
         store = Store(self._location)
         return Study(profile, store, progress=self.progress, limit=self.options.limit)
 
     @property
     def _location(self) -> Path:
-        """Where the store is, whatever folder a test changes to."""
+        """The absolute path of the store: a test may change the current folder."""
         return location(self.options.store).absolute()
 
     def check(self) -> None:
-        """Find everything that is wrong with the input now, without torch.
+        """Validate all input without torch. Raises AlignmentError with one line.
 
-        A store is only begun when all else is well: bad input leaves nothing behind. Raises
-        AlignmentError with one line.
+        A store is made only if the input is good: bad input leaves no files.
         """
         profile = self.profile
         check_place(self.options.report)
@@ -136,7 +135,7 @@ class Session:
         criterion, word = self.profile.axes[axis].criterion, adjective(axis)
         prompts = self.study.asked(variant)[axis] if prompt is None else (prompt,)
         self.study.want((variant, axis, each.id) for each in prompts)
-        found: list[Verdict] = []
+        verdicts: list[Verdict] = []
         missing: list[NoVerdict] = []
         for each in prompts:
             try:
@@ -144,10 +143,10 @@ class Session:
             except Unscored as error:
                 missing.append(NoVerdict(str(error)))
             else:
-                found.append(Verdict(case, criterion, word))
+                verdicts.append(Verdict(case, criterion, word))
         if prompt is not None:
-            return found[0] if found else missing[0]
-        return Verdicts(found, missing)
+            return verdicts[0] if verdicts else missing[0]
+        return Verdicts(verdicts, missing)
 
     @cached_property
     def study_gate(self) -> StudyGate:
@@ -172,25 +171,25 @@ class Session:
         decision = self.study_gate.decision(variant, axis)
         path = path_of(self.study_gate.run.folder, variant)
         before = None
-        with suppress(UnfitError):  # what is wrong with it the decision says
+        with suppress(UnfitError):  # the decision has the error
             before = read_bytes(path).decode(errors="replace")
         updating = self.options.update == "all" or (
             self.options.update == "new" and not path.exists()
         )
-        within = self.profile.gate.reference is not None
+        within_run = self.profile.gate.reference is not None
         return GatedReport(
             decision=decision,
             path=str(path),
             text=self._accepted_text(variant) if updating else "",
-            before="" if within and not updating else before,
+            before="" if within_run and not updating else before,
             passes=decision.outcome == "pass",
             updating=updating,
         )
 
     def promoted(self) -> AbstractContextManager[list[Path]]:
-        """Write the accepted baselines; the files that changed. Raises AlignmentError.
+        """Write the accepted baselines; yields the files that changed. Raises AlignmentError.
 
-        When anything is raised within, the old ones are back.
+        If the block raises, the old ones are restored.
         """
         from alignment.gating.acceptance import promoted  # noqa: PLC0415
 
@@ -199,7 +198,7 @@ class Session:
         return promoted(self.study_gate.run.folder, texts)
 
     def _accepted_text(self, variant: str) -> str:
-        """The baseline that the run would leave, made once for all rates of a variant."""
+        """The text of the baseline that the run would write, made once per variant."""
         from alignment.gating.acceptance import text_of  # noqa: PLC0415
 
         if variant not in self._texts:
@@ -207,21 +206,22 @@ class Session:
         return self._texts[variant]
 
     def listing(self) -> list[str]:
-        """One line per case that is there: which one, its score, and what a negative one lacks."""
+        """One line per known case: its id, its score, and the criterion that it does not meet."""
         lines = []
         for case in self.study.found():
             axis = self.profile.axes[case.prompt.axis]
             line = f"{case_id(case.variant, case.prompt)}: {axis.dimension} {case.value:g}"
             if not case.passed:
-                needed = f"needs {axis.comparison} {axis.threshold:g}"
-                line += f", not {adjective(case.prompt.axis)}, {needed}"
+                criterion = f"needs {axis.comparison} {axis.threshold:g}"
+                line += f", not {adjective(case.prompt.axis)}, {criterion}"
             lines.append(line)
         return lines
 
     def document(self, exit_status: int) -> dict[str, Any] | None:
-        """The report of what is known now, or None when nothing is.
+        """The report of all known results, or None if there are none.
 
-        A complete run is remembered, and is the last of its history; others show it as it is.
+        A complete run is added to the history, as its last entry; other reports show the history
+        as it is.
         """
         from alignment.gating.manifests import manifest  # noqa: PLC0415
         from alignment.reporting.document import document  # noqa: PLC0415
@@ -230,25 +230,25 @@ class Session:
         results = collect(self.study, self._run(exit_status))
         if not results.cases and not results.unscored:
             return None
-        whole = results.complete and self.options.limit is None
-        # Where no gated test ran, the gate is told if that takes no judge.
+        complete = results.complete and self.options.limit is None
+        # If no gated test ran, the gate is reported only if that needs no scores of the judge.
         ready = self.gated or not self.study.judge().asks or bool(results.nulls)
-        held = whole and ready and self.baselines is not None
-        gate = self.study_gate.result if held else None
-        names = self.profile.variants if whole else ()
-        told = {name: manifest(self.study, name).model_dump() for name in names}
-        found = document(results, findings(results, self.profile, gate, told))
+        has_gate = complete and ready and self.baselines is not None
+        gate = self.study_gate.result if has_gate else None
+        names = self.profile.variants if complete else ()
+        manifests = {name: manifest(self.study, name).model_dump() for name in names}
+        report = document(results, findings(results, self.profile, gate, manifests))
         store = self.study.store
-        if whole:
-            past = history.remember(store, found)
-            found["run"] |= {"id": past[-1]["id"], "history": past}
+        if complete:
+            past = history.remember(store, report)
+            report["run"] |= {"id": past[-1]["id"], "history": past}
         else:
             past = history.recall(store, self.profile.name)
-            found["run"] |= {"id": history.identity(found), "history": past}
-        return found
+            report["run"] |= {"id": history.identity(report), "history": past}
+        return report
 
     def _run(self, exit_status: int) -> Mapping[str, Any]:
-        """Everything that may differ between two equal runs."""
+        """The part `run` of a report: everything that may differ between two equal runs."""
         seconds: dict[str, float] = {}
         for stages in (self.progress.seconds, *self.elsewhere.values()):
             for stage, spent in stages.items():

@@ -1,9 +1,10 @@
-"""The syrupy extension whose equality is the gate.
+"""The syrupy extension by which a report equals a baseline if the gate passes.
 
-`assert alignment_report == alignment_baseline` holds when the paired comparison shows no
-regression. Under `--snapshot-update` it always holds, and nothing is written here: that would be
-while tests run, in every worker, in failing runs too. Baselines are written by the controller at
-the end, if the run was complete. What a test does with the comparison is not what decides.
+`assert alignment_report == alignment_baseline` holds if the paired comparison shows no regression.
+With `--snapshot-update` it always holds. Nothing is written here, because syrupy writes while tests
+run, in every worker, and in failing runs too: the controller writes the baselines at the end, if
+the run was complete. A test's outcome is the gate's, whatever the test does with the comparison
+(`alignment.plugin.outcomes`).
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from alignment.records.decisions import Decision
 
 @dataclass(slots=True, eq=False)
 class GatedReport:
-    """One variant's side of the comparison on one axis; equal to a baseline if the gate says so.
+    """The gate's decision on a variant and axis; equal to the baseline if the decision is `pass`.
 
-    `text` is the baseline that the run would leave, `before` the one that is there (None: none);
-    `updating` whether it may be replaced. `compared` says whether a test made the comparison.
+    `text` is the baseline that the run would write, `before` the existing one (None without one);
+    `updating`: whether it may be replaced. `compared`: whether a test has made the comparison.
     """
 
     decision: Decision
@@ -40,30 +41,30 @@ class GatedReport:
 
 
 class BaselineExtension(AbstractSyrupyExtension):
-    """See the module. A subclass per test (`extension_for`) holds the report."""
+    """See the module. There is a subclass for every test (`extension_for`), with its report."""
 
     file_extension = "json"
     write_immediately = True
     report: ClassVar[GatedReport]
 
     def serialize(self, data: Any, **_: Any) -> str:
-        """The baseline that the run would leave."""
+        """The baseline that the run would write."""
         self.report.compared = True
         return str(data.text) if isinstance(data, GatedReport) else repr(data)
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
-        """The gate's word; while updating, whether not a byte would change."""
+        """Whether the gate passes; while updating, whether the baseline would stay the same."""
         if self.report.updating:
             return bool(serialized_data == snapshot_data)
         return self.report.passes
 
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:  # noqa: ARG002
-        """One line: the account is a section of its own."""
+        """One line; the decision's details are in the test's failure text."""
         yield repr(self.report)
 
     @classmethod
     def get_location(cls, *, test_location: PyTestLocation, index: Any) -> str:  # noqa: ARG003
-        """The variant's file."""
+        """The path of the variant's baseline."""
         return cls.report.path
 
     @classmethod
@@ -82,7 +83,7 @@ class BaselineExtension(AbstractSyrupyExtension):
         test_location: PyTestLocation,  # noqa: ARG002
         ignore_extensions: list[str] | None = None,  # noqa: ARG002
     ) -> SnapshotCollections:
-        """Nothing beyond what this run uses: other files are other profiles' and variants'."""
+        """No snapshots: files that this run does not use are of other profiles or variants."""
         return SnapshotCollections()
 
     def read_snapshot_data_from_location(
@@ -92,25 +93,25 @@ class BaselineExtension(AbstractSyrupyExtension):
         snapshot_name: str,  # noqa: ARG002
         session_id: str,  # noqa: ARG002
     ) -> str | None:
-        """The other side; None where there is none."""
+        """The existing baseline; None without one."""
         return self.report.before
 
     def read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
-        """The file as syrupy counts it."""
+        """The baseline's file, for syrupy's summary."""
         collection = SnapshotCollection(location=snapshot_location)
         collection.add(Snapshot(name=repr(self.report), data=self.report.before))
         return collection
 
     @classmethod
     def write_snapshot(cls, **_: Any) -> None:
-        """Nothing: what a test of the variant accepts is known by its outcome."""
+        """Write nothing: accepted baselines are written at the end of the session."""
 
     @classmethod
     def write_snapshot_collection(cls, **_: Any) -> None:
         """Never called: `write_snapshot` writes nothing."""
 
     def delete_snapshots(self, **_: Any) -> None:
-        """Baselines are not deleted by a test run."""
+        """Delete nothing: test runs do not delete baselines."""
 
 
 def extension_for(report: GatedReport) -> type[BaselineExtension]:

@@ -1,4 +1,4 @@
-"""What a terminal shows of a run: the table, what was not decided, and where the report is."""
+"""The terminal summary of a run: the table, undecided gated tests, and the report's path."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 
 
 _NAMED = 3
-"""Gated tests that one line names."""
+"""Gated tests that are named in one line, at most."""
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show the table and where the reports are; with -v every case, with -q only the place."""
+    """Show the table and the report's path; with -v every case too, with -q only the path."""
     if ENDING not in config.stash:
         return
     from alignment.plugin.github import workflow_commands  # noqa: PLC0415
     from alignment.reporting.text import inert  # noqa: PLC0415
 
-    ending, ours, level = config.stash[ENDING], session_of(config), verbosity(config)
+    ending, ours, verbosity_level = config.stash[ENDING], session_of(config), verbosity(config)
     notes = _undecided(config, ending)
     if ending.document is None and not ending.errors and not notes:
         return
     write = terminalreporter.write_line
-    if level >= 0:
+    if verbosity_level >= 0:
         terminalreporter.write_sep("=", f"alignment: {ours.profile.name}")
         width = terminalreporter._tw.fullwidth  # noqa: SLF001
-        for line in _told(ours, ending.document, width, every=level > 0):
+        for line in _summary_lines(ours, ending.document, width, every=verbosity_level > 0):
             write(inert(line))
-    for line in (*notes, *ending.lines) if level >= -1 else ():
+    for line in (*notes, *ending.lines) if verbosity_level >= -1 else ():
         write(inert(line))
     for line in ending.errors:
         write(inert(line), red=True)
-    if ending.document is not None and not ours.options.update:  # what is accepted is no finding
+    if ending.document is not None and not ours.options.update:  # an accepted change is no finding
         for line in workflow_commands(ending.document):
             write(line)
 
 
-def _told(
+def _summary_lines(
     ours: Session, document: dict[str, Any] | None, width: int, *, every: bool
 ) -> Generator[str]:
-    """The summary of a run; with `every` all cases before it and all comparisons after."""
+    """The summary of a run; with `every`, all cases before it and all comparisons after it."""
     from alignment.reporting import terminal  # noqa: PLC0415
     from alignment.reporting.gate_text import comparisons  # noqa: PLC0415
 
@@ -65,10 +65,10 @@ def _told(
 
 
 def _undecided(config: pytest.Config, ending: Ending) -> list[str]:
-    """Gated tests that the user had skipped, where the report has no gate either."""
+    """A line about gated tests that were skipped, if the report has no gate; otherwise none."""
     names = config.stash[LISTENER].watch.undecided()
-    told = ending.document is not None and ending.document["gate"]
-    if not names or told or session_of(config).options.limit:
+    has_gate = ending.document is not None and ending.document["gate"]
+    if not names or has_gate or session_of(config).options.limit:
         return []
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     shown = ", ".join(map(plain, names[:_NAMED]))

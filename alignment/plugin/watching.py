@@ -1,7 +1,8 @@
-"""Which tests of ours were to run, and what is known of each of them when the session is over.
+"""Records which marked tests were selected, and their results, independently of test reports.
 
-Plugins of others may replace or drop a report, or keep a test from being run. What was selected and
-what became of it is therefore noted where tests run; a worker of pytest-xdist sends it at its end.
+Other plugins may replace or drop a report, or keep a test from being run. Therefore the selected
+tests and their results are recorded in the process in which they run; a worker of pytest-xdist
+sends them to the controller when it ends.
 """
 
 from __future__ import annotations
@@ -14,26 +15,26 @@ import pytest
 from alignment.plugin.host import MARK, REFUSED, SESSION, WAITING, is_worker
 
 _OUTPUT = "alignment"
-"""Under which a worker's output has what it noted."""
+"""The key of the records in a worker's output."""
 
 State = dict[str, bool]
 """Whether the gate `decided` on a test and made it fail (`held`), and whether it was `skipped`."""
 
 
 class Watch:
-    """What is noted of marked tests; all of it plain, as workers send nothing else."""
+    """Records of marked tests, in plain values, because workers have to send them."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._heard: set[str] = set()
         self._deselected: list[pytest.Item] = []
         self.asked: dict[str, bool] = {}
-        """Test that was selected -> whether it is gated."""
+        """Id of a selected test -> whether it is gated."""
         self.states: dict[str, State] = {}
         self.dropped: list[str] = []
-        """Gated tests that somebody took out of what was collected without a word."""
+        """Gated tests that another plugin removed without reporting them as deselected."""
         self.session: dict[str, Any] = {}
-        """What the last test told of our session."""
+        """What is known of our session after the last test."""
 
     # -- where tests are collected and run ---------------------------------------------------------
 
@@ -41,21 +42,21 @@ class Watch:
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Note which gated tests go without being reported as deselected."""
+        """Record gated tests that are removed without being reported as deselected."""
         gated = [item for item in items if _is_marked(item) and _is_gated(item)]
         result = yield
-        left = {id(item) for item in (*items, *self._deselected)}
-        self.dropped = [item.nodeid for item in gated if id(item) not in left]
+        accounted = {id(item) for item in (*items, *self._deselected)}
+        self.dropped = [item.nodeid for item in gated if id(item) not in accounted]
         self._deselected.clear()
         return result
 
     def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
-        """These were left out as the user wished."""
+        """Record tests that were deselected as the user wished."""
         self._deselected += items
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note what is to run, before anybody takes something away."""
+        """Record the selected tests, before other plugins' hooks remove any."""
         config = self._config
         if SESSION in config.stash:
             marked = filter(_is_marked, session.items)
@@ -63,7 +64,7 @@ class Watch:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """A worker's output is sent when this hook is over."""
+        """Add the records to a worker's output, which is sent after this hook."""
         if is_worker(self._config):
             self._config.workeroutput[_OUTPUT] = {  # type: ignore[attr-defined]
                 "asked": self.asked,
@@ -75,46 +76,46 @@ class Watch:
         return (yield)
 
     def note(self, nodeid: str, report: pytest.TestReport, *, decided: bool, held: bool) -> State:
-        """What is known of a test by now; it begins anew where it is run again."""
+        """Record a phase of a test; its state after that. A test that is run again starts anew."""
         before = {} if report.when == "setup" else self.states.get(nodeid, {})
-        found = {"decided": decided, "held": held, "skipped": report.outcome == "skipped"}
-        state = {name: each or before.get(name, False) for name, each in found.items()}
+        phase = {"decided": decided, "held": held, "skipped": report.outcome == "skipped"}
+        state = {name: value or before.get(name, False) for name, value in phase.items()}
         self.states[nodeid] = state
         return state
 
     # -- where they are reported -------------------------------------------------------------------
 
     def hear(self, report: pytest.TestReport) -> None:
-        """A result counts where pytest counts it."""
+        """Record that a test has a result: its call, or a phase that did not pass."""
         if report.when == "call" or report.outcome != "passed":
             self._heard.add(report.nodeid)
 
     def receive(self, output: dict[str, Any]) -> dict[str, Any]:
-        """Take over what a worker noted: gives what its last test told of the session."""
-        noted: dict[str, Any] = output.get(_OUTPUT, {})
-        self.asked |= noted.get("asked", {})
-        self.states |= noted.get("states", {})
-        self.dropped = list(dict.fromkeys((*self.dropped, *noted.get("dropped", ()))))
-        if waiting := noted.get("waiting"):
+        """Take over a worker's records; what is known of its session after its last test."""
+        records: dict[str, Any] = output.get(_OUTPUT, {})
+        self.asked |= records.get("asked", {})
+        self.states |= records.get("states", {})
+        self.dropped = list(dict.fromkeys((*self.dropped, *records.get("dropped", ()))))
+        if waiting := records.get("waiting"):
             self._config.stash[WAITING] = waiting
-        return dict(noted.get("session", {}))
+        return dict(records.get("session", {}))
 
     # -- when all is over --------------------------------------------------------------------------
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """What kept cases from being made is told, also where none of them was to run."""
+        """Show what is wrong with the input if no marked test was selected, so that none failed."""
         stash = self._config.stash
         if WAITING in stash and REFUSED not in stash:
             none = "" if self._config.option.collectonly else ", and none was selected"
-            said = f"alignment: its tests cannot run{none}: {stash[WAITING]}"
-            terminalreporter.write_line(said, yellow=True)
+            line = f"alignment: its tests cannot run{none}: {stash[WAITING]}"
+            terminalreporter.write_line(line, yellow=True)
 
     def held(self) -> bool:
-        """Whether the gate made a test fail, whatever became of its report."""
+        """Whether the gate made a test fail, even if its report was dropped."""
         return any(state["held"] for state in self.states.values())
 
     def lost(self) -> list[str]:
-        """Tests that were to run and of which nothing is known, or nothing of what they gate."""
+        """Selected tests without a result, or, for gated ones, without a decision or a skip."""
         return [
             nodeid
             for nodeid, gated in self.asked.items()
@@ -122,7 +123,7 @@ class Watch:
         ]
 
     def undecided(self) -> list[str]:
-        """Gated tests that were skipped or taken out before the gate was asked."""
+        """Gated tests that were skipped or dropped before the gate decided."""
         skipped = (
             nodeid
             for nodeid, gated in self.asked.items()

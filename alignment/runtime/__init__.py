@@ -1,1 +1,1 @@
-"""How this machine is used: devices, threads, and limits of time and memory."""
+"""Devices and threads, limits on time and memory, and policies and judges written by others."""

@@ -1,4 +1,4 @@
-"""Device, threads and quiet loading: how torch and transformers are used here."""
+"""The device and the threads of torch, and quiet loading with transformers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from typing import Any
 from alignment.errors import AlignmentError, ModelError
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
-"""The driver has a folder for every GPU there."""
+"""NVIDIA's driver has a folder in it for every GPU."""
 
 PANIC = "PanicException"
-"""What a library that is written in Rust (tokenizers) raises over what it did not foresee; it is
-no `Exception`, and its class cannot be imported."""
+"""Name of the exception for a panic in a library written in Rust (tokenizers); it is no
+`Exception`, and its class cannot be imported."""
 
 _LONGEST = 300
-"""Characters of a library's error that are told."""
+"""Characters of a library's error that are shown."""
 
 
 def device_of(wanted: str) -> str:
-    """The device that a profile's `device` means here, found without importing torch.
+    """The device on this machine for a profile's `device`, found without importing torch.
 
-    `auto` looks for the driver's files, because a run whose results are all in the store should not
-    spend 3 s on torch to learn its own key; `configure_torch` then holds torch against the answer.
+    For `auto`, GPU drivers are looked for: the device is part of store keys, and a run whose
+    results are all stored should not spend 3 s on importing torch. `configure_torch` checks later
+    that torch can use the device.
     """
     if wanted != "auto":
         return wanted
@@ -44,29 +45,30 @@ def device_of(wanted: str) -> str:
 
 
 def kind_of(device: str) -> str:
-    """A device without its number, as it stands in keys: which of several made it is no matter."""
+    """A device without its number (`cuda:1` -> `cuda`), as it is part of store keys."""
     return device.partition(":")[0]
 
 
 def leave_one_gpu(worker: int, environment: MutableMapping[str, str], driver: Path = _GPUS) -> None:
-    """Leave one GPU visible to this process: worker i of several takes GPU i, and so on in turn.
+    """Leave one GPU visible to this process: worker i of pytest-xdist uses GPU i, in turn.
 
-    What is visible CUDA counts from 0, so that neither a key nor a trainer ever hears a number.
-    Torch must not have looked yet; it is not needed to count.
+    The environment is changed. CUDA numbers visible GPUs from 0, so that keys and trainers need no
+    number. Call it before torch is imported.
     """
-    told = environment.get("CUDA_VISIBLE_DEVICES")
-    if told is None:
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
         gpus = [str(number) for number, _ in enumerate(driver.glob("*"))]
     else:
-        gpus = [each.strip() for each in told.split(",") if each.strip()]
+        gpus = [each.strip() for each in visible.split(",") if each.strip()]
     if len(gpus) > 1:
         environment["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
 
 
 def configure_torch(device: str, threads: int) -> None:
-    """Set torch up for heavy work. Raises ModelError when it cannot use the device.
+    """Import torch and set its threads. Raises ModelError if it cannot use the device.
 
-    `threads` fixes the CPU threads (0: leave them), so that sums are taken in the same order.
+    `threads` is the number of CPU threads (0: torch's default); with a fixed number, sums are
+    computed in the same order every time.
     """
     let_waiting_threads_sleep()
     import torch  # noqa: PLC0415 - 2.6 s
@@ -74,12 +76,12 @@ def configure_torch(device: str, threads: int) -> None:
     if threads:
         torch.set_num_threads(threads)
     kind = kind_of(device)
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there[kind]:
+    if not available[kind]:
         raise ModelError(
             f"device {device!r}: this torch ({torch.__version__}) cannot use it; "
             f"set device = 'cpu' in the profile"
@@ -87,17 +89,17 @@ def configure_torch(device: str, threads: int) -> None:
 
 
 def let_waiting_threads_sleep() -> None:
-    """Have waiting threads sleep after a moment of spinning; OpenMP reads it when torch is loaded.
+    """Let OpenMP's waiting threads sleep after a short spin. Call it before torch is imported.
 
-    Spinning on, two processes on the same cores stall each other (two short trainings on two cores:
-    112 s, or 18), and sleeping at once costs small models a third of their speed.
+    If they spin on, two processes on the same cores stall each other (two short trainings on two
+    cores: 112 s instead of 18 s). If they sleep at once, small models lose a third of their speed.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed versions of the libraries that a result depends on; `none` if not installed."""
+    """Package -> its installed version; `none` if not installed."""
     return {name: _version(name) for name in packages}
 
 
@@ -105,13 +107,13 @@ def versions(*packages: str) -> dict[str, str]:
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:  # our own, when run from a bare checkout
+    except metadata.PackageNotFoundError:  # also our own package in a checkout
         return "none"
 
 
 def quieten() -> None:
-    """Keep transformers' bars and advice out of the terminal: progress is told in one place."""
-    # Else loading a pickle from the hub asks a service there to convert the repository.
+    """Turn off the progress bars and warnings of transformers, and settings that cause requests."""
+    # Otherwise loading a pickle from the hub asks a service there to convert the repository.
     os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging  # noqa: PLC0415
@@ -121,7 +123,10 @@ def quieten() -> None:
 
 
 def load_quietly(load: Callable[..., Any], *args: Any, **settings: Any) -> Any:
-    """Call a `from_pretrained` with local files only, no remote code, no chatter."""
+    """Call a `from_pretrained` with local files only, without remote code and without output.
+
+    The first of `args` is the path. Raises ModelError.
+    """
     quieten()
     with loading(args[0]):
         return load(*args, local_files_only=True, trust_remote_code=False, **settings)
@@ -129,10 +134,10 @@ def load_quietly(load: Callable[..., Any], *args: Any, **settings: Any) -> Any:
 
 @contextlib.contextmanager
 def loading(model: Any) -> Iterator[None]:
-    """Say in one line why a model's files cannot be loaded. Raises ModelError.
+    """Turn any exception in the block into a ModelError of one line that names the model.
 
-    A loader may raise anything over a folder that is damaged or hostile: whatever it is, the
-    folder is to blame and is named. Errors of ours go through.
+    A loader may raise any exception for a damaged or hostile folder. An AlignmentError is raised as
+    it is.
     """
     try:
         with warnings.catch_warnings():
@@ -140,7 +145,7 @@ def loading(model: Any) -> Iterator[None]:
             yield
     except AlignmentError:
         raise
-    except pickle.UnpicklingError as error:  # torch's advice is to run what is in there
+    except pickle.UnpicklingError as error:  # torch's own message advises to unpickle the file
         raise ModelError(
             f"model {model}: its pickled weights are damaged or hold more than data; only data is "
             f"ever loaded"
@@ -151,28 +156,28 @@ def loading(model: Any) -> Iterator[None]:
                 f"model {model}: there is too little memory to load it; use a smaller model, "
                 f"dtype = 'bfloat16' or another device"
             ) from error
-        raise ModelError(f"model {model}: cannot be loaded: {_told(error)}") from error
+        raise ModelError(f"model {model}: cannot be loaded: {_describe(error)}") from error
     except BaseException as error:
         if type(error).__name__ != PANIC:
             raise
-        raise ModelError(f"model {model}: cannot be loaded: {_told(error)}") from error
+        raise ModelError(f"model {model}: cannot be loaded: {_describe(error)}") from error
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether it is Python's own error, or torch's, which need not be imported to know it."""
+    """Whether an error is Python's MemoryError or torch's OutOfMemoryError, by its name."""
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
-def _told(error: BaseException) -> str:
-    """An error with what kind it is, where its text alone (`'weight'`, `0`) says nothing."""
-    told = first_line(error)
+def _describe(error: BaseException) -> str:
+    """An error's first line; with its class where the text alone (`'weight'`, `0`) says little."""
+    message, kind = first_line(error), type(error).__name__
     bare = isinstance(error, (LookupError, AttributeError, TypeError, ArithmeticError))
-    return f"{type(error).__name__}: {told}" if bare and told != type(error).__name__ else told
+    return f"{kind}: {message}" if bare and message != kind else message
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's error says, without the advice beneath, cut where it runs on."""
+    """The first line of an error's text, at most 300 characters; its class if it has no text."""
     first, *more = str(error).strip().splitlines() or [type(error).__name__]
-    if first.endswith(":") and more:  # it only announces what went wrong
+    if first.endswith(":") and more:  # the reason is in the next line
         first = f"{first} {more[0].strip()}"
     return first[:_LONGEST]

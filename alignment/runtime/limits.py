@@ -1,4 +1,4 @@
-"""Time and memory that code of somebody else's may take: the templates of a model, say."""
+"""Limits on the time and the memory of code by others, such as a model's chat template."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _STATM = Path("/proc/self/statm")
 
 
 class OverLimitError(Exception):
-    """What was run took longer than it may."""
+    """The code took longer than the limit."""
 
 
 @contextlib.contextmanager
 def limited(seconds: float, megabytes: int) -> Iterator[None]:
-    """Stop Python code that runs on, and what asks for memory without bound.
+    """Stop the block after `seconds`, or when it allocates more than `megabytes`.
 
-    The clock is looked at whenever a function is called and at every line of code that has no
-    module of its own, as a template has. What is one step for Python (a division of numbers with
-    millions of digits) is stopped by a signal, in the main thread. Raises OverLimitError, or
-    MemoryError where the system can refuse memory (Linux).
+    The time is checked at every function call, and at every line of compiled templates (code whose
+    file name begins with `<`). A single long step of Python, such as a division of numbers with
+    millions of digits, is interrupted by a signal, in the main thread only. Raises OverLimitError,
+    or MemoryError where the system can limit memory (Linux).
     """
-    latest = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     before = sys.gettrace()
 
     def trace(frame: FrameType, _event: str, _argument: Any) -> Any:
-        if time.monotonic() > latest:
+        if time.monotonic() > deadline:
             raise OverLimitError(f"more than {seconds:g} s")
         return trace if frame.f_code.co_filename.startswith("<") else None
 
@@ -53,10 +53,10 @@ def _memory(megabytes: int) -> Iterator[None]:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     used = int(_STATM.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-    most = used + megabytes * 2**20
+    limit = used + megabytes * 2**20
     if soft not in (resource.RLIM_INFINITY, -1):
-        most = min(most, soft)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        limit = min(limit, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     try:
         yield
     finally:
@@ -65,16 +65,16 @@ def _memory(megabytes: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise OverLimitError after so many seconds of computing, by a timer that nobody else uses."""
+    """Raise OverLimitError after so many seconds of CPU time, by a timer (SIGVTALRM)."""
     main = threading.current_thread() is threading.main_thread()
     if not (main and hasattr(signal, "setitimer")):
         yield
         return
 
-    def over(*_: object) -> None:
+    def stop(*_: object) -> None:
         raise OverLimitError(f"more than {seconds:g} s")
 
-    before = signal.signal(signal.SIGVTALRM, over)
+    before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Another distribution that owns the import name `alignment`: found and explained."""
+"""Finds and explains another installed package with the import name `alignment`."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ OURS = "alignment-gate"
 
 
 def conflict() -> str | None:
-    """One line about another installed `alignment`, or None when there is none.
+    """One line about another installed `alignment`, or None if there is none.
 
-    Looks only at the folders of `sys.path`, which costs a few system calls; distributions are read
-    when there is something to explain.
+    Only the folders of `sys.path` are looked at, which takes a few system calls; the metadata of
+    distributions is read only if there is a conflict.
     """
-    own = Path(__file__).resolve().parents[1]
-    here = Path(__file__).resolve().relative_to(own)
+    package = Path(__file__).resolve().parents[1]
+    module = Path(__file__).resolve().relative_to(package)
     for entry in dict.fromkeys(sys.path):
         other = Path(entry or ".") / "alignment"
-        if not (other / "__init__.py").is_file() or other.resolve() == own:
+        if not (other / "__init__.py").is_file() or other.resolve() == package:
             continue
-        if not (other / here).is_file():  # else another copy of ours: a checkout beside a wheel
-            return _explanation(other, own)
+        if not (other / module).is_file():  # otherwise it is a second copy of this package
+            return _explain(other, package)
     return None
 
 
-def _explanation(other: Path, own: Path) -> str:
+def _explain(other: Path, package: Path) -> str:
     owners = {
         name for name in metadata.packages_distributions().get("alignment", []) if name != OURS
     }
-    who = f"distribution {', '.join(sorted(owners))}" if owners else "another package"
+    owner = f"distribution {', '.join(sorted(owners))}" if owners else "another package"
     return (
-        f"the import name 'alignment' is owned twice: by {OURS} ({own}) and by {who} ({other}); "
-        f"uninstall the other one or use an environment of its own for {OURS}"
+        f"the import name 'alignment' is owned twice: by {OURS} ({package}) and by {owner} "
+        f"({other}); uninstall the other one or use an environment of its own for {OURS}"
     )

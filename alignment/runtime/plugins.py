@@ -1,7 +1,7 @@
-"""Other people's policies and judges: found by import path or entry point, built, and named.
+"""Policies and judges written by others, found by import path or entry point.
 
-What is wrong with one is a ProfileError of one line, which names the key of the profile and the
-object. Its code runs with our rights, because the profile asks for it by name.
+Every error is a ProfileError of one line, which names the key of the profile and the object. Their
+code runs without restrictions, because the profile names it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ JUDGES, POLICIES = "alignment.judges", "alignment.policies"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A class or function that the profile names, and what its class is called with.
+    """A class or function that the profile names, and the arguments for the class.
 
-    `spec` is `package.module:name`, or the name of an entry point of `group`; `method` is what the
-    object must be able to do; modules are also looked for in `folder`.
+    `spec` is `package.module:name`, or the name of an entry point of `group`. `where` is the key of
+    the variant or judge in the profile. `method` is the method that the object must have. Modules
+    are also looked for in `folder`.
     """
 
     spec: str
@@ -39,16 +40,16 @@ class Plugin:
 
     @cached_property
     def named(self) -> Any:
-        """What stands under that name, before anything is built. Raises ProfileError."""
-        with self._plainly("cannot be imported"), _importable(self.folder):
-            return self._imported() if ":" in self.spec else self._installed()
+        """The imported class, function or object. Raises ProfileError."""
+        with self._plain_errors("cannot be imported"), _importable(self.folder):
+            return self._import() if ":" in self.spec else self._load_entry_point()
 
     @cached_property
     def built(self) -> Any:
-        """The object to ask. Raises ProfileError."""
+        """The instance of a class, otherwise `named` itself. Raises ProfileError."""
         named = self.named
         if isinstance(named, type):
-            with self._plainly("cannot be built"):
+            with self._plain_errors("cannot be built"):
                 built = named(**self.arguments)
         elif self.arguments:
             raise self.error("is no class, and only a class can be called with `arguments`")
@@ -68,58 +69,59 @@ class Plugin:
 
     @property
     def identity(self) -> str:
-        """What it says that its results depend on. Raises ProfileError where it says nothing.
+        """The object's `identity`, on which stored results depend. Raises ProfileError without one.
 
-        A class may say it without being built, which saves a warm run from loading its model.
+        It may be an attribute of the class; then the class is not instantiated for it, and a run
+        whose results are stored need not load the model.
         """
-        said = getattr(self.named, "identity", None)
-        if not isinstance(said, str):
-            with self._plainly("cannot say its `identity`"):
-                said = getattr(self.built, "identity", None)
-        if not isinstance(said, str) or not said.strip():
+        identity = getattr(self.named, "identity", None)
+        if not isinstance(identity, str):
+            with self._plain_errors("cannot say its `identity`"):
+                identity = getattr(self.built, "identity", None)
+        if not isinstance(identity, str) or not identity.strip():
             raise self.error(
                 "has no `identity`; a text is required that changes whenever the same input could "
                 "give another result (a version, or a hash of its weights), as results are stored "
                 "under it"
             )
-        return said
+        return identity
 
     def close(self) -> None:
-        """Have what was built free what it holds, where it knows how to."""
+        """Call the object's method `close`, if it has one."""
         close = getattr(self.built, "close", None)
         if callable(close) and not self._is_function(self.built):
             close()
 
     def error(self, what: str) -> ProfileError:
-        """What is wrong, in one line."""
+        """An error of one line; `what` is the sentence that follows the object's name."""
         return ProfileError(f"{self.where}.python: {self.spec} {what}")
 
     def _is_function(self, built: Any) -> bool:
         return callable(built) and not hasattr(built, self.method)
 
-    def _imported(self) -> Any:
+    def _import(self) -> Any:
         module, _, name = self.spec.partition(":")
-        found: Any = importlib.import_module(module)
-        for step in name.split("."):
-            if not hasattr(found, step):
-                raise self.error(f"is not there: {module} has no {step!r}")
-            found = getattr(found, step)
-        return found
+        target: Any = importlib.import_module(module)
+        for attribute in name.split("."):
+            if not hasattr(target, attribute):
+                raise self.error(f"is not there: {module} has no {attribute!r}")
+            target = getattr(target, attribute)
+        return target
 
-    def _installed(self) -> Any:
-        found = metadata.entry_points(group=self.group)
-        for point in found:
+    def _load_entry_point(self) -> Any:
+        points = metadata.entry_points(group=self.group)
+        for point in points:
             if point.name == self.spec:
                 return point.load()
-        known = ", ".join(sorted({point.name for point in found})) or "none is installed"
+        known = ", ".join(sorted({point.name for point in points})) or "none is installed"
         raise self.error(
             f"is no installed plug-in of the group {self.group} ({known}); install it, or name "
             f"`package.module:name`"
         )
 
     @contextlib.contextmanager
-    def _plainly(self, what: str) -> Iterator[None]:
-        """Make one line of whatever others' code raises."""
+    def _plain_errors(self, what: str) -> Iterator[None]:
+        """Turn any exception of the object's code into a ProfileError of one line."""
         try:
             yield
         except ProfileError:
@@ -129,18 +131,18 @@ class Plugin:
 
 
 def said_by(error: BaseException) -> str:
-    """The kind and the first line of an exception."""
+    """The class and the first line of an exception."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {quoted(lines[0])}" if lines else type(error).__name__
 
 
 @contextlib.contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Modules beside the profile can be imported, after all that are installed."""
-    place = str(folder.resolve())
-    sys.path.append(place)
+    """Add a folder to the end of `sys.path`, so that modules in it can be imported."""
+    path = str(folder.resolve())
+    sys.path.append(path)
     try:
         yield
     finally:
         with contextlib.suppress(ValueError):
-            sys.path.remove(place)
+            sys.path.remove(path)

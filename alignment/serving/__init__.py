@@ -1,4 +1,4 @@
-"""Asking OpenAI-compatible servers: the only room that knows the client, the package `openai`."""
+"""Requests to OpenAI-compatible servers: the only room that imports the package `openai`."""
 
 from alignment.serving.client import Message, RefusedError, Server, check_client, key_of
 from alignment.serving.identities import ServedIdentities, describe_served, served_identities

@@ -1,4 +1,4 @@
-"""Asking an OpenAI-compatible server: the `openai` client, and its failures in one plain line."""
+"""Requests to an OpenAI-compatible server with the `openai` client; each error is one line."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from alignment.serving.replies import Reply
 Message = Mapping[str, str]
 """`role` and `content`."""
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 _SHOWN = 120
-"""Characters of a server's own words in an error."""
+"""Characters of a server's message that an error shows."""
 
-_LOOKED_AT = 16_384
-"""Characters of them that are searched for keys before they are cut."""
+_SEARCHED = 16_384
+"""Characters of a server's message that are searched for keys before it is shortened."""
 
 _LIBRARIES = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "anyio", "asyncio")
-"""What takes part in asking, and logs."""
+"""Loggers of the libraries that take part in a request."""
 
-_AGAIN = 0.2
-"""Seconds after which what did not stop is told again."""
+_STOP_INTERVAL = 0.2
+"""Seconds between attempts to stop the requests that are under way."""
 
 
 class RefusedError(ModelError):
-    """The server understood the question and will not have it (HTTP 400 or 422)."""
+    """The server understood the request and refuses it (HTTP 400 or 422)."""
 
 
 class Server:
-    """A connection to an endpoint, for as many threads as like. Raises ModelError, one line each.
+    """A connection to an endpoint; any number of threads may use it.
 
-    Retries and their growing pauses are the client's own; how long an answer may take, and how long
-    it may be, is held by `alignment.serving.limits`.
+    The client itself retries, with growing pauses; `alignment.serving.limits` limits the time and
+    the length of an answer. Methods raise ModelError with one line.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -62,7 +62,7 @@ class Server:
             raise
         except Exception as error:  # noqa: BLE001 - its frames hold the key: no chain
             raise ModelError(
-                f"endpoint {endpoint.url}: cannot be asked ({_told(first_line(error))}); correct "
+                f"endpoint {endpoint.url}: cannot be asked ({_shown(first_line(error))}); correct "
                 f"endpoint.url"
             ) from None
         from alignment.serving.limits import Loop  # noqa: PLC0415 - 0.7 s that only asking pays for
@@ -70,69 +70,70 @@ class Server:
         redaction.guard_logs(*_LIBRARIES)
         self._loop = Loop()
 
-    def ask(self, said: str | Sequence[Message], **settings: Any) -> Reply:
+    def ask(self, prompt: str | Sequence[Message], **settings: Any) -> Reply:
         """The answer to a text (`completions`) or to messages (`chat/completions`).
 
-        `settings` go to the API as they are. Raises RefusedError and ModelError.
+        `settings` are further parameters of the API. Raises RefusedError and ModelError.
         """
         api = self._client.completions
-        if isinstance(said, str):
-            settings["prompt"] = _sendable(said)
+        if isinstance(prompt, str):
+            settings["prompt"] = _sendable(prompt)
         else:
             api = self._client.chat.completions
-            settings["messages"] = [{k: _sendable(v) for k, v in each.items()} for each in said]
-        body = self._asked(api, settings)
+            settings["messages"] = [{k: _sendable(v) for k, v in each.items()} for each in prompt]
+        body = self._request(api, settings)
         try:
             return replies.read(json.loads(body), ends="".join(settings.get("stop", ())))
         except (ValueError, RecursionError) as error:
-            page = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
-            told = _first_line(body) if page else first_line(error)
+            no_json = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+            reason = _first_line(body) if no_json else first_line(error)
             raise ModelError(
                 f"endpoint {self._endpoint.url}: what it answered is no completion "
-                f"({_told(told)}); endpoint.url must be that of an OpenAI-compatible API, for "
+                f"({_shown(reason)}); endpoint.url must be that of an OpenAI-compatible API, for "
                 f"example http://127.0.0.1:8000/v1"
             ) from None
 
-    def _asked(self, api: Any, settings: Mapping[str, Any]) -> bytes:
-        """The body of an answer."""
+    def _request(self, api: Any, settings: Mapping[str, Any]) -> bytes:
+        """The body of an answer. Raises RefusedError and ModelError."""
         try:
-            return self._loop.do(_body(api, {"model": self._endpoint.model, **settings}))
+            return self._loop.do(_create(api, {"model": self._endpoint.model, **settings}))
         except CancelledError:
             raise ModelError(
                 f"endpoint {self._endpoint.url}: was not waited for, because the run stops; "
                 f"run again"
             ) from None
-        except Exception as error:  # noqa: BLE001 - of three libraries, and of what a server sends
+        except Exception as error:  # noqa: BLE001 - any error of three libraries
             refused = getattr(error, "status_code", None) in {400, 422}
-            # What the client holds has the key in its headers: no chain.
-            raise (RefusedError if refused else ModelError)(self._plain(error)) from None
+            # The client's objects have the key in their headers: no chained exception.
+            raise (RefusedError if refused else ModelError)(self._message_of(error)) from None
 
     def each(
-        self, work: Callable[[int], Found], numbers: Iterable[int]
-    ) -> Iterator[dict[int, Found]]:
-        """`work` done on every number, several at once; whatever is done is given at once.
+        self, work: Callable[[int], Result], numbers: Iterable[int]
+    ) -> Iterator[dict[int, Result]]:
+        """Call `work` for every number, several at once, and yield {number: result} as they come.
 
-        Where it raises, nothing new is begun, what is under way is still given, then it is raised.
+        If a call raises, no further ones are started; the results of those under way are still
+        yielded, then the first exception is raised.
         """
         error: BaseException | None = None
         with ThreadPoolExecutor(self._endpoint.concurrency) as pool:
-            waiting: dict[Future[Found], int] = {pool.submit(work, n): n for n in numbers}
-            everything = list(waiting)
+            pending: dict[Future[Result], int] = {pool.submit(work, n): n for n in numbers}
+            futures = list(pending)
             try:
-                while waiting:
-                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                    ended = {future: waiting.pop(future) for future in done}
-                    good = {n: f.result() for f, n in ended.items() if f.exception() is None}
-                    if len(good) < len(ended) and error is None:
+                while pending:
+                    done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                    ended = {future: pending.pop(future) for future in done}
+                    results = {n: f.result() for f, n in ended.items() if f.exception() is None}
+                    if len(results) < len(ended) and error is None:
                         error = next(e for f in ended if (e := f.exception()) is not None)
-                        waiting = {f: n for f, n in waiting.items() if not f.cancel()}
-                    if good:
-                        yield good
-            except BaseException:  # Ctrl-C, or nobody wants the rest: what is under way stops too
+                        pending = {f: n for f, n in pending.items() if not f.cancel()}
+                    if results:
+                        yield results
+            except BaseException:  # Ctrl-C, or the caller wants no more: stop the requests, too
                 pool.shutdown(wait=False, cancel_futures=True)
-                while left := [future for future in everything if not future.done()]:
+                while running := [future for future in futures if not future.done()]:
                     self._loop.stop()
-                    wait(left, timeout=_AGAIN)
+                    wait(running, timeout=_STOP_INTERVAL)
                 raise
         if error is not None:
             raise error
@@ -141,50 +142,55 @@ class Server:
         """Close the connections."""
         self._loop.close(self._client.close())
 
-    def _plain(self, error: Any) -> str:
+    def _message_of(self, error: Any) -> str:
         """What happened, and what to do about it."""
         status = getattr(error, "status_code", None)
-        found, remedy = self._unreached(error) if status is None else self._answered(status, error)
-        return f"endpoint {self._endpoint.url}: {found}; {remedy}"
+        problem, remedy = (
+            self._explain_connection(error) if status is None else self._explain(status, error)
+        )
+        return f"endpoint {self._endpoint.url}: {problem}; {remedy}"
 
-    def _unreached(self, error: Any) -> tuple[str, str]:
+    def _explain_connection(self, error: Any) -> tuple[str, str]:
+        """(problem, remedy) where there was no complete answer."""
         from openai import APITimeoutError  # noqa: PLC0415
 
         from alignment.serving.limits import TooMuchError  # noqa: PLC0415
 
-        own, times = self._endpoint, f"tried {self._endpoint.retries + 1} times"
+        endpoint, times = self._endpoint, f"tried {self._endpoint.retries + 1} times"
         if isinstance(error, APITimeoutError):
-            found = f"gave no whole answer within {own.timeout:g} s, {times}"
-            return found, "raise endpoint.timeout or lower endpoint.concurrency"
+            problem = f"gave no whole answer within {endpoint.timeout:g} s, {times}"
+            return problem, "raise endpoint.timeout or lower endpoint.concurrency"
         cause = _root(error)
         if isinstance(cause, TooMuchError):
-            found = f"what it answers is no completion ({cause})"
-            return found, "look into what listens there, or correct endpoint.url"
-        found = f"cannot be reached ({_told(_cause(cause))}), {times}"
-        return found, "start the server there, or correct endpoint.url"
+            problem = f"what it answers is no completion ({cause})"
+            return problem, "look into what listens there, or correct endpoint.url"
+        problem = f"cannot be reached ({_shown(_cause(cause))}), {times}"
+        return problem, "start the server there, or correct endpoint.url"
 
-    def _answered(self, status: int, error: Any) -> tuple[str, str]:
-        own, times = self._endpoint, f"tried {self._endpoint.retries + 1} times"
-        said = f"HTTP {status}: {_told(_words(error))}"
+    def _explain(self, status: int, error: Any) -> tuple[str, str]:
+        """(problem, remedy) for an answer with an HTTP status that is an error."""
+        endpoint, times = self._endpoint, f"tried {self._endpoint.retries + 1} times"
+        reason = f"HTTP {status}: {_shown(_server_message(error))}"
         if status in {401, 403}:
-            given = "the key in" if os.environ.get(own.key_env) else "asking without a key in"
-            found = f"refuses {given} ${own.key_env} ({said})"
-            return found, f"set ${own.key_env} to a key that may use {own.model!r}"
+            has_key = os.environ.get(endpoint.key_env)
+            key = "the key in" if has_key else "asking without a key in"
+            problem = f"refuses {key} ${endpoint.key_env} ({reason})"
+            return problem, f"set ${endpoint.key_env} to a key that may use {endpoint.model!r}"
         if status == 404:
-            found = f"has no model {own.model!r}, or no {own.api} API there ({said})"
-            return found, "correct endpoint.model, or endpoint.url up to the version (.../v1)"
+            problem = f"has no model {endpoint.model!r}, or no {endpoint.api} API there ({reason})"
+            return problem, "correct endpoint.model, or endpoint.url up to the version (.../v1)"
         if status == 429:
-            found = f"is asked too much ({said}), {times}"
-            return found, "lower endpoint.concurrency or raise endpoint.retries"
+            problem = f"gets too many requests ({reason}), {times}"
+            return problem, "lower endpoint.concurrency or raise endpoint.retries"
         if status >= 500:
-            return f"fails ({said}), {times}", "look into the server's log"
+            return f"fails ({reason}), {times}", "look into the server's log"
         if status >= 400:
-            return f"refuses the question ({said})", "correct what the profile asks of it"
-        return f"sends elsewhere ({said})", "name the place itself as endpoint.url"
+            return f"refuses the question ({reason})", "correct what the profile asks of it"
+        return f"redirects to another address ({reason})", "set endpoint.url to that address"
 
 
 def _client(endpoint: Endpoint) -> Any:
-    """The package's client for an endpoint. No frame of ours that could be shown has the key."""
+    """The package's client for an endpoint. No local variable of ours holds the key."""
     import openai  # noqa: PLC0415
 
     from alignment.serving.limits import BoundedClient  # noqa: PLC0415
@@ -194,22 +200,22 @@ def _client(endpoint: Endpoint) -> Any:
         base_url=endpoint.url,
         timeout=endpoint.timeout,
         max_retries=endpoint.retries,
-        # A proxy or a redirect would take what is meant for this machine off it.
+        # No proxy for servers on this machine, and no redirects: prompts must not leave it.
         http_client=BoundedClient(
             endpoint.timeout, trust_env=not endpoint.local, follow_redirects=False
         ),
     )
 
 
-async def _body(api: Any, settings: Mapping[str, Any]) -> bytes:
-    """What the server sends. The package would make objects of it, whatever it is."""
-    found = await api.with_raw_response.create(**settings)
-    content: bytes = found.http_response.content
+async def _create(api: Any, settings: Mapping[str, Any]) -> bytes:
+    """The body of the answer, unparsed: the package does not validate what it parses."""
+    response = await api.with_raw_response.create(**settings)
+    content: bytes = response.http_response.content
     return content
 
 
 def _root(error: BaseException) -> BaseException:
-    """What lies beneath an error of three libraries, the first of several."""
+    """The exception at the beginning of a chain; of a group, the first one's."""
     if isinstance(error, BaseExceptionGroup):
         return _root(error.exceptions[0])
     below = error.__cause__ or error.__context__
@@ -223,9 +229,9 @@ def _cause(error: BaseException) -> str:
     return f"[Errno {number}] {os.strerror(number)}"
 
 
-def _told(text: str) -> str:
-    """A server's words: hostile, and some of them repeat the key."""
-    return shown(redaction.redacted(text[:_LOOKED_AT]), _SHOWN)
+def _shown(text: str) -> str:
+    """A server's message, safe to show: shortened, printable, and without keys."""
+    return shown(redaction.redacted(text[:_SEARCHED]), _SHOWN)
 
 
 def _first_line(body: bytes) -> str:
@@ -234,9 +240,9 @@ def _first_line(body: bytes) -> str:
 
 
 def key_of(endpoint: Endpoint) -> str:
-    """The key to an endpoint, from the environment; a made-up one for servers on this machine.
+    """The key to an endpoint, from the environment; `no-key` for a local server without one.
 
-    Raises ModelError where a server elsewhere has none.
+    Raises ModelError where a server elsewhere has none, or the key has unusable characters.
     """
     name = endpoint.key_env
     if not (_key(name).isascii() and _key(name).isprintable()):
@@ -253,12 +259,12 @@ def key_of(endpoint: Endpoint) -> str:
 
 
 def _key(name: str) -> str:
-    """Asked for each time: a frame that holds it would be shown with an error's local variables."""
+    """The key, read each time: a local variable that holds it could be shown with a traceback."""
     return os.environ.get(name, "").strip()
 
 
 def check_client(endpoint: Endpoint) -> None:
-    """Raise ModelError where the client is not installed; it is not imported."""
+    """Raise ModelError where the package `openai` is not installed, without importing it."""
     if find_spec("openai") is None:
         raise ModelError(
             f"endpoint {endpoint.url}: asking it needs the package openai, which is not installed; "
@@ -267,12 +273,12 @@ def check_client(endpoint: Endpoint) -> None:
 
 
 def _sendable(text: str) -> str:
-    """Without lone surrogates: nothing with them can be sent."""
+    """The text without lone surrogates, which cannot be encoded as UTF-8."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _words(error: Any) -> str:
-    """What a server says of an error, wherever in the body it says it."""
+def _server_message(error: Any) -> str:
+    """A server's own message about an error, from wherever it is in the body."""
     body = error.body
     if isinstance(body, Mapping):
         body = body.get("message") or body.get("detail") or dict(body)

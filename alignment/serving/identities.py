@@ -1,4 +1,4 @@
-"""What servers say that they are, kept in the store beside the answers that they gave."""
+"""The model names and fingerprints that servers report, stored beside their answers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from alignment.serving.replies import Reply
 from alignment.store import Store
 
 SERVED = "served"
-"""The kind of record that says what servers said they are."""
+"""The kind of these records in the store."""
 
 _MOST = 32
-"""So many different models and fingerprints are kept for one identity."""
+"""Pairs of model and fingerprint that are stored for one identity, at most."""
 
 
 class ServedIdentities:
-    """What a server said it is while it gave the answers of one identity, kept in the store.
+    """The model names and fingerprints that a server reports in the answers of one identity.
 
-    One name stands for one model: a second name in its answers is an error. Fingerprints change
-    with a server's configuration, at some providers from one answer to the next: they are listed.
+    `identity` is that of a policy or a judge. A second model name in its answers is an error.
+    Fingerprints may change with a server's configuration, at some providers with every answer: they
+    are listed.
     """
 
     def __init__(self, store: Store, identity: str, endpoint: Endpoint) -> None:
@@ -31,9 +32,9 @@ class ServedIdentities:
         self._known = served_identities(store, identity)
 
     def note(self, reply: Reply) -> None:
-        """Keep what is new. Raises ModelError where another model answers than before."""
-        told = {"model": reply.model, "fingerprint": reply.fingerprint}
-        if told in self._known:
+        """Store a new fingerprint. Raises ModelError where another model answers than before."""
+        served = {"model": reply.model, "fingerprint": reply.fingerprint}
+        if served in self._known:
             return
         if self._known and self._known[0]["model"] != reply.model:
             before, now = shown(str(self._known[0]["model"])), shown(str(reply.model))
@@ -43,14 +44,14 @@ class ServedIdentities:
                 f"one again, or give the variant (or judge) another `revision` to ask all anew"
             )
         if len(self._known) < _MOST:
-            self._store.put(SERVED, {f"{self._identity}-{len(self._known)}": told})
-            self._known.append(told)
+            self._store.put(SERVED, {f"{self._identity}-{len(self._known)}": served})
+            self._known.append(served)
 
 
 def describe_served(
     endpoint: Endpoint, revision: str | None, store: Store, identity: str
 ) -> dict[str, Any]:
-    """What a report says of a served model: the name it is asked by, and what servers said."""
+    """What a report says about a served model: where it is, and what its servers report."""
     return {
         "endpoint": endpoint.url,
         "model": endpoint.model,
@@ -60,10 +61,10 @@ def describe_served(
 
 
 def served_identities(store: Store, identity: str) -> list[dict[str, str | None]]:
-    """What the servers said they are that gave the answers of an identity: `model`, `fingerprint`.
+    """The `model` and `fingerprint` of all servers that gave the answers of an identity.
 
-    In the order in which it was first said.
+    They are in the order in which they were first reported.
     """
     keys = [f"{identity}-{number}" for number in range(_MOST)]
-    found = store.get(SERVED, keys)
-    return [found[key] for key in keys if key in found]
+    records = store.get(SERVED, keys)
+    return [records[key] for key in keys if key in records]

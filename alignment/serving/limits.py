@@ -1,8 +1,8 @@
-"""What a server may take of us: so long for an answer, and so many bytes.
+"""Limits on the time and the length of a server's answer.
 
-The client's own timeout is for one read, so that a server that says a byte now and then would be
-listened to for ever. Here the whole of an answer, from the name of its host to the last byte of its
-body, is one task with a deadline. Importing this imports the client (0.7 s).
+The client's own timeout is for a single read: a server that sends one byte now and then could keep
+it waiting for ever. Here a whole request, from resolving the host to the last byte of the body, is
+one task with a deadline. Importing this module imports the client (0.7 s).
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from typing import Any, TypeVar
 import openai
 
 BODY = 8 * 2**20
-"""Bytes of an answer at most, as they are sent and as they are once unpacked: some 100,000 tokens
-take a tenth of it."""
+"""Bytes of an answer at most, both compressed and decompressed: 100,000 tokens take a tenth."""
 
-_ENDING = 5.0
-"""Seconds in which what is under way has to let go when the connections are closed."""
+_CLOSING = 5.0
+"""Seconds in which requests that are under way must end when the connections are closed."""
 
-# The library beneath the client, which has two names, by the client's version.
+# The client's HTTP library: `httpx` or `httpx2`, by the client's version.
 _http: Any = import_module(openai.DefaultAsyncHttpxClient.__base__.__module__.partition(".")[0])
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class TooMuchError(openai.OpenAIError):  # type: ignore[misc]
-    """An answer is longer than any answer; asking again would not make it shorter."""
+    """An answer is too long to be a completion; the request is not repeated."""
 
 
 class BoundedClient(openai.DefaultAsyncHttpxClient):  # type: ignore[misc]
-    """Gives answers that are there as a whole, within `seconds` and `BODY`."""
+    """An HTTP client whose responses are complete, within `seconds` and `BODY` bytes."""
 
     def __init__(self, seconds: float, **settings: Any) -> None:
         super().__init__(timeout=seconds, **settings)
@@ -48,7 +47,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):  # type: ignore[misc]
             async with asyncio.timeout(self._seconds):
                 response = await super().send(request, **settings)
                 try:
-                    content = await _whole(response)
+                    content = await _read_body(response)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -63,10 +62,10 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):  # type: ignore[misc]
         )
 
 
-async def _whole(response: Any) -> bytes:
+async def _read_body(response: Any) -> bytes:
     """The body of a response. Raises TooMuchError."""
     if "," in response.headers.get("content-encoding", ""):
-        raise TooMuchError("it is packed several times")
+        raise TooMuchError("it is compressed several times")
     content = bytearray()
     async for part in response.aiter_bytes():
         content += part
@@ -76,15 +75,18 @@ async def _whole(response: Any) -> bytes:
 
 
 class Loop:
-    """An event loop in a thread of its own, which other threads have coroutines run in."""
+    """An event loop in its own thread, which runs coroutines for other threads."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="alignment-endpoint", daemon=True)
         self._thread.start()
 
-    def do(self, work: Coroutine[Any, Any, Found]) -> Found:
-        """What a coroutine gives; whoever stops waiting stops it. Raises CancelledError."""
+    def do(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine and return its result; an exception while waiting cancels it.
+
+        Raises CancelledError when the loop was stopped, and whatever the coroutine raises.
+        """
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:  # it is closed
@@ -97,7 +99,7 @@ class Loop:
             raise
 
     def stop(self) -> None:
-        """Stop what is under way."""
+        """Cancel all coroutines that are under way."""
 
         def cancel() -> None:
             for task in asyncio.all_tasks(self._loop):
@@ -106,20 +108,20 @@ class Loop:
         self._loop.call_soon_threadsafe(cancel)
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Stop all that is under way, do a last thing, and end the thread."""
+        """Cancel all coroutines that are under way, run a last one, and end the thread."""
         if self._loop.is_closed():
             last.close()
             return
         self.stop()
         asyncio.run_coroutine_threadsafe(self._end(last), self._loop)
-        self._thread.join(_ENDING)
+        self._thread.join(_CLOSING)
 
     async def _end(self, last: Coroutine[Any, Any, None]) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
-            await asyncio.wait(others, timeout=_ENDING / 2)
+            await asyncio.wait(others, timeout=_CLOSING / 2)
         with suppress(Exception):
-            await asyncio.wait_for(last, _ENDING / 2)
+            await asyncio.wait_for(last, _CLOSING / 2)
         self._loop.stop()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""The store: whatever was expensive to compute, found again by its content."""
+"""The store: results that are expensive to compute, under keys made of what they depend on."""
 
 from alignment.store.connection import FILE, SCHEMA, in_memory
 from alignment.store.content import Hasher, content_key

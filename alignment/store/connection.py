@@ -1,4 +1,4 @@
-"""The store's SQLite file: opened, known for what it is, brought to the schema of this release."""
+"""The store's SQLite file: opened, recognized, and migrated to the schema of this release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "store.sqlite"
 SCHEMA = 3
 
 _APPLICATION = int.from_bytes(b"algn")
-"""SQLite's mark of whose a file is. Schema 1 had none."""
+"""SQLite's `application_id`, by which a file is recognized as a store. Schema 1 had none."""
 
 _ENTRIES = ("kind", "key", "value", "created")
 _TABLES = (
@@ -34,31 +34,31 @@ _TABLES = (
 _FROM_1 = (
     "ALTER TABLE entries ADD COLUMN checksum INTEGER",
     "UPDATE entries SET checksum = checksum(kind, CAST(key AS BLOB), CAST(value AS BLOB))",
-    "DROP TABLE files",  # hashes that were remembered by too little
+    "DROP TABLE files",  # hashes of files that were recognized by too few properties
     *_TABLES[1:],
 )
 _FROM_2 = ("DROP TABLE hashes", _TABLES[1])
 _STATEMENTS = {0: _TABLES, 1: _FROM_1, 2: _FROM_2}
-"""What brings the file of a schema to the one of this release."""
+"""Schema of a file (0: a new one) -> the statements that migrate it to that of this release."""
 
 
 def checksum(kind: str, key: bytes, value: bytes) -> int:
-    """What a record's bytes are recognised by: SQLite itself notices no flipped bit."""
+    """A CRC-32 of a record, by which damage is noticed: SQLite itself notices no flipped bit."""
     return zlib.crc32(value, zlib.crc32(b"%s\0%s\0" % (kind.encode(), key)))
 
 
 def in_memory() -> sqlite3.Connection:
-    """An empty store that is on no disk."""
-    connection = _connected(":memory:")
+    """An empty store's database in memory."""
+    connection = _open(":memory:")
     _prepare(connection, Path(":memory:"))
     return connection
 
 
 def connect(root: Path) -> sqlite3.Connection:
-    """Open the file of the store at `root`, or begin it there.
+    """Open the file of the store at `root`, or create it.
 
-    Raises StoreError for a file of a newer release or of another application, which is left as it
-    is, and OSError and sqlite3.Error.
+    Raises StoreError for a file of a newer release or of another application, which is not changed.
+    Raises OSError and sqlite3.Error.
     """
     path = root / FILE
     with contextlib.suppress(FileExistsError):
@@ -68,7 +68,7 @@ def connect(root: Path) -> sqlite3.Connection:
         raise OSError(errno.EINVAL, f"{path} is not a regular file")
     for needed in (root, path):  # a read-only store is found here, not in the middle of a run
         require_writable(needed)
-    connection = _connected(path)
+    connection = _open(path)
     try:
         _prepare(connection, root)
     except BaseException:
@@ -85,7 +85,7 @@ def require_writable(path: Path) -> None:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit together what is done inside; part of the transaction that is under way, if any."""
+    """A transaction around the block; inside another transaction the block is part of that one."""
     if connection.in_transaction:
         yield
         return
@@ -99,7 +99,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _connected(path: Path | str) -> sqlite3.Connection:
+def _open(path: Path | str) -> sqlite3.Connection:
     # Autocommit: transactions are opened where they are needed.
     connection = sqlite3.connect(path, timeout=120, isolation_level=None)
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -108,7 +108,7 @@ def _connected(path: Path | str) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, root: Path) -> None:
     with transaction(connection):
-        version = _checked(connection, root)
+        version = _read_schema(connection, root)
         if version == SCHEMA:
             return
         connection.create_function("checksum", 3, checksum, deterministic=True)
@@ -118,8 +118,8 @@ def _prepare(connection: sqlite3.Connection, root: Path) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
-def _checked(connection: sqlite3.Connection, root: Path) -> int:
-    """The schema of the file, 0 for a new one. Raises StoreError where it is none of ours."""
+def _read_schema(connection: sqlite3.Connection, root: Path) -> int:
+    """The schema of the file, 0 for a new one. Raises StoreError where the file is no store."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application in (0, _APPLICATION) and version > SCHEMA:

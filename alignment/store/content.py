@@ -1,6 +1,6 @@
-"""What content is called: hashes of plain values, of a file's bytes, of the tensors in a file.
+"""Hashes of content: of JSON values, of a file's bytes, of the tensors in a file.
 
-As a whole this module is a `Hasher` that remembers nothing.
+The module itself can be used as a `Hasher` that reads every file.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, Protocol
 from alignment.files.foreign import UnfitError
 
 _LENGTH = 8
-"""Bytes that say how long a safetensors header is."""
+"""Bytes at the beginning of a safetensors file that hold the length of its header."""
 _HEADER = 100_000_000
-"""Bytes that safetensors allows a header."""
+"""Bytes of a header at most, as in safetensors itself."""
 _CHUNK = 2**20
 
 
 class Hasher(Protocol):
-    """What gives the hashes of files: at once, from a memory, or by reading each anew."""
+    """Gives the hashes of files: by reading them, or from a cache."""
 
     def file_hash(self, path: Path, /) -> str:
         """SHA-256 of a file's bytes, in hex."""
@@ -31,7 +31,7 @@ class Hasher(Protocol):
 
 
 def content_key(*parts: Any) -> str:
-    """32 hex digits of a SHA-256 over plain values (JSON), equal for equal content."""
+    """The first 32 hex digits of a SHA-256 over JSON values; the order of keys does not count."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -55,10 +55,10 @@ def digest_file(file: BufferedIOBase) -> str:
 
 
 def digest_tensors(file: BufferedIOBase) -> tuple[str, ...]:
-    """SHA-256 of each tensor in an open safetensors file, sorted; its own metadata do not count.
+    """SHA-256 of each tensor in an open safetensors file, sorted; `__metadata__` does not count.
 
-    safetensors itself would give a tensor only in a type that numpy or torch has, and all of its
-    bytes at once. Raises UnfitError for a file that is none.
+    The file is parsed here, because the safetensors library reads only types that numpy or torch
+    has, and a whole tensor at once. Raises UnfitError for a file that is no safetensors file.
     """
     header, data = _header(file)
     try:
@@ -73,7 +73,7 @@ def digest_tensors(file: BufferedIOBase) -> tuple[str, ...]:
 
 
 def _header(file: BufferedIOBase) -> tuple[dict[str, Any], int]:
-    """Name -> what is said of a tensor; and where their bytes begin."""
+    """Name -> entry of a tensor in the header, and the position at which the data begins."""
     file.seek(0)
     length = int.from_bytes(file.read(_LENGTH), "little")
     if length > _HEADER:
@@ -88,8 +88,8 @@ def _header(file: BufferedIOBase) -> tuple[dict[str, Any], int]:
     return header, _LENGTH + length
 
 
-def _digest(file: BufferedIOBase, said: list[Any], data: int, begin: int, end: int) -> str:
-    digest = hashlib.sha256(json.dumps(said).encode() + b"\0")
+def _digest(file: BufferedIOBase, entry: list[Any], data: int, begin: int, end: int) -> str:
+    digest = hashlib.sha256(json.dumps(entry).encode() + b"\0")
     file.seek(data + begin)
     left = end - begin
     while left > 0:

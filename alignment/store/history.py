@@ -1,7 +1,7 @@
-"""What earlier runs of a profile found: a summary of each stays in the store.
+"""The history of a profile's runs: the store keeps a summary of each complete run.
 
-A run whose report says the same as that of an earlier one, whatever happened at its side (times,
-machines, paths), is that run seen once more.
+Runs whose reports are equal but for `run` (times, machines, paths) count as one run, which was seen
+several times.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from alignment.records.decisions import worst
 from alignment.store import RUN, Store, content_key
 
 MOST = 50
-"""Runs that a report shows."""
+"""Runs that a report shows at most."""
 
 
 def remember(store: Store, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Keep the summary of a complete run's report; the last `MOST` runs of its profile, it last.
+    """Store the summary of a complete run, and return the last `MOST` of its profile, it last.
 
     `document` is a report without `run.id` and `run.history`. Raises StoreError where the store
     cannot be written.
@@ -25,32 +25,32 @@ def remember(store: Store, document: Mapping[str, Any]) -> list[dict[str, Any]]:
     name = identity(document)
     now = document["run"]["started"]
 
-    def seen(before: dict[str, Any] | None) -> dict[str, Any]:
-        if before is None:
-            return {"profile": _profile(document), "run": _summary(document, name, now)}
-        run = before["run"]
-        return before | {"run": run | {"last": now, "seen": run["seen"] + 1}}
+    def count_run(record: dict[str, Any] | None) -> dict[str, Any]:
+        if record is None:
+            return {"profile": _profile(document), "run": _summarize(document, name, now)}
+        run = record["run"]
+        return record | {"run": run | {"last": now, "seen": run["seen"] + 1}}
 
-    this = store.update(RUN, name, seen)["run"]
+    current = store.update(RUN, name, count_run)["run"]
     others = [run for run in recall(store, _profile(document)) if run["id"] != name]
-    return [*others, this][-MOST:]
+    return [*others, current][-MOST:]
 
 
 def recall(store: Store, profile: str) -> list[dict[str, Any]]:
-    """The summaries of the last `MOST` complete runs of a profile: the one seen last comes last."""
+    """The summaries of a profile's last `MOST` complete runs, the latest at the end."""
     return profiles(store).get(profile, [])[-MOST:]
 
 
 def profiles(store: Store) -> dict[str, list[dict[str, Any]]]:
-    """Profile -> the summaries of all its complete runs: the one seen last comes last."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for kept in store.values(RUN):
-        found.setdefault(kept["profile"], []).append(kept["run"])
-    return found
+    """Profile -> the summaries of all its complete runs, the latest at the end."""
+    summaries: dict[str, list[dict[str, Any]]] = {}
+    for record in store.values(RUN):
+        summaries.setdefault(record["profile"], []).append(record["run"])
+    return summaries
 
 
 def identity(document: Mapping[str, Any]) -> str:
-    """16 hex digits of all that a report says, but for `run`: equal runs have equal ones."""
+    """16 hex digits of a hash of the whole report but for `run`."""
     return content_key({key: value for key, value in document.items() if key != "run"})[:16]
 
 
@@ -58,7 +58,7 @@ def _profile(document: Mapping[str, Any]) -> str:
     return str(document["profile"]["name"])
 
 
-def _summary(document: Mapping[str, Any], name: str, now: str) -> dict[str, Any]:
+def _summarize(document: Mapping[str, Any], name: str, now: str) -> dict[str, Any]:
     gate = document["gate"]
     outcomes = [each["outcome"] for each in gate["decisions"]] if gate else []
     return {
@@ -72,27 +72,28 @@ def _summary(document: Mapping[str, Any], name: str, now: str) -> dict[str, Any]
             variant: {
                 "rates": {
                     rate: {"percent": each["percent"], "interval": each["interval"]}
-                    for rate, each in found["rates"].items()
+                    for rate, each in results["rates"].items()
                 },
-                "scores": {axis: scores["mean"] for axis, scores in found["scores"].items()},
+                "scores": {axis: scores["mean"] for axis, scores in results["scores"].items()},
             }
-            for variant, found in document["variants"].items()
+            for variant, results in document["variants"].items()
         },
         "outcome": worst(*outcomes) if outcomes else None,
     }
 
 
 def _basis(document: Mapping[str, Any]) -> str:
-    """What two runs must share for their rates to be points of one line.
+    """A hash that two runs must share for their rates to be points of one line in a plot.
 
-    Of variants that are sampled a prompt counts as often as it was asked, so the one that was asked
-    least tells which prompts there are: another variant more or less does not change the basis.
+    It is a hash of prompts, criteria and judge. A variant that samples several answers has each
+    prompt several times in its manifest; therefore the manifest with the fewest answers is taken,
+    and adding another variant does not change the hash.
     """
     manifests = document["manifests"].values()
-    least: Mapping[str, Any] = min(manifests, key=_asked, default={})
-    return content_key([least.get(key) for key in ("prompts", "criteria", "judge")])[:16]
+    smallest: Mapping[str, Any] = min(manifests, key=_count_answers, default={})
+    return content_key([smallest.get(key) for key in ("prompts", "criteria", "judge")])[:16]
 
 
-def _asked(manifest: Mapping[str, Any]) -> int:
-    """How many answers a variant gave: a digest of prompts begins with their number."""
+def _count_answers(manifest: Mapping[str, Any]) -> int:
+    """How many answers a variant gave: the digest of an axis' prompts begins with their number."""
     return sum(int(digest.split()[0]) for digest in manifest["prompts"].values())

@@ -1,7 +1,7 @@
-"""Folders of trained models: appear at once and whole, and are what they were when they are read.
+"""Folders of trained models: they appear in one step, and are checked when they are read.
 
-A model's `manifest.json` holds the hash of every file and one of itself. A folder that does not
-fit its manifest is no model; whoever makes the model anew moves it to `damaged/` first.
+A model's `manifest.json` has a hash of every file and one of itself. A folder that does not fit its
+manifest is damaged; before the model is trained again, the folder is moved to `damaged/`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ HashFile = Callable[[Path], str]
 
 
 class DamagedError(Exception):
-    """A folder is not what was written; says why in a few words."""
+    """A folder is not what was written; the message is the reason, in a few words."""
 
 
 def read(folder: Path, hash_file: HashFile | None = None) -> dict[str, Any]:
-    """The manifest of a trained model; with `hash_file` all of its files are compared with it.
+    """The manifest of a trained model; with `hash_file` all files are compared with it.
 
     Raises DamagedError, and OSError where something cannot be read.
     """
@@ -53,38 +53,38 @@ def read(folder: Path, hash_file: HashFile | None = None) -> dict[str, Any]:
         raise DamagedError(f"{MANIFEST} is no object")
     if manifest.get("schema") == 1 and "files" not in manifest:
         raise DamagedError("of an earlier release, without hashes of its files")
-    own = {key: value for key, value in manifest.items() if key != "check"}
-    if manifest.get("check") != content_key(own) or not is_manifest(manifest):
+    content = {key: value for key, value in manifest.items() if key != "check"}
+    if manifest.get("check") != content_key(content) or not is_manifest(manifest):
         raise DamagedError(f"{MANIFEST} is not what was written")
     if hash_file is not None:
         _compare(folder, manifest["files"], hash_file)
     return manifest
 
 
-def _compare(folder: Path, kept: dict[str, str], hash_file: HashFile) -> None:
-    there = _files(folder)
-    for name in sorted(kept.keys() ^ there.keys()):
-        raise DamagedError(f"{name} is {'missing' if name in kept else 'not of it'}")
-    for name, path in sorted(there.items()):
-        if hash_file(path) != kept[name]:
+def _compare(folder: Path, hashes: dict[str, str], hash_file: HashFile) -> None:
+    files = _find_files(folder)
+    for name in sorted(hashes.keys() ^ files.keys()):
+        raise DamagedError(f"{name} is {'missing' if name in hashes else 'not of it'}")
+    for name, path in sorted(files.items()):
+        if hash_file(path) != hashes[name]:
             raise DamagedError(f"{name} is not what was written")
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """What a model is made of: all but hidden files, such as desktops leave, and the manifest."""
-    found = {path.relative_to(folder): path for path in folder.rglob("*") if not path.is_dir()}
+def _find_files(folder: Path) -> dict[str, Path]:
+    """Name -> file of a model: all but the manifest and hidden files, which desktops may add."""
+    paths = {path.relative_to(folder): path for path in folder.rglob("*") if not path.is_dir()}
     return {
         name.as_posix(): path
-        for name, path in found.items()
+        for name, path in paths.items()
         if not any(part.startswith(".") for part in name.parts) and name != Path(MANIFEST)
     }
 
 
 def seal(folder: Path) -> None:
-    """Add the hashes to a manifest that is there."""
+    """Add the hashes to the manifest of a folder."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    files = {name: file_hash(each) for name, each in sorted(_files(folder).items())}
+    files = {name: file_hash(each) for name, each in sorted(_find_files(folder).items())}
     manifest |= {"schema": _SCHEMA, "files": files}
     manifest["check"] = content_key(manifest)
     path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -94,7 +94,7 @@ def seal(folder: Path) -> None:
 def draft_of(final: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `final` in one step if nothing was raised.
 
-    What is at `final` must have gone by then; what a killed predecessor left behind goes now.
+    Nothing may be at `final` by then. A draft that a killed process left behind is removed first.
     """
     draft = final.with_name(f"{DRAFT}{final.name}")
     remove(draft)
@@ -114,17 +114,17 @@ def draft_of(final: Path) -> Iterator[Path]:
 
 
 def set_aside(path: Path, folder: Path) -> Path:
-    """Move something that is no model into `folder`; where it is now."""
+    """Move something damaged into `folder` under a new name, and return its new path."""
     numbered = (folder / f"{path.name}.{number}" for number in range(1, 10**9))
-    there = next(each for each in numbered if not os.path.lexists(each))
-    path.replace(there)
+    target = next(each for each in numbered if not os.path.lexists(each))
+    path.replace(target)
     with contextlib.suppress(OSError):
-        os.utime(there)  # from now on it grows old
-    return there
+        os.utime(target)  # pruning counts its age from now on
+    return target
 
 
 def remove(path: Path) -> None:
-    """Remove a folder, or whatever is there instead, if anything is."""
+    """Remove a folder, a file or a link, if there is one."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -136,7 +136,7 @@ def remove(path: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """How many bytes the files below take, as far as they are still there."""
+    """The size of all files below a folder, in bytes; files that vanish meanwhile do not count."""
     total = 0
     for folder, _, names in os.walk(path):
         for name in names:
@@ -146,17 +146,17 @@ def size_of(path: Path) -> int:
 
 
 def older(paths: Iterator[Path], limit: float) -> list[Path]:
-    """Those that were last changed before `limit`."""
-    found = []
+    """The paths that were last changed before `limit` (seconds since the epoch)."""
+    old = []
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             if path.lstat().st_mtime < limit:
-                found.append(path)
-    return found
+                old.append(path)
+    return old
 
 
 def age_of(path: Path) -> float:
-    """Seconds since a folder was made."""
+    """Seconds since a folder was last changed; 0 where it cannot be read."""
     with contextlib.suppress(OSError):
         return time.time() - path.stat().st_mtime
     return 0.0

@@ -1,6 +1,6 @@
-"""What a value of each kind of record looks like: looked at in one place, when it is read.
+"""The shape of the values of each kind of record, checked when they are read.
 
-A kind that is not listed may hold any JSON.
+A kind that is not listed may have any JSON value.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from alignment.records import PreferencePair, Prompt, Response
 
 RUN = "run"
-"""The kind of the summaries of runs: what nothing can compute again, so pruning leaves it."""
+"""The kind of the summaries of runs, which cannot be computed again and are never pruned."""
 
 UNSCORED, REPEATS = "*unscored", "*repeats"
-"""Stand in a score where a dimension's name would: no dimension is called so."""
+"""Keys of a score beside the names of its dimensions, which cannot begin with `*`."""
 
 Check = Callable[[Any], bool]
 
@@ -31,7 +31,7 @@ def fits(kind: str, value: Any) -> bool:
 
 
 def is_manifest(value: Any) -> bool:
-    """Whether a value has what every trained model's manifest has."""
+    """Whether a value has the keys of a trained model's manifest, with values of their types."""
     return _has(
         value,
         name=_text,
@@ -57,7 +57,7 @@ def _count(value: Any) -> bool:
 
 def _number(value: Any) -> bool:
     if type(value) is int:
-        return abs(value) < 2**1000  # what is larger is no float
+        return abs(value) < 2**1000  # must be convertible to a float
     return type(value) is float and math.isfinite(value)
 
 
@@ -78,7 +78,7 @@ def _by_name(check: Check) -> Check:
 
 
 def _has(value: Any, **required: Check) -> bool:
-    """Whether a value is an object in which these keys are as they must be; others may be there."""
+    """Whether a value is an object with these keys and fitting values; it may have other keys."""
     return type(value) is dict and all(
         name in value and check(value[name]) for name, check in required.items()
     )
@@ -86,29 +86,30 @@ def _has(value: Any, **required: Check) -> bool:
 
 @cache
 def _fields(record: type) -> tuple[dict[str, frozenset[Any]], frozenset[str]]:
-    """Field -> the types and the words that it may be; and those that must be there."""
+    """Field -> its allowed types and literals; and the names of the required fields."""
     hints = get_type_hints(record)
-    allowed = {field.name: _allowed(hints[field.name]) for field in fields(record)}
-    needed = (f.name for f in fields(record) if f.default is f.default_factory is MISSING)
-    return allowed, frozenset(needed)
+    allowed = {field.name: _read_hint(hints[field.name]) for field in fields(record)}
+    required = (f.name for f in fields(record) if f.default is f.default_factory is MISSING)
+    return allowed, frozenset(required)
 
 
-def _allowed(hint: Any) -> frozenset[Any]:
+def _read_hint(hint: Any) -> frozenset[Any]:
+    """The types and literals that a type hint allows."""
     if get_origin(hint) is Literal:
         return frozenset(get_args(hint))
     if get_origin(hint) in (Union, types.UnionType):
-        return frozenset().union(*map(_allowed, get_args(hint)))
+        return frozenset().union(*map(_read_hint, get_args(hint)))
     return frozenset({hint} if hint in _PLAIN else {object})
 
 
 def _record(record: type) -> Check:
-    """One of our records; only its fields of plain values are looked at."""
+    """A check for a record class; only its fields of plain types are checked."""
 
     def check(value: Any) -> bool:
-        allowed, needed = _fields(record)
+        allowed, required = _fields(record)
         return (
             type(value) is dict
-            and needed <= value.keys() <= allowed.keys()
+            and required <= value.keys() <= allowed.keys()
             and all(_is(each, allowed[name]) for name, each in value.items())
         )
 
@@ -130,8 +131,8 @@ def _score(value: Any) -> bool:
     if UNSCORED in value:
         return len(value) == 1 and _text(value[UNSCORED])
     repeats = value.get(REPEATS, [])
-    own = {name: each for name, each in value.items() if name != REPEATS}
-    return bool(own) and _NUMBERS(own) and _list_of(_NUMBERS)(repeats)
+    dimensions = {name: each for name, each in value.items() if name != REPEATS}
+    return bool(dimensions) and _NUMBERS(dimensions) and _list_of(_NUMBERS)(repeats)
 
 
 _NUMBERS = _by_name(_number)
@@ -150,7 +151,7 @@ def _variant(value: Any) -> bool:
 
 
 def _summary(value: Any) -> bool:
-    """Of a run, as `history` keeps it."""
+    """The summary of a run (see `alignment.store.history`)."""
     return _has(
         value,
         id=_text,

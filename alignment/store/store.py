@@ -1,8 +1,8 @@
-"""The store: whatever was expensive to compute, found again by its content.
+"""The store: results that are expensive to compute, under keys made of what they depend on.
 
-One SQLite file holds small records as JSON by (kind, key); folders hold trained models; lock files
-keep concurrent workers apart. A key is a hash of everything that its value depends on, never a name
-or a path (`content_key`).
+One SQLite file has small records as JSON by (kind, key); trained models are in folders; lock files
+keep concurrent workers apart. A key is a hash of everything that its value depends on
+(`content_key`), never a name or a path.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from alignment.store.shapes import RUN
 
 
 class Store(Files):
-    """One store on disk, opened for reading and writing.
+    """A store on disk, opened for reading and writing.
 
-    Raises StoreError from any method, with one line that names the store, what happened and what
-    to do.
+    Any method may raise StoreError, with one line that names the store, what happened and what to
+    do.
     """
 
     def __init__(self, root: Path) -> None:
@@ -35,27 +35,27 @@ class Store(Files):
         self.models = root / "models"
         self._locks = root / "locks"
         self._damaged = root / "damaged"
-        self._named: set[str] = set()
-        self._db = self._opened()
+        self._reported: set[str] = set()
+        self._db = self._open()
 
-    def _opened(self) -> sqlite3.Connection:
-        with self._plainly("opened"):
+    def _open(self) -> sqlite3.Connection:
+        with self._explain_errors("opened"):
             private_folder(self.root)
             database = connect(self.root)
             try:
                 for name in ("models", "locks"):
-                    require_writable(self._begin(name))
+                    require_writable(self._make_folder(name))
             except BaseException:
                 database.close()
                 raise
         return database
 
     def folder(self, name: str) -> Path:
-        """A folder of the store for what somebody else keeps in files."""
-        with self._plainly("written"):
-            return self._begin(name)
+        """A folder in the store, made if need be, for callers that store files of their own."""
+        with self._explain_errors("written"):
+            return self._make_folder(name)
 
-    def _begin(self, name: str) -> Path:
+    def _make_folder(self, name: str) -> Path:
         folder = self.root / name
         try:
             folder.mkdir()
@@ -70,13 +70,13 @@ class Store(Files):
 
     @contextlib.contextmanager
     def lock(self, name: str, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-        """Hold a lock between processes; it is released when its holder dies.
+        """Hold a lock that other processes respect; it is released when its process ends.
 
-        `waiting` is called once if another process holds it.
+        `waiting` is called once if another process holds the lock.
         """
         from filelock import Timeout  # noqa: PLC0415 - 70 ms that a warm run saves
 
-        with self._plainly("locked"):
+        with self._explain_errors("locked"):
             lock = self._lock_file(name)
             try:
                 lock.acquire(timeout=0)
@@ -90,7 +90,7 @@ class Store(Files):
             lock.release()
 
     def _lock_file(self, name: str) -> Any:
-        """The lock of that name; whoever may write here may take it."""
+        """The lock of this name; everybody who may write to the store may take it."""
         from filelock import FileLock  # noqa: PLC0415
 
         path = self._locks / f"{name}.lock"
@@ -104,18 +104,18 @@ class Store(Files):
     def manifest(
         self, key: str, hash_file: Callable[[Path], str] | None = None
     ) -> dict[str, Any] | None:
-        """The manifest of the trained model under `key`, or None when there is none.
+        """The manifest of the trained model under `key`, or None if there is none.
 
-        With `hash_file` the model's files are compared with it. One that was damaged is none; it
-        is named once.
+        With `hash_file` the model's files are compared with it. A damaged model counts as none, and
+        is reported once.
         """
         folder = self.models / key
-        with self._plainly("read"):
+        with self._explain_errors("read"):
             try:
                 return folders.read(folder, hash_file)
             except folders.DamagedError as error:
-                if is_there(folder) and key not in self._named:
-                    self._named.add(key)
+                if is_there(folder) and key not in self._reported:
+                    self._reported.add(key)
                     self.note(f"store {self.root}: models/{key} is damaged: {error}; made anew")
                 return None
 
@@ -123,27 +123,27 @@ class Store(Files):
     def new_folder(self, key: str) -> Iterator[Path]:
         """A folder to fill, which becomes `models/<key>` in one step if nothing was raised.
 
-        Hold the lock of `key`: what a killed predecessor left behind is removed, and what is there
-        but no model is set aside. Raises whatever the caller raises, and StoreError where the disk
-        refuses the folder.
+        The caller must hold the lock of `key`. A draft of a killed process is removed; what is at
+        `models/<key>` already is set aside as damaged. Raises whatever the caller raises, and
+        StoreError where the disk refuses the folder.
         """
         final = self.models / key
-        with self._plainly("written"):
+        with self._explain_errors("written"):
             if is_there(final):
-                there = folders.set_aside(final, self._begin(self._damaged.name))
-                self._named.discard(key)
-                self.note(f"store {self.root}: set aside as damaged/{there.name}")
+                moved = folders.set_aside(final, self._make_folder(self._damaged.name))
+                self._reported.discard(key)
+                self.note(f"store {self.root}: set aside as damaged/{moved.name}")
             with folders.draft_of(final) as draft:
                 yield draft
 
     # -- housekeeping ----------------------------------------------------------------------------
 
     def contents(self) -> list[tuple[str, int, int]]:
-        """(kind, count, bytes) of what the store holds; models come after records.
+        """(kind, count, bytes) of everything in the store: kinds of records, then `model`.
 
-        What was damaged and set aside is the last kind, where there is any.
+        If anything was set aside as damaged, the last kind is `damaged`.
         """
-        with self._plainly("read"):
+        with self._explain_errors("read"):
             rows = self._db.execute(
                 "SELECT kind, COUNT(*), CAST(TOTAL(LENGTH(value) + LENGTH(key)) AS INTEGER) "
                 "FROM entries GROUP BY kind ORDER BY kind"
@@ -151,47 +151,49 @@ class Store(Files):
             count, size = self._db.execute(
                 "SELECT COUNT(*), CAST(TOTAL(LENGTH(value)) AS INTEGER) FROM damaged"
             ).fetchone()
-            models, aside = self.folders(), [*self._aside()]
-            count, size = count + len(aside), size + sum(map(folders.size_of, aside))
+            models, set_aside = self.folders(), [*self._find_set_aside()]
+            count, size = count + len(set_aside), size + sum(map(folders.size_of, set_aside))
             models_size = sum(map(folders.size_of, models))
         damaged = [("damaged", count, size)] if count else []
         return [*rows, ("model", len(models), models_size), *damaged]
 
     def folders(self) -> list[Path]:
         """The folders of trained models."""
-        with self._plainly("read"):
+        with self._explain_errors("read"):
             return sorted(p for p in self.models.iterdir() if not p.name.startswith("."))
 
-    def _aside(self) -> Iterator[Path]:
+    def _find_set_aside(self) -> Iterator[Path]:
         return self._damaged.iterdir() if self._damaged.is_dir() else iter(())
 
     def prune(self, *, older_than: float, dry_run: bool = False) -> tuple[int, int]:
-        """Delete records and models made more than `older_than` seconds ago: how many of each.
+        """Delete records and models made more than `older_than` seconds ago.
 
-        A model that is being made is left alone, and so are the summaries of runs, which nothing
-        can compute again. What was damaged and set aside goes too. `dry_run` only counts.
+        Returns how many of each. Models that are being trained are kept, and so are the summaries
+        of runs, which cannot be computed again. Old entries that were set aside as damaged are
+        deleted too. `dry_run` only counts.
         """
         limit = time.time() - older_than
-        which, those = "FROM entries WHERE created < ? AND kind <> ?", (limit, RUN)
-        aside = "FROM damaged WHERE set_aside < ?"
-        with self._plainly("pruned"):
+        entries, parameters = "FROM entries WHERE created < ? AND kind <> ?", (limit, RUN)
+        damaged = "FROM damaged WHERE set_aside < ?"
+        with self._explain_errors("pruned"):
             old = folders.older(self.models.iterdir(), limit)
-            gone = sum(self._removed(path, dry_run=dry_run) for path in old)
-            set_aside = folders.older(self._aside(), limit)
+            models = sum(self._remove(path, dry_run=dry_run) for path in old)
+            set_aside = folders.older(self._find_set_aside(), limit)
+            models += len(set_aside)
             if dry_run:
-                records = self._db.execute(f"SELECT COUNT(*) {which}", those).fetchone()[0]
-                records += self._db.execute(f"SELECT COUNT(*) {aside}", (limit,)).fetchone()[0]
-                return int(records), gone + len(set_aside)
+                records = self._db.execute(f"SELECT COUNT(*) {entries}", parameters).fetchone()[0]
+                records += self._db.execute(f"SELECT COUNT(*) {damaged}", (limit,)).fetchone()[0]
+                return int(records), models
             for path in set_aside:
                 folders.remove(path)
             with transaction(self._db):
-                records = self._db.execute(f"DELETE {which}", those).rowcount
-                records += self._db.execute(f"DELETE {aside}", (limit,)).rowcount
+                records = self._db.execute(f"DELETE {entries}", parameters).rowcount
+                records += self._db.execute(f"DELETE {damaged}", (limit,)).rowcount
             self._db.execute("VACUUM")
-        return records, gone + len(set_aside)
+        return records, models
 
-    def _removed(self, path: Path, *, dry_run: bool) -> bool:
-        """Remove a model's folder or draft unless somebody holds its lock; whether that is so."""
+    def _remove(self, path: Path, *, dry_run: bool) -> bool:
+        """Remove a model's folder or draft unless its lock is held; whether it was removed."""
         from filelock import Timeout  # noqa: PLC0415
 
         key = path.name.removeprefix(folders.DRAFT)
@@ -199,7 +201,7 @@ class Store(Files):
             with self._lock_file(key).acquire(timeout=0):
                 if not dry_run:
                     draft = self.models / f"{folders.DRAFT}{key}"
-                    if path != draft:  # half a model is never found under its own name
+                    if path != draft:  # no partly removed model is ever under its own name
                         folders.remove(draft)
                         path.replace(draft)
                     folders.remove(draft)

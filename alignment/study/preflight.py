@@ -72,12 +72,12 @@ def _check_dimensions(profile: Profile) -> None:
 class Draft(Store):
     """An in-memory stand-in for a store that does not exist yet."""
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         return in_memory()
 
     def hand_over(self) -> None:
         """Copy all entries into the store, which must exist by now."""
-        with self._plainly("written"):
+        with self._explain_errors("written"):
             self._db.execute("ATTACH ? AS there", (str(self.root / FILE),))
             for table in ("entries", "hashes"):
                 self._db.execute(f"INSERT OR IGNORE INTO there.{table} SELECT * FROM main.{table}")  # noqa: S608

@@ -13,7 +13,7 @@ from filelock import FileLock
 from alignment.training.tokenizer import train_tokenizer
 from support import micro as making
 from support.micro import ARCHITECTURE, ARGS, LORA
-from support.runs import STUDY, MicroRun, TinyWorld, inline, read
+from support.runs import STUDY, MicroRun, TinyWorld, borrow_models, inline, read
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +73,9 @@ def micro_run(micro_study):
 
 @pytest.fixture(scope="session")
 def undisturbed(micro_run, tmp_path_factory):
-    """A cold run that nobody disturbed: its report and store."""
+    """A cold run that nobody disturbed: its report, store and output."""
     run = micro_run(tmp_path_factory.mktemp("undisturbed"))
-    return SimpleNamespace(report=run.finish(), store=run.store)
+    return SimpleNamespace(report=run.finish(), store=run.store, output=run.output)
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +89,14 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def cold(world):
-    """The first run, from an empty store: one for all workers, who have it from its files."""
+    """The first run: one for all workers, who have it from its files.
+
+    Nothing has been answered; models that the main job has trained here are not trained again.
+    """
     kept = world.store.with_name("world-cold")
     with FileLock(world.store.with_name("world-cold.lock")):
         if not kept.is_dir():
+            borrow_models(world.store)
             process, report = world.run(formats=None, fresh=True)
             kept.mkdir()
             (kept / "report.json").write_text(json.dumps(report))

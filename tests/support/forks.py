@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import inspect
 import json
 import os
 import runpy
@@ -285,6 +286,8 @@ def _import_what_runs_import(more):
                 with suppress(ImportError):
                     import_module(name)
         config._ensure_unconfigure()
+        # It looks at the path of every module, once: where a test fails, for its source.
+        inspect.getmodule(compile("", os.devnull, "exec"))
 
 
 def main(path, *more):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from alignment.config.layers import resolve
+from alignment.config.location import location
+from alignment.progress import Progress
+from alignment.store import Store
+from alignment.study.study import Study
+from alignment.training.context import trained_names
+from alignment.training.keys import recipe_key
 from support import forks
 from support.places import ROOT
 
@@ -103,7 +111,7 @@ class MicroRun:
         status = self._process.wait()
         self.seconds = time.monotonic() - self.started
         self._output.seek(0)
-        output = self._output.read()
+        self.output = output = self._output.read()
         self._output.close()
         # A micro model need not be any good: a finding of the suite is a 1, and nothing else is.
         assert status in {0, 1}, output[-3000:]
@@ -165,6 +173,23 @@ class TinyWorld:
     def modules(self):
         """What the last run had imported at its end."""
         return set(json.loads((self.folder / "modules.json").read_text()))
+
+
+def borrow_models(store):
+    """Copy what the main job has trained into a store, from where it leaves models by default.
+
+    They are found by the key of all that their training depends on, and held against their
+    manifests when they are loaded. Where there are none, a run trains them.
+    """
+    trained = location() / "models"
+    if not trained.is_dir():
+        return
+    profile = resolve(ROOT, selected="tiny")
+    study = Study(profile, Store(store), progress=Progress())
+    for key in (recipe_key(study.context, name) for name in trained_names(profile)):
+        if (trained / key).is_dir() and not (store / "models" / key).exists():
+            shutil.copytree(trained / key, store / "models" / key)
+    study.store.close()
 
 
 def read(path):

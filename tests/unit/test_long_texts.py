@@ -55,7 +55,7 @@ READERS = {
     "echo": lambda text: degenerate.kind(f"Human: {text}", "one two three four"),
     "name of a case": lambda text: case_id("v", prompt(text)),
     "line": lambda text: (inert(text), safe(text), one_line(text)),
-    "the human's turn": lambda text: huggingface._HUMAN.split(text, maxsplit=1),
+    "the human's turn": lambda text: huggingface._HUMAN_TURN.split(text, maxsplit=1),
     "a judge's answer": lambda text: rubrics._unfenced(f"```{text}x```"),
 }
 

@@ -3,6 +3,11 @@
 import json
 
 
+def test_a_cold_run_shows_where_it_is(undisturbed):
+    for what in ("train base (sft)", "train dpo (dpo)", "train judge (reward)", "sft answers"):
+        assert f"{what}: 100%" in undisturbed.output.replace(":  ", ": ")
+
+
 def test_plain_and_two_workers_from_empty_stores_agree(micro_run, undisturbed, tmp_path):
     together = micro_run(tmp_path, "-n", "2").finish()
     assert together == undisturbed.report

@@ -13,7 +13,7 @@ def test_cold_run_passes_and_shows_where_it_is(cold):
     process, report = cold
     assert process.returncode == 0, process.stdout + process.stderr
     assert report["complete"] is True
-    for what in ("train base (sft)", "train dpo (dpo)", "train judge (reward)", "sft answers"):
+    for what in ("base answers", "sft answers", "judge scores"):
         assert f"{what}: 100%" in process.stderr.replace(":  ", ": ")
     assert "report: " in process.stdout
 

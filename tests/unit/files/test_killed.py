@@ -135,7 +135,9 @@ class Starting(Scene):
     """Files one by one: each is there, whole, or not."""
 
     def act(self):
-        with patch.object(starting, "_pinned", lambda: ["torch==1"]):  # half a second each time
+        with patch.object(
+            starting, "_pin_packages", lambda: ["torch==1"]
+        ):  # half a second each time
             start(self.place, "tiny")
 
 

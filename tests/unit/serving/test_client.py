@@ -226,7 +226,7 @@ def test_a_server_that_is_too_slow(scripted):
             429,
             {"error": {"message": "slow down"}},
             (
-                "is asked too much (HTTP 429: 'slow down'), tried 1 times; "
+                "gets too many requests (HTTP 429: 'slow down'), tried 1 times; "
                 "lower endpoint.concurrency or raise endpoint.retries"
             ),
         ),
@@ -308,7 +308,7 @@ def test_a_page_for_people(scripted):
 def test_a_redirect_is_not_followed(scripted):
     """What is meant for this machine would leave it."""
     assert failure(scripted(lambda *_: (307, "")).endpoint()).startswith(
-        "sends elsewhere (HTTP 307"
+        "redirects to another address (HTTP 307"
     )
 
 

@@ -176,7 +176,7 @@ def test_a_bomb(raw, kind, body):
 def test_a_bomb_in_a_bomb(raw):
     body = gzip.compress(gzip.compress(b"\0" * 2**24))
     line = failure(raw(packed("gzip, gzip", body)).endpoint(timeout=30))
-    assert line.startswith("what it answers is no completion (it is packed several times)")
+    assert line.startswith("what it answers is no completion (it is compressed several times)")
 
 
 def test_what_is_packed_as_asked_is_read(raw):
@@ -204,7 +204,7 @@ def test_what_is_no_http_is_not_listened_to(raw, speak):
 def test_a_pause_of_a_day_is_not_waited_for(raw):
     speak = lambda: [b"HTTP/1.1 429 No\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\r\n"]  # noqa: E731
     server = raw(speak)
-    assert failure(server.endpoint(timeout=5, retries=2)).startswith("is asked too much")
+    assert failure(server.endpoint(timeout=5, retries=2)).startswith("gets too many requests")
     assert server.asked == 1
 
 

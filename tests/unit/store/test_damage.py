@@ -310,7 +310,7 @@ def test_many_damaged_records_are_one_line(store):
 
 def test_a_good_record_that_another_process_put_there_meanwhile_stays(store):
     store.put("response", {"key": RESPONSE})
-    (bad,) = store._rows("response", ["key"])
+    (bad,) = store._select("response", ["key"])
     other = Store(store.root)
     other.put("response", {"key": RESPONSE | {"text": "better"}}, replace=True)
     store._set_aside("response", [(bad, "seen before")])
