@@ -91,7 +91,12 @@ def _render(tokenizer: Any, turns: list[dict[str, str]], *, answer: bool) -> str
             f"{where} refuses a dialogue of {', '.join(roles[:8])}{more}: {reason}"
         ) from error
     length = sum(len(turn["content"]) for turn in turns)
-    if not isinstance(text, str) or len(text) > GROWTH * length + SPARE:
+    if not isinstance(text, str):
+        raise ModelError(
+            f"{where} makes no text of a dialogue (found {type(text).__name__}); correct it or "
+            f"remove it"
+        )
+    if len(text) > GROWTH * length + SPARE:
         raise ModelError(
             f"{where} makes {len(text)} characters of a dialogue of {length}; correct it or remove "
             f"it"

@@ -147,9 +147,9 @@ def _check_pickles(profile: ProfileTables) -> None:
         if is_hub_id(name) and pin.revision is None:
             raise ValueError(f'pickles."{name}": a hub id needs a `revision` (the commit)')
     models: dict[str, Variant | JudgeConfig] = {
-        **profile.variants,
+        **{f"variants.{name}": each for name, each in profile.variants.items()},
         "judge": profile.judge,
-        **profile.judges,
+        **{f"judges.{name}": each for name, each in profile.judges.items()},
     }
     for name, model in models.items():
         allowed = profile.pickles.get(model.model or "")

@@ -200,6 +200,19 @@ def test_what_no_profile_may_say(tmp_path, pin, reason):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("more", ["", "[judges.x.axes.harmlessness]\nthreshold = 0.0\n"])
+def test_a_second_judge_of_a_variants_name_hides_no_revision(tmp_path, more):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        f'extends = "hh-rlhf"\nvariants.x = {{ model = "a/b", revision = "{COMMIT}" }}\n'
+        f'[pickles."a/b"]\nrevision = "{COMMIT[::-1]}"\nsha256 = {{ "a.bin" = "{OTHER}" }}\n'
+        + (more and f'[judges.x]\nmodel = "c/d"\n{more}comparison = ">="\n')
+    )
+    with pytest.raises(ProfileError) as raised:
+        resolve(tmp_path, selected=str(path))
+    assert f"variants.x.revision: '{COMMIT}' is not the revision" in str(raised.value)
+
+
 def test_a_key_with_dots_can_be_set_from_the_command_line(tmp_path):
     given = f'pickles."a/b".sha256."pytorch_model.bin"={OTHER}'
     profile = resolve(
