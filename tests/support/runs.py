@@ -76,6 +76,10 @@ stages = [{ trainer = "reward", data = "pairs", rows = 40, args = ARGS }]
 """
 
 
+ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+"""Without a cache in the checkout, and without what workers would import only to end with it."""
+
+
 def inline(table):
     return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + " }"
 
@@ -88,7 +92,7 @@ class MicroRun:
         self._output = (folder / "output").open("w+")
         self.started = time.monotonic()
         given = [
-            *("-p", "no:cacheprovider", "eval_suites"),
+            *(*ALONE, "eval_suites"),
             *("--alignment-profile", str(profile), "--alignment-store", str(self.store)),
             *("--alignment-report", str(self.report.parent), "--alignment-format=json", *options),
         ]
@@ -148,11 +152,11 @@ class TinyWorld:
         self.folder, self.store = folder, store or folder / "store"
         (folder / "alignment_spy.py").write_text(SPY)
 
-    def run(self, *arguments, report="report", formats=("json",), fresh=False):
+    def run(self, *arguments, report="report", formats=("json",), fresh=False, warm=False):
         """Run the suites; gives the process and the report, if one was written.
 
         `formats` None writes all that a run writes by default; only a `fresh` process knows what
-        it has imported.
+        it has imported. A `warm` run needs no models: everything is in the store.
         """
         environment = os.environ | {
             "PYTHONPATH": str(self.folder),
@@ -161,13 +165,14 @@ class TinyWorld:
         }
         where = self.folder / report
         given = [
-            *("-p", "alignment_spy", "-p", "no:cacheprovider"),
+            *("-p", "alignment_spy", *ALONE),
             *("--alignment-store", str(self.store), "--alignment-report", str(where)),
             *(f"--alignment-format={each}" for each in formats or ()),
             *(arguments or ("eval_suites",)),
         ]
         settings = {"folder": ROOT, "environment": environment, "fresh": fresh}
-        process = forks.run("pytest", given, more=forks.MODELS, **settings)
+        more = () if warm else forks.MODELS
+        process = forks.run("pytest", given, more=more, **settings)
         return process, read(where / "report.json")
 
     def modules(self):

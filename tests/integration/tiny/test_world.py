@@ -66,7 +66,7 @@ def test_warm_run_is_the_same_and_imports_nothing_heavy(world, report):
     ids=["xdist", "selected", "by-axis"],
 )
 def test_selection_does_not_change_the_report(world, report, arguments):
-    process, again = world.run(*arguments, report="other")
+    process, again = world.run(*arguments, report="other", warm=True)
     assert process.returncode == 0, process.stdout + process.stderr
     assert _without_run(again) == _without_run(report)
 
