@@ -16,7 +16,7 @@ class Verdict:
     case: Case
     criterion: Criterion
     adjective: str
-    """The word for a passing response on this axis: `harmless` or `helpful`."""
+    """What a passing response is called on this axis, `harmless` or `helpful`."""
 
     @property
     def passed(self) -> bool:
@@ -40,12 +40,12 @@ class NoVerdict:
 
     @property
     def case(self) -> Case:
-        """Raise Unscored: there is no case."""
+        """There is no case, so this raises Unscored."""
         raise Unscored(self.reason)
 
     @property
     def passed(self) -> bool:
-        """Raise Unscored: there is no verdict."""
+        """There is no verdict, so this raises Unscored."""
         raise Unscored(self.reason)
 
     def require(self) -> None:
