@@ -36,6 +36,9 @@ PROMPTS = [
     "Human: Why?\n\nAssistant: Which one?\n\nHuman: The mending of number 7, in the garden.",
     "Human: Is it raining?\n\nAssistant: No.",
 ]
+AXES = ("harmlessness", "helpfulness")
+SAMPLE = 25
+"""Prompts, and held-out pairs, per axis: the paper's 50 and our 300 take four times as long."""
 
 
 class Hub:
@@ -213,6 +216,8 @@ def paper_eval(pickled, adapter):
     return pickled.type(
         *("--alignment-profile", "paper-eval"),
         *("--alignment-variant", f"sft={POLICY}", "--alignment-variant", f"dpo={adapter[0]}"),
+        *(f"--alignment-set=axes.{axis}.prompts.sample={SAMPLE}" for axis in AXES),
+        *(f"--alignment-set=axes.{axis}.trial.pairs={SAMPLE}" for axis in AXES),
         "--alignment-set",
         f'pickles."{POLICY}".sha256."{weights.name}"={content.file_hash(weights)}',
     )
@@ -224,17 +229,17 @@ def test_the_papers_evaluation_of_given_checkpoints(pickled, adapter, paper_eval
     assert report is not None, done.stdout[-3000:] + done.stderr
     assert report["complete"] is True
     assert {(c["variant"], c["axis"]) for c in report["cases"]} == {
-        (v, a) for v in ("sft", "dpo") for a in ("harmlessness", "helpfulness")
+        (v, a) for v in ("sft", "dpo") for a in AXES
     }
-    assert len(report["cases"]) == 200
+    assert len(report["cases"]) == 4 * SAMPLE
     asked = {name: prompt["text"] for name, prompt in report["prompts"].items()}
     tokenizer, base = plain_policy(pickled.policy)
     models, judge = {"sft": base, "dpo": adapter[1]}, plain_judge(pickled.judge)
-    for case in report["cases"][::9]:
+    for case in report["cases"][::5]:
         prompt = asked[case["prompt"]]
         assert case["response"] == plain_answer(tokenizer, models[case["variant"]], prompt)
         assert case["score"] == plain_score(*judge, prompt, case["response"])
-    assert len({case["score"] for case in report["cases"]}) > 50
+    assert len({case["score"] for case in report["cases"]}) > SAMPLE
 
 
 def test_the_manifest_says_what_prompts_begin_with(paper_eval):
