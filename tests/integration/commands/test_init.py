@@ -32,10 +32,12 @@ class Repository:
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS"):
             environment.pop(name, None)
+        # What is installed is compiled once, and not for every run.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         return subprocess.run(
             [self.python, "-m", *arguments],
             cwd=self.folder,
-            env=environment | {"COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1"},
+            env=environment | {"COLUMNS": "120"},
             capture_output=True,
             text=True,
             check=False,
