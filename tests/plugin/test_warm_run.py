@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from support.unmeasured import unmeasured
+
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "pandas", "scipy.stats"}
 
 
@@ -55,9 +57,8 @@ def test_a_renamed_folder_is_the_same_model(world_of_models, filled_store):
 
 def test_importing_the_plugin_loads_nothing_heavy():
     script = "import sys, alignment.plugin; print(*sys.modules)"
-    process = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
+    command, how = [sys.executable, "-c", script], {"env": unmeasured()}
+    process = subprocess.run(command, capture_output=True, text=True, check=True, **how)
     loaded = {name.partition(".")[0] for name in process.stdout.split()}
     assert not loaded & {"torch", "transformers", "pydantic", "numpy", "scipy", "sqlite3"}
     assert "alignment.plugin.session" not in process.stdout.split()

@@ -16,6 +16,7 @@ import pytest
 from alignment.config.location import location
 from alignment.errors import ModelError, StoreError
 from alignment.store import SCHEMA, Store, content, content_key
+from support.unmeasured import unmeasured
 
 DAY = 86400.0
 MANIFEST = {
@@ -231,7 +232,7 @@ def test_a_read_only_store_is_found_when_it_is_opened(part):
             path.chmod(0o777)
         path = root / part
         path.chmod(0o555 if path.is_dir() else 0o444)
-        done = run(OPENER, root)
+        done = run(OPENER, root, env=unmeasured())
         path.chmod(0o777)
     assert done.stderr == ""
     assert done.stdout.startswith(f"store {root}: cannot be opened: {path} is not writable")
