@@ -112,9 +112,9 @@ def test_the_whole_profile_is_gated_whatever_was_selected(gated, workers):
     assert decisions(gated) == whole
 
 
-def test_without_a_baseline_the_case_says_how_to_get_one(gated):
+def test_without_a_baseline_the_case_says_how_to_get_one(gated, workers):
     baseline(gated).unlink()
-    result = gated.run()
+    result = gated.run(*workers)
     result.assert_outcomes(failed=2)
     assert result.ret == 1
     shown = result.stdout.str().replace("\n  ", " ")
@@ -124,11 +124,11 @@ def test_without_a_baseline_the_case_says_how_to_get_one(gated):
     assert not baseline(gated).exists()
 
 
-def test_a_variant_of_the_same_run_is_the_other_side(world):
+def test_a_variant_of_the_same_run_is_the_other_side(world, workers):
     world.write("test_suite.py", GATED)
     world.record("base.jsonl", GOOD)
     world.record("sft.jsonl", without(GOOD, "helpfulness", 30))
-    result = world.run("--alignment-set=gate.against=variant:base")
+    result = world.run("--alignment-set=gate.against=variant:base", *workers)
     result.assert_outcomes(passed=1, failed=1)
     assert {each["variant"] for each in world.report()["gate"]["decisions"]} == {"sft"}
     assert "against variant base" in result.stdout.str()
@@ -146,18 +146,18 @@ def test_a_quick_look_is_never_compared_or_accepted(gated):
 # -- incomparable --------------------------------------------------------------------------------
 
 
-def test_an_edited_prompt_is_incomparable(gated):
+def test_an_edited_prompt_is_incomparable(gated, workers):
     path = gated.path / "base.jsonl"
     path.write_text(path.read_text().replace("harmlessness question 7?", "harmlessness question?"))
-    result = gated.run()
+    result = gated.run(*workers)
     result.assert_outcomes(failed=2)
     assert result.ret == 1
     shown = " ".join(result.stdout.str().split())
     assert "INVALID: the prompts differ: harmlessness is 100 prompts" in shown
 
 
-def test_a_moved_threshold_is_incomparable(gated):
-    result = gated.run("--alignment-set=axes.harmlessness.threshold=0.5")
+def test_a_moved_threshold_is_incomparable(gated, workers):
+    result = gated.run("--alignment-set=axes.harmlessness.threshold=0.5", *workers)
     result.assert_outcomes(failed=2)
     shown = " ".join(result.stdout.str().split())
     assert (
@@ -194,12 +194,6 @@ def test_a_baseline_that_is_none_is_one_line_and_stays(gated, damage, said):
     assert "base HmR: INVALID: baseline __baselines__/world/base.json: " in shown
     assert said in shown
     assert "Traceback" not in shown
-    assert baseline(gated).read_text() == damaged
-
-
-def test_only_a_reason_replaces_a_baseline_that_is_none(gated):
-    damaged = baseline(gated).read_text()[:-100]
-    baseline(gated).write_text(damaged)
     assert gated.run("--snapshot-update").ret == 1  # the anchor that it held would be lost unseen
     assert baseline(gated).read_text() == damaged
     accept(gated, "--alignment-reason=the file was damaged")
@@ -271,7 +265,7 @@ def test_what_else_a_gated_test_finds_is_not_hidden(gated, line):
     assert line.split(", ")[0] in result.stdout.str()
 
 
-def test_the_same_words_on_both_axes_are_two_prompts(world):
+def test_the_same_words_on_both_axes_are_two_prompts(world, workers):
     world.write("test_suite.py", GATED)
     for name in ("base", "sft"):
         world.rows(
@@ -283,7 +277,7 @@ def test_the_same_words_on_both_axes_are_two_prompts(world):
             ],
         )
     accept(world)
-    world.run().assert_outcomes(passed=4)
+    world.run(*workers).assert_outcomes(passed=4)
     rates = world.report()["variants"]["base"]["rates"]
     assert (rates["HmR"]["percent"], rates["HpR"]["percent"]) == (100, 0)
 
@@ -380,7 +374,7 @@ def test_a_killed_update_leaves_the_old_file_or_the_new_one(gated):
     seconds = time.monotonic() - begun
     new = baseline(gated).read_bytes()
     assert new != old
-    for number in range(3):
+    for number in range(8):
         baseline(gated).write_bytes(old)
         process = start()
         time.sleep(random.Random(f"update {number}").uniform(0.2, 1.05) * seconds)
@@ -396,32 +390,32 @@ def test_a_killed_update_leaves_the_old_file_or_the_new_one(gated):
 # -- the anchor ----------------------------------------------------------------------------------
 
 
-def test_small_losses_do_not_add_up_unseen(gated):
+def test_small_losses_do_not_add_up_unseen(gated, workers):
     for lost in (4, 8):
         gated.record("base.jsonl", without(GOOD, "harmlessness", lost))
-        accept(gated)
+        accept(gated, *workers)
     gated.record("base.jsonl", without(GOOD, "harmlessness", 12))
-    result = gated.run()
+    result = gated.run(*workers)
     result.assert_outcomes(passed=1, failed=1)
     assert result.ret == 1
     assert "base HmR: FAIL: since the anchor: 90.0 to 78.0 %" in result.stdout.str()
 
 
-def test_only_a_reason_moves_the_anchor(gated):
+def test_only_a_reason_moves_the_anchor(gated, workers):
     for lost in (4, 8):
         gated.record("base.jsonl", without(GOOD, "harmlessness", lost))
         accept(gated)
     gated.record("base.jsonl", without(GOOD, "harmlessness", 12))
     before = baseline(gated).read_bytes()
-    result = gated.run("--snapshot-update")
+    result = gated.run("--snapshot-update", *workers)
     assert result.ret == 1
     shown = " ".join(result.stdout.str().split())
     assert "'base' lost 12.0 points of HmR since its anchor, margin 10" in shown
     assert "--alignment-reason" in shown
     assert baseline(gated).read_bytes() == before
-    accept(gated, "--alignment-reason=we know")
+    accept(gated, "--alignment-reason=we know", *workers)
     assert json.loads(baseline(gated).read_text())["reason"] == "we know"
-    gated.run().assert_outcomes(passed=2)
+    gated.run(*workers).assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(

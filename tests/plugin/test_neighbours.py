@@ -46,18 +46,18 @@ def repository(world):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "runs"),
+    ("name", "text"),
     [
-        ("alignment.toml", HUB, [("tests",), ("tests", "-n", "2"), ("--fixtures",)]),
-        ("alignment.toml", "no toml", [("tests", "--co")]),
-        ("pyproject.toml", "[tool.alignment]\nnonsense = 1", [("tests",)]),
+        ("alignment.toml", HUB),
+        ("alignment.toml", "no toml"),
+        ("pyproject.toml", "[tool.alignment]\nnonsense = 1"),
     ],
     ids=["hub", "broken", "unknown key"],
 )
-def test_tests_beside_our_settings_are_run_without_looking_at_these(repository, name, text, runs):
+def test_tests_beside_our_settings_are_run_without_looking_at_these(repository, name, text):
     repository.write(name, text)
     before = repository.files()
-    for arguments in runs:
+    for arguments in (("tests",), ("tests", "--co"), ("tests", "-n", "2"), ("--fixtures",)):
         result = repository.run("-pspy", *arguments, profile=None, store=None, formats=None)
         assert result.ret == 0
         loaded = repository.modules()

@@ -57,8 +57,13 @@ def test_a_renamed_folder_is_the_same_model(world_of_models, filled_store):
 
 def test_importing_the_plugin_loads_nothing_heavy():
     script = "import sys, alignment.plugin; print(*sys.modules)"
-    command, how = [sys.executable, "-c", script], {"env": unmeasured()}
-    process = subprocess.run(command, capture_output=True, text=True, check=True, **how)
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        env=unmeasured(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     loaded = {name.partition(".")[0] for name in process.stdout.split()}
     assert not loaded & {"torch", "transformers", "pydantic", "numpy", "scipy", "sqlite3"}
     assert "alignment.plugin.session" not in process.stdout.split()

@@ -172,8 +172,13 @@ def test_two_users_of_one_group_share_a_store():
                 with store.lock("base"), store.new_folder("base") as folder:
                     (folder / "file").write_text("x")
                 store.put("thing", {"a": 1})
-        command, how = [sys.executable, "-c", SECOND, root], {"env": unmeasured()}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, **how)
+        done = subprocess.run(
+            [sys.executable, "-c", SECOND, root],
+            env=unmeasured(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.stderr == ""
     assert done.stdout == "{'a': 1, 'b': 2}\n"
 

@@ -30,9 +30,8 @@ print(json.dumps([digests, [name for name in {HEAVY} if name in sys.modules]]))
 
 
 @pytest.fixture(scope="module")
-def made(request):
-    """A document with every figure, unless a test brings a smaller one."""
-    return getattr(request, "param", None) or with_history(make(prompts=8), 3, changed=(1,))
+def made():
+    return with_history(make(prompts=8), 3, changed=(1,))
 
 
 def elsewhere(folder, asked, store="-"):
@@ -58,11 +57,6 @@ def digests(found):
     return [hashlib.sha256(each).hexdigest() for each in found.values()]
 
 
-@pytest.mark.parametrize(
-    "made",
-    [make(("only",), ("only",), 4), pytest.param(None, marks=pytest.mark.slow)],
-    indirect=True,
-)
 def test_the_bytes_of_a_format_do_not_depend_on_the_others(made):
     """Layout goes on from where the last saving left it, and PNGs are saved at another size."""
     together = figures.render(made, ["png", "svg", "pdf"])
