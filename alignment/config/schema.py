@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from alignment.config.axes import Axis, TrainingSource
 from alignment.config.judges import JudgeConfig, SecondJudge
+from alignment.config.labels import Labels
 from alignment.config.recipes import Pickle, is_path_or_hub_id
 from alignment.config.tables import Count, Listed, Name, Place, Table, Tokens
 from alignment.config.variants import Dtype, Format, Variant
@@ -38,6 +39,9 @@ class GateConfig(Table):
     probe_tolerance: Annotated[float, Field(ge=0.0, le=1e12)] = 0.05
     """How far the judge's scores of the baseline's probe set may differ on average from the stored
     scores, in the judge's unit."""
+    labels: Literal["use", "require", "ignore"] = "use"
+    """Whether people's labels decide: `use` them where there are enough; `require` them, so that an
+    axis without is `uninformative`; or `ignore` them."""
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     """The number of bootstrap samples for the interval of mean scores."""
 
@@ -152,6 +156,8 @@ class ProfileTables(Table):
     """Training data."""
     gate: GateConfig = GateConfig()
     """What variants are compared with."""
+    labels: Labels = Labels()
+    """People's labels."""
     claims: Listed[str] = ()
     """Claims about the order of variants that the report tests: `VARIANT is best on RATE`, `VARIANT
     is above VARIANT on RATE`; `all metrics` stands for every rate. Empty: for each rate, the claim

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from alignment.config.tables import HIGHEST
 from alignment.errors import PromptError, quoted
 from alignment.prompts.harness import as_recorded, is_sample
 from alignment.prompts.jsonfiles import entries, text_field
 from alignment.prompts.transcripts import content_id, shown
+from alignment.records.labels import LabelVerdict
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
@@ -30,12 +31,15 @@ class RecordedRow:
     score: float | None
     line: int
     source: str
+    labels: Mapping[str, LabelVerdict] = field(default_factory=dict)
+    """Annotator -> what they say of the response."""
 
 
 def read_recorded(spec: str | Mapping[str, str], *, data: Path) -> list[RecordedRow]:
     """Read recorded answers from one JSON or JSONL(.gz) file, or from one file per axis.
 
-    Keys: `prompt` or `prompt_id`, `response`, `score` (or `rating`), `axis`; others are ignored.
+    Keys: `prompt` or `prompt_id`, `response`, `score` (or `rating`), `axis`, and labels of people:
+    `label`, or `label_NAME` for each annotator (`pass`, `fail` or `unsure`); others are ignored.
     Rows that lm-evaluation-harness wrote with `--log_samples` are accepted too. Relative paths
     start at `data`. Duplicates of earlier rows are dropped. Raises PromptError, naming file and
     line, for missing keys, wrong types, scores that are not finite or too large, a prompt with two
@@ -72,7 +76,25 @@ def _row(
     row_axis = text_field(value, "axis", place)
     if axis is not None and row_axis not in (None, axis):
         raise PromptError(f"{place}: `axis` is {quoted(row_axis)}, in the file of axis {axis!r}")
-    return RecordedRow(axis or row_axis, prompt, id_, response, score, number, source)
+    labels = _labels(value, place)
+    return RecordedRow(axis or row_axis, prompt, id_, response, score, number, source, labels)
+
+
+def _labels(value: Mapping[str, Any], place: str) -> dict[str, LabelVerdict]:
+    """Annotator -> verdict, from `label` and `label_NAME`; empty and missing ones are left out."""
+    labels: dict[str, LabelVerdict] = {}
+    for key, label in value.items():
+        if key != "label" and not key.startswith("label_"):
+            continue
+        if label is None or label == "":
+            continue
+        if label not in get_args(LabelVerdict):
+            raise PromptError(
+                f"{place}: `{shown(key)[1:-1]}` is {quoted(label)}; `pass`, `fail` or `unsure` is "
+                f"required"
+            )
+        labels[key] = label
+    return labels
 
 
 def _prompt_and_id(value: Mapping[str, Any], place: str) -> tuple[str | None, str]:

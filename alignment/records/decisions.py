@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from alignment.records import Interval
+from alignment.records.corrections import CorrectedChange
 
 Outcome = Literal["pass", "inconclusive", "uninformative", "fail", "invalid"]
 OUTCOMES: tuple[Outcome, ...] = ("pass", "inconclusive", "uninformative", "fail", "invalid")
@@ -121,6 +122,10 @@ class Decision:
     degenerate: such a rate never passes. `spoiled` has them if not most are, but significantly more
     than before, by the margin or more: such a pass should be checked. `anchor` is the decision on
     the cumulative change since the anchor, where that differs from the baseline.
+
+    `corrected` is the change according to people's labels: the decision is then made by it, and
+    `by_judge` is what the judge's verdicts alone would have decided. `uncorrected` says why labels
+    that are there could not be used.
     """
 
     variant: str
@@ -137,6 +142,9 @@ class Decision:
     degenerate: Degenerate | None = None
     spoiled: Degenerate | None = None
     anchor: Decision | None = None
+    corrected: CorrectedChange | None = None
+    by_judge: Outcome | None = None
+    uncorrected: str = ""
 
     @property
     def outcome(self) -> Outcome:

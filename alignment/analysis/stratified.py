@@ -1,0 +1,170 @@
+"""Stratified, prediction-powered estimates of shares from labels of some prompts.
+
+People labelled some of the prompts. The prompts are grouped into strata by what is known of all of
+them (the judge's verdicts before and after), and the labels of a stratum stand for all of its
+prompts. The estimate is unbiased whatever the judge is worth, as long as the labelled prompts of
+each stratum were drawn at random; a good judge makes the strata homogeneous and the interval
+narrow. This is prediction-powered inference with the judge's verdicts as predictions (Angelopoulos,
+Duchi & Zrnic 2023, PPI++, arXiv 2311.01453), stratified as in Fisch et al. (2024, arXiv
+2406.04291): within a stratum the prediction is constant, so that PPI++'s weight has no influence.
+
+An estimate has two effective numbers of prompts: its variance is that of so many prompts of which
+all were labelled. One is for *these prompts* (only some of them are labelled), one for *prompts
+like these* (the prompts are a sample, too). Score intervals with effective counts (`paired.tango`,
+`rates.wilson`) hold their confidence where labels hardly vary; normal intervals do not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LEAST = 5
+"""A stratum with fewer labels joins another one, unless all of it is labelled."""
+
+_FURTHER = 2
+
+Stratum = tuple[object, ...]
+"""What is known of a prompt, the most important first: the last parts are dropped first."""
+
+
+class Unit(NamedTuple):
+    """One prompt: its stratum, and what people say of it (None where it has no label).
+
+    `label` is -1, 0 or 1 for a change (lost, unchanged, gained), 0 or 1 for a rate.
+    """
+
+    stratum: Stratum
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Estimated shares (0 to 1) of lost and gained verdicts among all prompts.
+
+    For a rate `lost` is 0 and `gained` is the share that passes. `labelled` of `total` prompts have
+    a label. `here` is the effective number of prompts for statements about these prompts (infinite
+    where all are labelled), `beyond` the one for prompts like these; the variances of `lost`,
+    `gained` and their difference are those of independent prompts of that number.
+    """
+
+    lost: float
+    gained: float
+    labelled: int
+    total: int
+    here: float
+    beyond: float
+
+
+class Counts(NamedTuple):
+    """The prompts of one stratum: all, those with a label, and the labels that are -1 and 1."""
+
+    total: int
+    labelled: int
+    lost: int
+    gained: int
+
+
+def estimate(units: Sequence[Unit]) -> Shares | None:
+    """The shares among all `units`, estimated from those with a label.
+
+    The labelled units must be a random part of each stratum, or all of it. None where fewer than
+    `LEAST` units (or not all of a smaller number) have a label.
+    """
+    strata = collapse(units)
+    total, labelled = len(units), sum(each.labelled for each in strata)
+    if not total or labelled < min(LEAST, total):
+        return None
+    lost = sum(each.total * each.lost / each.labelled for each in strata) / total
+    gained = sum(each.total * each.gained / each.labelled for each in strata) / total
+    here = _effective(strata, lost, gained) if labelled < total else float("inf")
+    return Shares(lost, gained, labelled, total, here, 1 / (1 / here + 1 / total))
+
+
+def _effective(strata: Sequence[Counts], lost: float, gained: float) -> float:
+    """The effective number of prompts of a stratified estimate, for statements about these prompts.
+
+    The variance of one fully labelled prompt, divided by that of the estimate (Cochran 1977,
+    Sampling Techniques, eq. 5.13). The variance within a stratum comes from its labels and two
+    further labels with the shares of all strata, so that a stratum in which no label differs is
+    not taken for certain. Where no label differs at all, every stratum has the same variance.
+    """
+    total = sum(each.total for each in strata)
+    smooth = [_smoothed(each, lost, gained) for each in strata]
+    shares = [
+        sum(each.total * share[side] for each, share in zip(strata, smooth, strict=True)) / total
+        for side in (0, 1)
+    ]
+    spread = _variance(*shares)
+    within = 0.0
+    for each, share in zip(strata, smooth, strict=True):
+        if each.labelled == each.total:
+            continue
+        variance = _variance(*share) if spread else 1.0
+        unlabelled = 1 / max(1, each.labelled - 1) - 1 / max(1, each.total - 1)
+        within += (each.total / total) ** 2 * variance * unlabelled
+    return (spread or 1.0) / within if within else float("inf")
+
+
+def _variance(lost: float, gained: float) -> float:
+    """The variance of -1, 0, 1 with these shares of -1 and 1."""
+    return lost + gained - (gained - lost) ** 2
+
+
+def _smoothed(each: Counts, lost: float, gained: float) -> tuple[float, float]:
+    """The shares of a stratum, with further labels that have the shares of all strata."""
+    if each.labelled == each.total:
+        return each.lost / each.total, each.gained / each.total
+    labels = each.labelled + _FURTHER
+    return (each.lost + _FURTHER * lost) / labels, (each.gained + _FURTHER * gained) / labels
+
+
+# -- strata ----------------------------------------------------------------------------------------
+
+
+def collapse(units: Sequence[Unit]) -> list[Counts]:
+    """The strata; those with too few labels join others with the same first parts.
+
+    They join by dropping the last part of their key, all of one parent together; if they are still
+    too few, they join the smallest other stratum of that parent.
+    """
+    groups: dict[Stratum, list[int | None]] = defaultdict(list)
+    for unit in units:
+        groups[unit.stratum].append(unit.label)
+    for level in range(max(map(len, groups), default=0), 0, -1):
+        groups = _join_small(groups, level)
+    return [_count(labels) for labels in groups.values()]
+
+
+def _join_small(
+    groups: Mapping[Stratum, list[int | None]], level: int
+) -> dict[Stratum, list[int | None]]:
+    """Strata of `level` parts that have too few labels lose their last part, together."""
+    joined: dict[Stratum, list[int | None]] = defaultdict(list)
+    small: dict[Stratum, list[int | None]] = defaultdict(list)
+    siblings: dict[Stratum, list[Stratum]] = defaultdict(list)
+    for key in sorted(groups, key=repr):
+        if len(key) == level and not _enough(groups[key]):
+            small[key[:-1]] += groups[key]
+            continue
+        joined[key] += groups[key]
+        if len(key) == level:
+            siblings[key[:-1]].append(key)
+    for parent, labels in small.items():
+        if siblings[parent] and not _enough(labels):
+            joined[min(siblings[parent], key=lambda key: len(joined[key]))] += labels
+        else:
+            joined[parent] += labels
+    return joined
+
+
+def _enough(labels: Sequence[int | None]) -> bool:
+    labelled = sum(label is not None for label in labels)
+    return labelled >= LEAST or labelled == len(labels)
+
+
+def _count(labels: Sequence[int | None]) -> Counts:
+    known = [label for label in labels if label is not None]
+    return Counts(len(labels), len(known), known.count(-1), known.count(1))

@@ -1,0 +1,178 @@
+"""What people's labels say of a comparison: the corrected change, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from alignment.analysis.clusters import by_cluster, design_effect
+from alignment.analysis.corrected import LabelledPair, corrected_change
+from alignment.analysis.decision_rule import GateRule
+from alignment.analysis.label_sampling import stratum_of
+from alignment.analysis.stratified import LEAST, Stratum
+from alignment.labels.book import LabelBook, answer_of
+from alignment.labels.sample import ComparisonSample
+from alignment.records.corrections import CorrectedChange
+from alignment.records.decisions import PairedVerdict
+from alignment.records.labels import item_id
+
+MOST_UNRESOLVED = 0.2
+"""The largest share of drawn prompts on which people may be unsure or disagree."""
+
+IDENTICAL: Stratum = ("identical",)
+"""The stratum of prompts whose answers are identical: people cannot judge them differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredPair:
+    """A pair of verdicts with its prompt's text and both answers (None where not stored)."""
+
+    pair: PairedVerdict
+    text: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A corrected change, or (`change` is None) a sentence on why there is none.
+
+    The sentence is empty where there are no labels at all.
+    """
+
+    change: CorrectedChange | None = None
+    reason: str = ""
+
+
+def correct(
+    book: LabelBook, axis: str, answered: Sequence[AnsweredPair], rule: GateRule
+) -> Correction:
+    """The corrected change of one comparison on one axis."""
+    if not any(_any_label(book, axis, each) for each in answered):
+        return Correction()
+    if any(each.before is None or each.after is None for each in answered):
+        return Correction(
+            reason="the answers before are not stored, so that their labels cannot be found; "
+            "accept a run with --alignment-set gate.responses=true"
+        )
+    labels = {each.pair.prompt: _labels(book, axis, each) for each in answered}
+    asked = {each.pair.prompt for each in answered if _asked(book, axis, each)}
+    strata, drawn, reason = _sample(book, axis, answered, asked)
+    if strata is None:
+        return Correction(reason=reason)
+    unresolved = sum(None in labels[id_] for id_ in drawn & asked)
+    if unresolved > MOST_UNRESOLVED * len(drawn & asked):
+        return Correction(
+            reason=f"people were unsure or disagreed on {unresolved} of {len(drawn & asked)} "
+            f"prompts of {axis}; ask further people"
+        )
+    pairs = [
+        LabelledPair(
+            IDENTICAL if each.before == each.after else strata[each.pair.prompt],
+            each.pair.before,
+            each.pair.after,
+            *(labels[each.pair.prompt] if each.pair.prompt in drawn else (None, None)),
+            identical=each.before == each.after,
+        )
+        for each in answered
+    ]
+    effect = _effect(answered, pairs)
+    change = corrected_change(rule.rate, pairs, rule.confidence, effect=effect)
+    if change is None:
+        return Correction(
+            reason=f"only {sum(pair.labelled for pair in pairs)} prompts of {axis} have labels; at "
+            f"least {LEAST} are required"
+        )
+    return Correction(replace(change, unresolved=unresolved))
+
+
+def _sample(
+    book: LabelBook, axis: str, answered: Sequence[AnsweredPair], asked: set[str]
+) -> tuple[Mapping[str, Stratum] | None, set[str], str]:
+    """(stratum of every prompt, the prompts whose labels count, why there is no sample).
+
+    The labels of a sample count if people were asked about every drawn prompt, or, where a task is
+    not finished, about a random part of it. Without a sample, labels count where every prompt has
+    them; the caller's `random` has marked the others.
+    """
+    by_verdict = {each.pair.prompt: stratum_of(each.pair) for each in answered}
+    identical = {each.pair.prompt for each in answered if each.before == each.after}
+    usable = [
+        (sample, drawn)
+        for task in book.samples
+        for sample in task.comparisons
+        if sample.axis == axis
+        and by_verdict.keys() <= sample.strata.keys()
+        and (drawn := _drawn(sample, answered, asked | identical)) is not None
+    ]
+    if usable:
+        sample, drawn = max(usable, key=lambda each: len(each[1] & asked))
+        if drawn & asked:
+            strata: dict[str, Stratum] = {id_: (sample.strata[id_],) for id_ in by_verdict}
+            return strata, (drawn & asked) | identical, ""
+    if asked | identical == by_verdict.keys() or book.random:
+        return by_verdict, asked | identical, ""
+    return (
+        None,
+        set(),
+        f"{len(asked)} of {len(by_verdict)} prompts of {axis} have labels, and no sample says that "
+        f"they were drawn at random for these answers; label a sample of `annotate`, or set "
+        f"labels.random=true if they were",
+    )
+
+
+def _drawn(
+    sample: ComparisonSample, answered: Sequence[AnsweredPair], known: set[str]
+) -> set[str] | None:
+    """The drawn prompts of a sample; None if people were not asked about some of these answers.
+
+    A sample that was drawn for other answers serves if all of these answers are `known`. Otherwise
+    those that happen to be known (because they did not change, say) would stand for the others.
+    """
+    drawn = set()
+    for each in answered:
+        items = sample.drawn.get(each.pair.prompt)
+        if items is None:
+            continue
+        if each.pair.prompt not in known and items != _items(sample.axis, each):
+            return None
+        drawn.add(each.pair.prompt)
+    return drawn
+
+
+def _items(axis: str, each: AnsweredPair) -> tuple[str, str]:
+    return item_id(axis, each.text, each.before or ""), item_id(axis, each.text, each.after or "")
+
+
+def _labels(book: LabelBook, axis: str, each: AnsweredPair) -> tuple[bool | None, bool | None]:
+    return (
+        None if each.before is None else book.verdict(axis, each.text, each.before),
+        None if each.after is None else book.verdict(axis, each.text, each.after),
+    )
+
+
+def _asked(book: LabelBook, axis: str, each: AnsweredPair) -> bool:
+    return all(
+        text is not None and answer_of(axis, each.text, text) in book.verdicts
+        for text in (each.before, each.after)
+    )
+
+
+def _any_label(book: LabelBook, axis: str, each: AnsweredPair) -> bool:
+    return any(
+        text is not None and answer_of(axis, each.text, text) in book.verdicts
+        for text in (each.before, each.after)
+    )
+
+
+def _effect(answered: Sequence[AnsweredPair], pairs: Sequence[LabelledPair]) -> float:
+    """The design effect of shared dialogues: the larger of the judge's flips and the labels."""
+    judged = by_cluster((each.pair.cluster, each.pair.flip) for each in answered)
+    if len(judged) == len(answered):
+        return 1.0
+    labelled = by_cluster(
+        (each.pair.cluster, sign)
+        for each, pair in zip(answered, pairs, strict=True)
+        if (sign := pair.sign) is not None
+    )
+    return max(design_effect(judged), design_effect(labelled) if labelled else 1.0)
