@@ -65,6 +65,10 @@ class ReportError(AlignmentError):
     """A report cannot be read or compared."""
 
 
+class LabelsError(AlignmentError):
+    """People's labels, or the task that asks for them, cannot be made or read."""
+
+
 class ReportedElsewhere(AlignmentError):  # noqa: N818 - the error itself is elsewhere
     """Another process of the same command failed and reports why; this process prints nothing."""
 

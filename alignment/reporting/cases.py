@@ -10,11 +10,11 @@ from __future__ import annotations
 import csv as tables
 import io
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from alignment.reporting.flips import by_case
+from alignment.reporting.formulas import is_formula
 from alignment.reporting.numbers import Document
 
 Kind = Literal["text", "number", "count", "flag"]
@@ -43,11 +43,6 @@ _CELL = 32_000
 rest of a longer text into further cells, where it could be a formula after all."""
 
 _BOM = "\ufeff"
-_FORMULA = frozenset("=+-@\u2212")
-# What some spreadsheets allow before a formula: spaces, quotes and invisible characters.
-_LEADING = re.compile(
-    "[\\s\"'\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
-)
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -124,20 +119,7 @@ def _text(text: str) -> str:
     shown = _UNFIT.sub(_escape, text)
     if len(shown) > _CELL:
         shown = shown[: _CELL - 1] + "…"
-    return f"'{shown}" if _is_formula(text) else shown
-
-
-def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet may take `text` for a formula.
-
-    The sign may be full-width, and follow quotes or invisible characters. A tab or a new line at
-    the start counts too: some readers drop it.
-    """
-    start = _LEADING.match(text)
-    first = text[start.end() : start.end() + 1] if start else ""
-    return text[:1] in {"\t", "\r", "\n"} or not _FORMULA.isdisjoint(
-        unicodedata.normalize("NFKC", first)[:1]
-    )
+    return f"'{shown}" if is_formula(text) else shown
 
 
 def _escape(match: re.Match[str]) -> str:
