@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from alignment.commands import gate, judge, models, reports, starting, storage
+from alignment.commands import gate, judge, labels, models, reports, starting, storage
 from alignment.errors import AlignmentError, ReportedElsewhere
 from alignment.reporting.text import inert, one_line
 
@@ -56,6 +56,6 @@ def _parser() -> argparse.ArgumentParser:
         "pytest.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (starting, gate, judge, models, reports, storage):
+    for module in (starting, gate, labels, judge, models, reports, storage):
         module.declare(commands)
     return parser

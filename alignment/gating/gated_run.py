@@ -14,6 +14,7 @@ from alignment.gating.coverage import lacking
 from alignment.gating.manifests import manifest
 from alignment.gating.probe_set import probe_error
 from alignment.gating.stored_baseline import StoredBaseline, stored_baseline
+from alignment.labels.book import LabelBook, collect_labels
 from alignment.records import Case, Prompt
 from alignment.study.study import Study
 from alignment.study.trial import second_opinions, try_judge, try_nulls
@@ -67,6 +68,13 @@ class GatedRun:
             variant: stored_baseline(self.profile, self.folder, variant, updating=self.updating)
             for variant in self.profile.gated()
         }
+
+    @cached_property
+    def labels(self) -> LabelBook:
+        """People's labels, unless `gate.labels` ignores them."""
+        if self.profile.gate.labels == "ignore":
+            return LabelBook()
+        return collect_labels(self.profile, self.study.store)
 
     @cached_property
     def informative(self) -> dict[str, bool]:

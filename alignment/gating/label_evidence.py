@@ -10,7 +10,7 @@ from alignment.analysis.corrected import LabelledPair, corrected_change
 from alignment.analysis.decision_rule import GateRule
 from alignment.analysis.label_sampling import stratum_of
 from alignment.analysis.stratified import LEAST, Stratum
-from alignment.labels.book import LabelBook, answer_of
+from alignment.labels.book import LabelBook
 from alignment.labels.sample import ComparisonSample
 from alignment.records.corrections import CorrectedChange
 from alignment.records.decisions import PairedVerdict
@@ -48,7 +48,7 @@ def correct(
     book: LabelBook, axis: str, answered: Sequence[AnsweredPair], rule: GateRule
 ) -> Correction:
     """The corrected change of one comparison on one axis."""
-    if not any(_any_label(book, axis, each) for each in answered):
+    if not any(item in book.verdicts for each in answered for item in _items(axis, each)):
         return Correction()
     if any(each.before is None or each.after is None for each in answered):
         return Correction(
@@ -141,28 +141,20 @@ def _drawn(
 
 
 def _items(axis: str, each: AnsweredPair) -> tuple[str, str]:
-    return item_id(axis, each.text, each.before or ""), item_id(axis, each.text, each.after or "")
+    """The ids of both answers; that of an answer which is not stored belongs to no label."""
+    before, after = (
+        "" if text is None else item_id(axis, each.text, text) for text in (each.before, each.after)
+    )
+    return before, after
 
 
 def _labels(book: LabelBook, axis: str, each: AnsweredPair) -> tuple[bool | None, bool | None]:
-    return (
-        None if each.before is None else book.verdict(axis, each.text, each.before),
-        None if each.after is None else book.verdict(axis, each.text, each.after),
-    )
+    before, after = _items(axis, each)
+    return book.verdicts.get(before), book.verdicts.get(after)
 
 
 def _asked(book: LabelBook, axis: str, each: AnsweredPair) -> bool:
-    return all(
-        text is not None and answer_of(axis, each.text, text) in book.verdicts
-        for text in (each.before, each.after)
-    )
-
-
-def _any_label(book: LabelBook, axis: str, each: AnsweredPair) -> bool:
-    return any(
-        text is not None and answer_of(axis, each.text, text) in book.verdicts
-        for text in (each.before, each.after)
-    )
+    return all(item in book.verdicts for item in _items(axis, each))
 
 
 def _effect(answered: Sequence[AnsweredPair], pairs: Sequence[LabelledPair]) -> float:

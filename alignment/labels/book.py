@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,44 +14,26 @@ from alignment.labels.reading import read_labels
 from alignment.labels.sample import FORMAT, LabelSample, sample_of
 from alignment.labels.tables import read_table
 from alignment.prompts.recordings import read_recorded
-from alignment.prompts.transcripts import content_id
-from alignment.records.labels import Label, LabelItem, item_id, storable
+from alignment.records.labels import Label, item_id
 from alignment.store import Store
 
 FOLDER = "labels"
 """The folder of the store with imported labels and samples."""
 
-Answer = tuple[str, str, str]
-"""(axis, id of the prompt's content, response)."""
-
-
 @dataclass(frozen=True, slots=True)
 class LabelBook:
-    """People's verdicts by response, and the samples that they were asked for.
+    """People's verdicts by item (see `records.labels.item_id`), and the samples that were drawn.
 
-    A verdict is None where people were asked and gave none: they were unsure or disagreed.
-    `random` says that labels without a sample were given to prompts drawn at random. `skipped`
-    counts rows of files that were left out, by reason.
+    A verdict is None where people were asked and gave none: they were unsure or disagreed. `random`
+    says that labels without a sample were given to prompts drawn at random. `skipped` counts rows
+    of files that were left out, by reason.
     """
 
-    verdicts: Mapping[Answer, bool | None] = field(default_factory=dict)
+    verdicts: Mapping[str, bool | None] = field(default_factory=dict)
     samples: tuple[LabelSample, ...] = ()
     labels: tuple[Label, ...] = ()
     random: bool = False
     skipped: Mapping[str, int] = field(default_factory=dict)
-
-    def asked(self, axis: str, prompt: str, response: str) -> bool:
-        """Whether people were asked about a response; `prompt` is the prompt's text."""
-        return answer_of(axis, prompt, response) in self.verdicts
-
-    def verdict(self, axis: str, prompt: str, response: str) -> bool | None:
-        """What people say of a response; None if they were not asked or gave no verdict."""
-        return self.verdicts.get(answer_of(axis, prompt, response))
-
-
-def answer_of(axis: str, prompt: str, response: str) -> Answer:
-    """The key of a response to a prompt's text."""
-    return axis, content_id(prompt), storable(response)
 
 
 def collect_labels(profile: Profile, store: Store) -> LabelBook:
@@ -60,7 +42,6 @@ def collect_labels(profile: Profile, store: Store) -> LabelBook:
     Raises LabelsError, one line, for a file of the profile that cannot be read.
     """
     labels: list[Label] = []
-    items: dict[str, LabelItem] = {}
     samples: dict[str, LabelSample] = {}
     skipped: dict[str, int] = {}
     data = Path(profile.data)
@@ -72,17 +53,24 @@ def collect_labels(profile: Profile, store: Store) -> LabelBook:
             continue
         read = read_labels(path)
         labels += read.labels
-        items |= read.items
         for reason, count in read.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
     for table in profile.labels.tables:
-        table_labels, table_items = read_table(table, data=data)
-        labels += table_labels
-        items |= table_items
-    for label, item in _recorded(profile, data):
-        labels.append(label)
-        items[item.id] = item
-    return LabelBook(_verdicts(labels, items), tuple(samples.values()), tuple(labels), profile.labels.random, skipped)
+        labels += read_table(table, data=data)
+    labels += _recorded(profile, data)
+    return LabelBook(_verdicts(labels), tuple(samples.values()), tuple(labels), profile.labels.random, skipped)
+
+
+def stored_verdicts(store: Store) -> frozenset[str]:
+    """The items on which people in the store have agreed."""
+    labels = [
+        label for path in stored_files(store) if _sample(path) is None for label in _read(path)
+    ]
+    return frozenset(consensus(labels).verdicts)
+
+
+def _read(path: Path) -> Iterable[Label]:
+    return read_labels(path).labels
 
 
 def stored_files(store: Store) -> list[Path]:
@@ -104,27 +92,18 @@ def _sample(path: Path) -> LabelSample | None:
     return sample_of(value, str(path))
 
 
-def _verdicts(
-    labels: Iterable[Label], items: Mapping[str, LabelItem]
-) -> dict[Answer, bool | None]:
+def _verdicts(labels: Iterable[Label]) -> dict[str, bool | None]:
     agreed = consensus(labels)
-    return {
-        answer_of(items[id_].axis, items[id_].prompt, items[id_].response): agreed.verdicts.get(id_)
-        for id_ in agreed.asked
-        if id_ in items
-    }
+    return {id_: agreed.verdicts.get(id_) for id_ in agreed.asked}
 
 
-def _recorded(profile: Profile, data: Path) -> Iterable[tuple[Label, LabelItem]]:
+def _recorded(profile: Profile, data: Path) -> Iterator[Label]:
     """The labels that stand beside recorded responses."""
     only = next(iter(profile.axes)) if len(profile.axes) == 1 else None
     for spec in profile.recordings().values():
         for row in read_recorded(spec, data=data):
             axis = row.axis or only
-            if not row.labels or axis is None or row.prompt is None or row.response is None:
+            if axis is None or row.prompt is None or row.response is None:
                 continue
-            item = LabelItem(
-                item_id(axis, row.prompt, row.response), axis, row.prompt, row.response
-            )
-            for annotator, verdict in row.labels.items():
-                yield Label(item.id, annotator, verdict), item
+            item = item_id(axis, row.prompt, row.response)
+            yield from (Label(item, name, verdict) for name, verdict in row.labels.items())

@@ -11,20 +11,19 @@ from alignment.config.labels import LabelTable
 from alignment.errors import LabelsError
 from alignment.files.foreign import UnfitError, read_text
 from alignment.prompts.jsonfiles import entries
-from alignment.records.labels import Label, LabelItem, LabelVerdict, item_id
+from alignment.records.labels import Label, LabelVerdict, item_id
 
 _DELIMITED = {".csv": ",", ".tsv": "\t"}
 
 
-def read_table(table: LabelTable, *, data: Path) -> tuple[list[Label], dict[str, LabelItem]]:
-    """The labels of a file of another layout, and the items that they belong to, by id.
+def read_table(table: LabelTable, *, data: Path) -> list[Label]:
+    """The labels of a file of another layout.
 
     A row without a prompt or response column, and a column that no row has, raises LabelsError, one
     line; as does a file that cannot be read.
     """
     path = data / table.path
     labels: list[Label] = []
-    items: dict[str, LabelItem] = {}
     for place, row in _rows(path):
         missing = [
             column
@@ -37,15 +36,13 @@ def read_table(table: LabelTable, *, data: Path) -> tuple[list[Label], dict[str,
             )
         if any(row[column] not in values for column, values in table.where.items()):
             continue
-        prompt, response = row[table.prompt], row[table.response]
-        item = LabelItem(item_id(table.axis, prompt, response), table.axis, prompt, response)
-        items[item.id] = item
+        item = item_id(table.axis, row[table.prompt], row[table.response])
         labels += [
-            Label(item.id, column, _verdict(row[column].strip(), table))
+            Label(item, column, _verdict(row[column].strip(), table))
             for column in table.labels
             if row[column].strip()
         ]
-    return labels, items
+    return labels
 
 
 def _verdict(value: str, table: LabelTable) -> LabelVerdict:

@@ -269,6 +269,7 @@ class Session:
                 "alignment-gate", "torch", "transformers", "trl", "peft", "datasets", "pytest"
             ),
             "store": redaction.redacted(str(self.study.store.root)),
+            "baselines": None if self.baselines is None else str(self.baselines),
         }
 
 
