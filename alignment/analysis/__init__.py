@@ -2,7 +2,7 @@
 
 Import from the module of a topic: `rates`, `scores`, `degenerate`, `rollup`, `judging` and so on.
 
-Binomial tails (`binomial`), Student's quantile (`scores.t_quantile`) and the closed forms of
+Binomial tails (`binomial`), Student's quantile (`student`) and the closed forms of
 `rates` and `paired` are implemented here although `scipy.special` has most of them: every run needs
 them, even one that finds everything in the store, and such a run imports neither scipy nor numpy.
 With the four variants of the tiny world it takes 4.0 s of processor time; `scipy.special` would add

@@ -1,14 +1,15 @@
 """The gate: a paired comparison of every gated variant and axis, decided together.
 
-For a margin m (points): `pass` if no verdict differs or the interval of the change lies above -m;
-`fail` if the loss is significant after Holm's correction over all comparisons **and** the observed
-change is at or below -m; else `inconclusive`. What cannot be compared is `invalid`; an axis on
-which the judge is no better than chance is `uninformative` and never passes.
+For a margin m (points): `pass` if the interval of the change lies above -m, or if both sides are
+known to be one model with the same answers; `fail` if the loss is significant after Holm's
+correction over all comparisons **and** the observed change is at or below -m; else `inconclusive`.
+What cannot be compared is `invalid`; an axis on which the judge is no better than chance is
+`uninformative` and never passes.
 
 An axis on which most responses are degenerate never passes either, whatever their scores. It is a
-`fail` if they are at least m points more than before: the model broke. If the other side is about
-as bad, it is `uninformative`, or `inconclusive` where most of them only continue with a turn of the
-human after an answer (`runaway`).
+`fail` if they are at least m points more than before, and significantly: the model broke. If not,
+it is `uninformative`, or `inconclusive` where most of them only continue with a turn of the human
+after an answer (`runaway`).
 
 If not most responses are degenerate, but at least m points more than before (significantly, by the
 same paired test), the outcome stays as it is and the decision has the counts in `spoiled`.
@@ -19,9 +20,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from alignment.analysis.degenerate import RUNAWAY
-from alignment.analysis.paired import holm, mcnemar, rate_change, tango
+from alignment.analysis.paired import holm, rate_change, tango
+from alignment.analysis.sample_size import to_fail, to_pass
 from alignment.records.decisions import (
     Change,
     Decision,
@@ -35,8 +38,14 @@ from alignment.records.decisions import (
 Key = tuple[str, str]
 """(variant, axis)."""
 
+Comparisons = Mapping[Key, "Evidence"]
+
 MOST_PROMPTS = 100_000
-"""The search for a number of prompts ends here: beyond it, the answer is that none decides."""
+"""More prompts than these are as good as none: no number decides."""
+POWER = 0.8
+"""The probability with which `needed` prompts decide."""
+_RANGE = 0.8
+"""The confidence of the interval of the change that `needed_range` is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +61,51 @@ class GateRule:
 class Evidence:
     """The data of one comparison: paired verdicts, or sentences on why there are none (`invalid`).
 
-    `informative` is false where the judge is no better than chance on this axis.
+    `informative` is false where the judge is no better than chance on this axis. `identical` is
+    true where both sides are known to be the same model and all answers are the same, byte for
+    byte: then there is nothing that more prompts could find.
     """
 
     pairs: Sequence[PairedVerdict] = ()
     invalid: tuple[str, ...] = ()
     informative: bool = True
+    identical: bool = False
 
 
 def decide(
-    evidence: Mapping[Key, Evidence], rules: Mapping[str, GateRule], against: str
+    evidence: Comparisons, rules: Mapping[str, GateRule], against: str
 ) -> dict[Key, Decision]:
     """One decision for every (variant, axis), with Holm's correction over all comparisons.
 
     `rules` is by axis; `against` names the other side. The order of variants, axes and pairs does
     not matter. Raises ValueError for evidence that is not `invalid` and has no pairs.
     """
+    return decide_together({against: evidence}, rules)[against]
+
+
+def decide_together(
+    sides: Mapping[str, Comparisons], rules: Mapping[str, GateRule]
+) -> dict[str, dict[Key, Decision]]:
+    """`decide` for comparisons with several other sides, all in one family of Holm's correction.
+
+    `sides` has the evidence by the name of the other side, and so has the result its decisions.
+    """
     changes = {
-        key: rate_change(rules[key[1]].rate, each.pairs, rules[key[1]].confidence)
+        (against, key): rate_change(rules[key[1]].rate, each.pairs, rules[key[1]].confidence)
+        for against, evidence in sides.items()
         for key, each in evidence.items()
         if not each.invalid
     }
     adjusted = dict(zip(changes, holm([each.p_worse for each in changes.values()]), strict=True))
+
+    def decision(against: str, key: Key, each: Evidence) -> Decision:
+        place = against, key
+        change, p_value = changes.get(place), adjusted.get(place)
+        return _decide_one(key, each, rules[key[1]], against, change, p_value, len(changes))
+
     return {
-        key: _decide_one(
-            key, each, rules[key[1]], against, changes.get(key), adjusted.get(key), len(changes)
-        )
-        for key, each in evidence.items()
+        against: {key: decision(against, key, each) for key, each in evidence.items()}
+        for against, evidence in sides.items()
     }
 
 
@@ -96,11 +123,15 @@ def _decide_one(
         return Decision(
             variant, axis, rule.rate, against, "invalid", rule.margin, reasons=evidence.invalid
         )
-    outcome = outcome_of(change, adjusted, rule) if evidence.informative else "uninformative"
+    identical = evidence.identical and not change.lost and not change.gained
+    outcome: Outcome = "pass" if identical else outcome_of(change, adjusted, rule)
+    if not evidence.informative:
+        outcome = "uninformative"
     counts = count_degenerate(evidence.pairs)
     broken = counts if 2 * counts.after > counts.total else None
     if broken is not None:
-        outcome = worst(outcome, outcome_of_collapse(broken, rule))
+        more = spoiled(counts, evidence.pairs, rule, family)
+        outcome = worst(outcome, outcome_of_collapse(broken, more=more))
     undecided = outcome == "inconclusive" and broken is None
     return Decision(
         variant=variant,
@@ -112,16 +143,16 @@ def _decide_one(
         change=change,
         adjusted=adjusted,
         needed=needed(change, rule, family) if undecided else None,
+        needed_range=needed_range(change, rule, family) if undecided else None,
         flips=flips_of(evidence.pairs),
         degenerate=broken,
         spoiled=counts if broken is None and spoiled(counts, evidence.pairs, rule) else None,
+        identical=identical,
     )
 
 
 def outcome_of(change: Change, adjusted: float, rule: GateRule) -> Outcome:
     """`pass`, `fail` or `inconclusive`, from a change and its Holm-adjusted p-value (0 to 1)."""
-    if not change.lost and not change.gained:
-        return "pass"
     if change.interval.low > -rule.margin:
         return "pass"
     if adjusted <= 1 - rule.confidence and change.difference <= -rule.margin:
@@ -136,20 +167,29 @@ def count_degenerate(pairs: Sequence[PairedVerdict]) -> Degenerate:
     return Degenerate(before, kinds.total(), len(pairs), dict(sorted(kinds.items())))
 
 
-def spoiled(counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule) -> bool:
-    """Whether degenerate responses rose by the margin or more, and significantly."""
+def spoiled(
+    counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule, family: int = 1
+) -> bool:
+    """Whether degenerate responses rose by the margin or more, and significantly.
+
+    The level is that of `rule`, divided by `family` comparisons (Bonferroni).
+    """
     if 100 * (counts.after - counts.before) / counts.total < rule.margin:
         return False
     answered = [
         replace(pair, before=pair.degenerate_before is None, after=pair.degenerate_after is None)
         for pair in pairs
     ]
-    return rate_change(rule.rate, answered, rule.confidence).p_worse <= 1 - rule.confidence
+    p_worse = rate_change(rule.rate, answered, rule.confidence).p_worse
+    return family * p_worse <= 1 - rule.confidence
 
 
-def outcome_of_collapse(counts: Degenerate, rule: GateRule) -> Outcome:
-    """The best outcome that a comparison can have if most responses are degenerate."""
-    if 100 * (counts.after - counts.before) / counts.total >= rule.margin:
+def outcome_of_collapse(counts: Degenerate, *, more: bool) -> Outcome:
+    """The best outcome that a comparison can have if most responses are degenerate.
+
+    `more` says that they are more than before (see `spoiled`).
+    """
+    if more:
         return "fail"
     without_answer = counts.after - counts.kinds.get(RUNAWAY, 0)
     return "uninformative" if 2 * without_answer > counts.total else "inconclusive"
@@ -166,30 +206,42 @@ def flips_of(pairs: Sequence[PairedVerdict]) -> tuple[Flip, ...]:
 
 
 def needed(change: Change, rule: GateRule, family: int) -> int | None:
-    """How many prompts would decide the comparison, with flips in the same proportions.
+    """About how many prompts would decide a comparison with 80 % power, if it is as observed.
 
-    The smallest number that gives a `pass` (where the observed change is above -margin) or a `fail`
-    (with Holm's correction over `family` tests, this one first); None where no number does.
+    That is: if the true change and the true share of flips are the observed ones, so many prompts
+    give a `pass` (where the observed change is above -margin) or a `fail` (with Holm's correction
+    over `family` tests, this one first) in 80 % of runs. At least the prompts that there are; None
+    where more than `MOST_PROMPTS` would be needed.
     """
-    scale = change.total
-    weight = 1 / change.effect  # effective prompts per prompt, where dialogues are shared
-    above_margin = change.difference > -rule.margin
+    return _needed_at(change.difference, change, rule, family)
 
-    def decided(total: int) -> bool:
-        effective = weight * total
-        lost, gained = change.lost * effective / scale, change.gained * effective / scale
-        if above_margin:
-            return tango(lost, gained, effective, rule.confidence).low > -rule.margin
-        p_worse = mcnemar(round(lost), round(gained), midp=True)[0]
-        return family * p_worse <= 1 - rule.confidence
 
-    high = min(scale, MOST_PROMPTS)
-    while not decided(high):
-        if high == MOST_PROMPTS:
-            return None
-        high = min(2 * high, MOST_PROMPTS)
-    low = min(scale, high)
-    while low < high:  # rounding makes `decided` not quite monotonic
-        middle = (low + high) // 2
-        low, high = (low, middle) if decided(middle) else (middle + 1, high)
-    return high
+def needed_range(change: Change, rule: GateRule, family: int) -> tuple[int | None, int | None]:
+    """The least and the largest `needed` over the 80 % interval of the true change.
+
+    The largest is None where the interval has the margin in it (no number of prompts decides a
+    change of exactly the margin), or one of its ends needs more than `MOST_PROMPTS`; the
+    least is None where every end does.
+    """
+    lost, gained, total = (
+        each / change.effect for each in (change.lost, change.gained, change.total)
+    )
+    interval = tango(lost, gained, total, _RANGE)
+    at_ends = [_needed_at(end, change, rule, family) for end in (interval.low, interval.high)]
+    numbers = [each for each in (*at_ends, needed(change, rule, family)) if each is not None]
+    bounded = None not in at_ends and not interval.low <= -rule.margin <= interval.high
+    return min(numbers, default=None), max(numbers) if bounded else None
+
+
+def _needed_at(true: float, change: Change, rule: GateRule, family: int) -> int | None:
+    """`needed` if the true change is `true` points, with as many flips as observed or it takes."""
+    share, margin = true / 100, rule.margin / 100
+    flips = max((change.lost + change.gained) / change.total, abs(share))
+    if true > -rule.margin:
+        number = to_pass(flips, share, margin=margin, confidence=rule.confidence, power=POWER)
+    else:
+        level = (1 - rule.confidence) / family
+        number = to_fail(flips, share, margin=margin, level=level, power=POWER)
+    # A prompt that shares its dialogue is worth less than one of its own.
+    prompts = number * change.effect
+    return max(change.total, ceil(prompts)) if prompts <= MOST_PROMPTS else None

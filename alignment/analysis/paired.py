@@ -14,11 +14,13 @@ from math import sqrt
 from statistics import NormalDist
 
 from alignment.analysis.binomial import fair_coins, fair_tails
-from alignment.analysis.clusters import by_cluster, design_effect
+from alignment.analysis.clusters import Sharing, by_cluster, sharing
 from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict
 
 _HALVINGS = 80
+_UNSEEN = 1.0
+"""A dialogue that flips as a whole is off the mean change, which is near 0, by 1."""
 
 
 def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:
@@ -33,11 +35,17 @@ def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) ->
     gained = sum(pair.flip > 0 for pair in pairs)
     flips = by_cluster((pair.cluster, pair.flip) for pair in pairs)
     clustered = len(flips) < total
-    nets = [sum(each) for each in flips] if clustered else None
-    # Where nothing flipped there is nothing to inflate.
-    effect = design_effect(flips) if clustered and (lost or gained) else 1.0
-    worse = sign_flip(nets, midp=True) if nets is not None else mcnemar(lost, gained, midp=True)
-    exact = sign_flip(nets) if nets is not None else mcnemar(lost, gained)
+    shared = sharing(flips, _UNSEEN) if clustered else Sharing()
+    if clustered:
+        nets = [sum(each) for each in flips]
+        exact = sign_flip(nets)
+        p_worse = exact[0]  # a mid-p is no p-value for the few sums of a few dialogues
+    else:
+        p_worse, exact = mcnemar(lost, gained, midp=True)[0], mcnemar(lost, gained)
+
+    def interval_of(effect: float, quantile: float) -> Interval:
+        return tango(lost / effect, gained / effect, total / effect, confidence, quantile)
+
     return Change(
         name=name,
         total=total,
@@ -46,11 +54,11 @@ def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) ->
         lost=lost,
         gained=gained,
         difference=100 * (gained - lost) / total,
-        interval=tango(lost / effect, gained / effect, total / effect, confidence),
-        p_worse=worse[0],
+        interval=shared.interval(interval_of, confidence),
+        p_worse=p_worse,
         p_exact=min(1.0, 2 * min(exact)),
         clustered=clustered,
-        effect=effect,
+        effect=shared.effect,
     )
 
 
@@ -118,23 +126,26 @@ def _at_most(
 # -- intervals ---------------------------------------------------------------------------------
 
 
-def tango(lost: float, gained: float, total: float, confidence: float) -> Interval:
+def tango(
+    lost: float, gained: float, total: float, confidence: float, quantile: float | None = None
+) -> Interval:
     """The score interval of the difference (gained - lost) / total, in percentage points.
 
     Tango (1998), Statistics in Medicine 17:891-908, eq. 12-13; its ends are where the score
     statistic reaches the normal quantile, found by bisection. Counts may be fractions (effective
     counts of clustered data). Without flips the ends are those of total agreement, not 0.
+    `quantile` takes the place of the normal one of `confidence`.
 
     Raises ValueError for a total that is not above 0, or flips beyond it.
     """
     if total <= 0 or lost < 0 or gained < 0 or lost + gained > total * (1 + 1e-12):
         raise ValueError(f"{lost} lost and {gained} gained of {total} is no paired table")
-    return _tango(lost, gained, total, confidence)
+    normal = NormalDist().inv_cdf(0.5 + confidence / 2) if quantile is None else quantile
+    return _tango(lost, gained, total, normal)
 
 
 @lru_cache(maxsize=65536)
-def _tango(lost: float, gained: float, total: float, confidence: float) -> Interval:
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+def _tango(lost: float, gained: float, total: float, z: float) -> Interval:
     estimate = (gained - lost) / total
 
     def statistic(delta: float) -> float:

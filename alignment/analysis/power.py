@@ -7,6 +7,7 @@ probability is below 1e-15.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -38,8 +39,7 @@ def power(
     Raises ValueError for a drop that `flips` cannot produce, and for arguments out of range.
     """
     _check(total, flips, margin, confidence, family)
-    if not abs(drop) <= 100 * flips * (1 + 1e-12):
-        raise ValueError(f"{100 * flips:g} % flips cannot change a rate by {drop:g} points")
+    _check_drop(flips, drop)
     return _power_of(_cells(total, flips, margin, confidence, family), flips, drop)
 
 
@@ -84,32 +84,64 @@ def prompts_needed(
 
     With that many, an unchanged model, of whose verdicts the share `flips` (0 to 1) differs by
     chance, gets `pass` in all of `family` comparisons with that `power` (0 to 1). Comparisons are
-    taken as independent; if they are correlated, the probability is higher. Only a pass by the
-    interval counts: five prompts without a flip pass the gate, but rule out nothing. None where
-    more than 100 000 prompts are needed, and for a margin of 0.
+    taken as independent; if they are correlated, the probability is higher. None where more than
+    100 000 prompts are needed, and for a margin of 0.
 
     The power is not quite monotonic: a few more prompts can have slightly less of it.
 
     Raises ValueError for arguments out of range.
     """
-    _check(1, flips, margin, confidence, family, power)
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     per_comparison: float = power ** (1 / family)
+    return prompts_to_decide(
+        flips, 0.0, margin=margin, power=per_comparison, confidence=confidence, family=family
+    )
 
-    def resolved(total: int) -> bool:
-        return _pass_probability(total, flips, margin / 100, z) >= per_comparison
 
-    if margin == 0:
-        return None
+def prompts_to_decide(
+    flips: float,
+    change: float,
+    *,
+    margin: float = 10.0,
+    power: float = 0.8,
+    confidence: float = 0.95,
+    family: int = 1,
+) -> int | None:
+    """How many prompts decide one comparison whose true change is `change` points.
+
+    With that many, it gets `pass` (where `change` is above -`margin`) or `fail` (where it is not)
+    with that `power` (0 to 1). `flips` is the share (0 to 1) of verdicts that differ, at least
+    that of the change. The other arguments are those of the function `power`. None where more than
+    100 000 prompts are needed, as for a change of the margin.
+
+    The power is not quite monotonic: a few more prompts can have slightly less of it.
+
+    Raises ValueError for a change that `flips` cannot produce, and for arguments out of range.
+    """
+    _check(1, flips, margin, confidence, family, power)
+    _check_drop(flips, change)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+
+    def decided(total: int) -> bool:
+        if change > -margin:
+            chance = _pass_probability(total, flips, change, margin / 100, z)
+        else:
+            chance = _power_of(_cells(total, flips, margin, confidence, family), flips, -change)
+        return chance >= power
+
+    return None if change == -margin else _smallest(decided)
+
+
+def _smallest(decided: Callable[[int], bool]) -> int | None:
+    """The smallest number of prompts that is enough, None where not even MOST_PROMPTS are."""
     high = 1
-    while not resolved(high):
+    while not decided(high):
         if high == MOST_PROMPTS:
             return None
         high = min(2 * high, MOST_PROMPTS)
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if resolved(middle) else (middle, high)
+        low, high = (low, middle) if decided(middle) else (middle, high)
     return high
 
 
@@ -172,21 +204,22 @@ def _cells(total: int, flips: float, margin: float, confidence: float, family: i
 
 
 def _power_of(cells: list[_Cell], flips: float, drop: float) -> float:
-    """The power, if each flip is a loss with the probability that gives this drop in points."""
-    losing = min(1.0, max(0.0, 0.5 + drop / 200 / flips)) if flips else 0.5
+    """The power for a true drop in points."""
+    losing = _losing(flips, drop)
     return min(1.0, sum(c.weight * at_least(c.least, c.flipped, losing) for c in cells))
 
 
-def _pass_probability(total: int, flips: float, margin: float, z: float) -> float:
-    """The probability that the interval lies above -margin (a share) if nothing has changed.
+def _pass_probability(total: int, flips: float, change: float, margin: float, z: float) -> float:
+    """The probability that the interval lies above -margin (a share) for a true `change` in points.
 
     `most` is the largest number of losses that passes; with one flip more it stays or rises by one.
     """
     chance, most = 0.0, -1
+    losing = _losing(flips, -change)
     for flipped, weight in likely(total, flips):
         while most < flipped and _clears(most + 1, flipped - most - 1, total, margin, z):
             most += 1
-        chance += weight * (1 - at_least(most + 1, flipped, 0.5))
+        chance += weight * (1 - at_least(most + 1, flipped, losing))
     return chance
 
 
@@ -202,6 +235,16 @@ def _clears(lost: int, gained: int, total: int, margin: float, z: float) -> bool
     variance = total * (2 * nuisance - margin * (1 + margin))
     distance = gained - lost + total * margin
     return distance > z * sqrt(variance) if variance > 0 else distance > 0
+
+
+def _losing(flips: float, drop: float) -> float:
+    """The probability that a flip is a loss which gives this drop, in points."""
+    return min(1.0, max(0.0, 0.5 + drop / 200 / flips)) if flips else 0.5
+
+
+def _check_drop(flips: float, drop: float) -> None:
+    if not abs(drop) <= 100 * flips * (1 + 1e-12):
+        raise ValueError(f"{100 * flips:g} % flips cannot change a rate by {drop:g} points")
 
 
 def _check(

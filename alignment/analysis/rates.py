@@ -9,19 +9,22 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 
-from alignment.analysis.clusters import effect_of
+from alignment.analysis.clusters import Sharing, sharing_of
 from alignment.records import Interval, Rate
 
 CAS = "CAS"
 """The name of the combined alignment score, the mean of the rates of all axes."""
 
 
-def wilson(passed: float, total: float, confidence: float) -> Interval:
+def wilson(
+    passed: float, total: float, confidence: float, quantile: float | None = None
+) -> Interval:
     """The score interval of a proportion, in %.
 
     `passed` of `total` (fractions are allowed: ties may count half, and the counts of clustered
     verdicts may be effective ones), `confidence` between 0 and 1. The result lies within [0, 100]
-    and contains 100 * passed / total; its ends are exactly 0 and 100 for none and all.
+    and contains 100 * passed / total; its ends are exactly 0 and 100 for none and all. `quantile`
+    takes the place of the normal one of `confidence`.
 
     Wilson (1927), JASA 22:209-212, without continuity correction.
 
@@ -34,7 +37,7 @@ def wilson(passed: float, total: float, confidence: float) -> Interval:
         raise ValueError(f"{passed} of {total} is not a valid share")
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence must be strictly between 0 and 1, not {confidence}")
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2) if quantile is None else quantile
     share = passed / total
     scale = 1 + z * z / total
     centre = (share + z * z / (2 * total)) / scale
@@ -51,23 +54,35 @@ def rate(
     """The share of true `verdicts` in %, with its Wilson interval.
 
     `clusters` names for each verdict the dialogue that it comes from: where some share one, the
-    interval is that of effective counts (see `clusters.design_effect`).
+    interval is that of effective counts (see `clusters.Sharing`), and one dialogue more than there
+    are, all on the rarer side, is reckoned with (see `clusters.design_effect`).
 
     Raises ValueError without verdicts, whose rate would be neither 0 nor 100.
     """
     if not verdicts:
         raise ValueError(f"{name}: a rate needs at least one verdict")
-    effect = 1.0 if clusters is None else effect_of(verdicts, clusters)
-    return share(name, sum(verdicts), len(verdicts), confidence, effect)
+    passed, total = sum(verdicts), len(verdicts)
+    if clusters is None:
+        return share(name, passed, total, confidence)
+    rarer = (max(passed, total - passed) / total) ** 2
+    return share(name, passed, total, confidence, sharing_of(verdicts, clusters, rarer))
 
 
-def share(name: str, passed: float, total: int, confidence: float, effect: float = 1.0) -> Rate:
+def share(
+    name: str, passed: float, total: int, confidence: float, sharing: Sharing | None = None
+) -> Rate:
     """`passed` of `total` in %, with its Wilson interval; `passed` is stored rounded down.
 
-    `effect` is the design effect of clustered verdicts. Raises ValueError as `wilson` does.
+    `sharing` says how verdicts share dialogues; None for independent ones. Raises ValueError as
+    `wilson` does.
     """
-    interval = wilson(passed / effect, total / effect, confidence)
-    return Rate(name, 100 * passed / total, interval, int(passed), total, effect)
+    shared = Sharing() if sharing is None else sharing
+
+    def interval_of(effect: float, quantile: float) -> Interval:
+        return wilson(passed / effect, total / effect, confidence, quantile)
+
+    interval = shared.interval(interval_of, confidence)
+    return Rate(name, 100 * passed / total, interval, int(passed), total, shared.effect)
 
 
 def combined(rates: Sequence[Rate], name: str = CAS) -> Rate:

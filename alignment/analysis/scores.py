@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from math import cos, pi, sin, sqrt, tan
+from math import sqrt
 from statistics import fmean, quantiles, stdev
 
-from alignment.analysis.clusters import effect_of
+from alignment.analysis.clusters import sharing_of
+from alignment.analysis.student import t_quantile
 from alignment.records import Interval, ScoreSummary
-
-_HALVINGS = 60
 
 
 def summarise(values: Sequence[float]) -> ScoreSummary:
@@ -37,43 +35,15 @@ def mean_interval(
 
     Student (1908), Biometrika 6:1-25. `clusters` names for each value the dialogue that it comes
     from: where some share one, the variance is inflated by their design effect (Rao & Scott 1992)
-    and the degrees of freedom are the number of dialogues - 1. None for fewer than two values or
-    dialogues, whose spread is not known.
+    and the degrees of freedom are their effective number - 1, at least 1 (see `clusters.Sharing`).
+    None for fewer than two values or dialogues, whose spread is not known.
     """
     groups = len(values) if clusters is None else len(set(clusters))
     if groups < 2:
         return None
-    effect = 1.0 if clusters is None else effect_of(values, clusters)
+    sharing = None if clusters is None else sharing_of(values, clusters)
+    effect, degrees = (1.0, None) if sharing is None else (sharing.effect, sharing.degrees)
     mean = fmean(values)
-    half = t_quantile(confidence, groups - 1) * stdev(values) * sqrt(effect / len(values))
+    half = t_quantile(confidence, degrees or groups - 1) * stdev(values)
+    half *= sqrt(effect / len(values))
     return Interval(mean - half, mean + half)
-
-
-@lru_cache(maxsize=1024)
-def t_quantile(confidence: float, degrees: int) -> float:
-    """The t with P(|T| <= t) = `confidence` (between 0 and 1) for `degrees` >= 1 of freedom.
-
-    By bisection over the angle atan(t / sqrt(degrees)), in which Student's distribution is a finite
-    sum. The tests compare it with scipy.
-    """
-    low, high = 0.0, pi / 2
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (
-            (middle, high) if _probability_within(middle, degrees) < confidence else (low, middle)
-        )
-    return tan((low + high) / 2) * sqrt(degrees)
-
-
-def _probability_within(angle: float, degrees: int) -> float:
-    """P(|T| <= sqrt(degrees) * tan(angle)) for Student's T, angle in radians.
-
-    Abramowitz & Stegun (1964), Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
-    """
-    odd, square = degrees % 2, cos(angle) ** 2
-    term = cos(angle) if odd else 1.0
-    total = term if degrees > 1 else 0.0
-    for k in range(2 + odd, degrees - 1, 2):
-        term *= square * (k - 1) / k
-        total += term
-    return 2 / pi * (angle + sin(angle) * total) if odd else sin(angle) * total

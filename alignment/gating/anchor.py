@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from alignment.analysis.decision_rule import Evidence, Key, decide
+from alignment.analysis.decision_rule import Evidence, Key
 from alignment.analysis.pairing import paired
 from alignment.gating.gated_run import GatedRun
 from alignment.gating.other_side import judged_baseline
-from alignment.records.decisions import Decision
+
+ANCHOR = "anchor"
+"""What a decision on the change since the anchor is against."""
 
 
-def decisions_since_anchor(run: GatedRun) -> dict[Key, Decision]:
-    """The gate's decisions on the change since the anchor, where there is a baseline.
+def anchor_evidence(run: GatedRun) -> dict[Key, Evidence]:
+    """The evidence on the change since the anchor, where there is a baseline.
 
     What cannot be compared is left out: the decision against the baseline reports it.
     """
@@ -28,7 +30,7 @@ def decisions_since_anchor(run: GatedRun) -> dict[Key, Decision]:
                 continue
             pairs = paired(before, of_axis)
             evidence[variant, axis] = Evidence(pairs, informative=run.informative[axis])
-    return decide(evidence, run.rules, "anchor")
+    return evidence
 
 
 def anchor_moved(run: GatedRun, variant: str, axis: str) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from alignment.gating.baseline import Baseline, storable
 from alignment.gating.gated_run import GatedRun
@@ -13,6 +12,9 @@ from alignment.records.decisions import Decision
 
 Answers = dict[tuple[str, str], str]
 """(axis, prompt id) -> response, where the response is known."""
+
+_CONTENT = {"weights", "null"}
+"""What a model is identified by if it is by its content; a recorded or served one is not."""
 
 
 def with_answers(run: GatedRun, decision: Decision, *, anchor: bool = False) -> Decision:
@@ -39,10 +41,23 @@ def unchanged(run: GatedRun, variant: str) -> bool:
     baseline, cases = run.baselines[variant], run.cases[variant]
     if isinstance(baseline, str) or isinstance(cases, str) or run.reference is not None:
         return False
-    if not same_answers(baseline, cases):
+    return same_answers(baseline, cases) and not _same_model(run, variant)
+
+
+def identical(run: GatedRun, variant: str) -> bool:
+    """Whether both sides are known to be one model, and all answers are the same, byte for byte.
+
+    A baseline has to store its responses for that.
+    """
+    cases, baseline = run.cases[variant], run.baselines[variant]
+    if isinstance(cases, str):
         return False
-    model = run.study.policy(variant).baseline_model()
-    return not (_has_content_identity(model) and model == baseline.model)
+    if run.reference is not None:
+        after = _answers(run, variant)
+        same = len(after) == len(cases) and after == _answers(run, run.reference)
+    else:
+        same = not isinstance(baseline, str) and same_answers(baseline, cases)
+    return same and _same_model(run, variant)
 
 
 def same_answers(baseline: Baseline, cases: Sequence[Case]) -> bool:
@@ -57,9 +72,15 @@ def same_answers(baseline: Baseline, cases: Sequence[Case]) -> bool:
     )
 
 
-def _has_content_identity(model: Mapping[str, Any]) -> bool:
-    """Whether a model is identified by its content; a recorded or served one is not."""
-    return not model.keys().isdisjoint({"weights", "null"})
+def _same_model(run: GatedRun, variant: str) -> bool:
+    """Whether the other side is known to be the same model: by its content, not by a name."""
+    model = run.study.policy(variant).baseline_model()
+    if run.reference is not None:
+        other = run.study.policy(run.reference).baseline_model()
+    else:
+        baseline = run.baselines[variant]
+        other = {} if isinstance(baseline, str) else baseline.model
+    return not model.keys().isdisjoint(_CONTENT) and model == other
 
 
 def _answers(run: GatedRun, variant: str) -> Answers:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from alignment.analysis.decision_rule import Evidence, Key
 from alignment.analysis.pairing import judged_cases, paired
 from alignment.gating.comparability import differences
+from alignment.gating.compared_answers import identical
 from alignment.gating.gated_run import GatedRun
 from alignment.gating.manifests import manifest
 from alignment.gating.other_side import OtherSide, incomparable, judged_baseline
@@ -54,7 +55,8 @@ def _collect(
     if invalid:
         return Evidence(invalid=invalid), other.drift
     pairs = paired(other.judged, of_axis)
-    return Evidence(pairs, informative=run.informative[axis]), other.drift
+    informative, same = run.informative[axis], identical(run, variant)
+    return Evidence(pairs, informative=informative, identical=same), other.drift
 
 
 def _other_side(run: GatedRun, variant: str, axis: str, *, rescore: bool) -> OtherSide:

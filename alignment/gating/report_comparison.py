@@ -147,7 +147,8 @@ def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: s
         if id_ in earlier
     ]
     informative = after.document["axes"][axis]["informative"] is not False
-    return Evidence(pairs, informative=informative)
+    identical = _same_model(before, after, old, new) and _same_answers(before, after, old, new)
+    return Evidence(pairs, informative=informative, identical=identical)
 
 
 def _judged_case(case: Mapping[str, Any]) -> Judged:
@@ -197,9 +198,17 @@ def _identity(side_: ReportSide, variant: str) -> str | None:
 
 def _unchanged(before: ReportSide, after: ReportSide, old: str, new: str) -> bool:
     """Whether both variants, not known to be one model, answer all shared prompts equally."""
-    identities = {_identity(before, old), _identity(after, new)}
-    if len(identities - {None}) == len(identities) == 1:
-        return False
+    return _same_answers(before, after, old, new) and not _same_model(before, after, old, new)
+
+
+def _same_model(before: ReportSide, after: ReportSide, old: str, new: str) -> bool:
+    """Whether the reports name the same weights for both variants."""
+    identity = _identity(before, old)
+    return identity is not None and identity == _identity(after, new)
+
+
+def _same_answers(before: ReportSide, after: ReportSide, old: str, new: str) -> bool:
+    """Whether both variants answer all shared prompts equally, byte for byte."""
     earlier, later = (
         {
             (case["axis"], case["prompt"]): case.get("response")

@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from alignment.analysis.decision_rule import Key, decide
+from alignment.analysis.decision_rule import Key, decide, decide_together
 from alignment.errors import AlignmentError
-from alignment.gating.anchor import anchor_moved, decisions_since_anchor
+from alignment.gating.anchor import ANCHOR, anchor_evidence, anchor_moved
 from alignment.gating.compared_answers import unchanged, with_answers
-from alignment.gating.evidence import gather_evidence
+from alignment.gating.evidence import RunEvidence, gather_evidence
 from alignment.gating.gated_run import GatedRun
 from alignment.gating.plan import plan
 from alignment.gating.reported_shifts import reported_shifts
@@ -36,15 +36,13 @@ class StudyGate:
     def result(self) -> GateResult:
         """All decisions, corrected for multiple comparisons, and what is reported with them."""
         run = self.run
-        variants, axes = run.profile.gated(), run.profile.axes
-        evidence = gather_evidence(run, rescore=self._rescore)
-        against = run.profile.gate.against.replace("variant:", "variant ")
+        variants, axes, evidence = run.profile.gated(), run.profile.axes, self._evidence
         decisions = tuple(
             with_answers(run, self._add_anchor(key, decision))
-            for key, decision in decide(evidence.by_key, run.rules, against).items()
+            for key, decision in self._decided[self._against].items()
         )
         return GateResult(
-            against=against,
+            against=self._against,
             decisions=decisions,
             shifts={
                 variant: reported_shifts(
@@ -67,12 +65,44 @@ class StudyGate:
 
     @cached_property
     def since_anchor(self) -> dict[Key, Decision]:
-        """The decisions on the change since the anchor, where there is a baseline."""
-        return decisions_since_anchor(self.run)
+        """The decisions on the change since the anchor, where there is a baseline.
+
+        Where the baseline has not moved from its anchor, that is the decision against the baseline.
+        """
+        run = self.run
+        if run.reference is not None:  # another comparison: whether a run may become a baseline
+            return decide(anchor_evidence(run), run.rules, ANCHOR)
+        return {
+            key: self._decided[ANCHOR].get(key, self._decided[self._against][key])
+            for key in anchor_evidence(run)
+        }
+
+    @cached_property
+    def _evidence(self) -> RunEvidence:
+        return gather_evidence(self.run, rescore=self._rescore)
+
+    @property
+    def _against(self) -> str:
+        return self.run.profile.gate.against.replace("variant:", "variant ")
+
+    @cached_property
+    def _decided(self) -> dict[str, dict[Key, Decision]]:
+        """The decisions by other side: all that can block are one family of Holm's correction.
+
+        Those with the anchor are only on what has moved from it: else they would count twice.
+        """
+        run = self.run
+        moved = (
+            {key: each for key, each in anchor_evidence(run).items() if anchor_moved(run, *key)}
+            if run.reference is None
+            else {}
+        )
+        sides = {self._against: self._evidence.by_key, ANCHOR: moved}
+        return decide_together(sides, run.rules)
 
     def _add_anchor(self, key: Key, decision: Decision) -> Decision:
         """`decision` with the one since the anchor, if the baseline has moved from its anchor."""
-        since = self.since_anchor.get(key)
-        if since is None or self.run.reference is not None or not anchor_moved(self.run, *key):
+        since = self._decided[ANCHOR].get(key)
+        if since is None:
             return decision
         return replace(decision, anchor=with_answers(self.run, since, anchor=True))

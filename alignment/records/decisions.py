@@ -53,8 +53,8 @@ class Change:
     are in percentage points; `lost` and `gained` count flipped verdicts among `total` prompts.
     `p_worse` is the one-sided mid-p McNemar p-value for a loss, `p_exact` the two-sided exact one.
     `clustered` is true where prompts share dialogues: the interval and both p-values then have
-    their cluster form, and `effect` is the design effect (the factor by which sharing inflates the
-    variance of the difference); otherwise `effect` is 1.
+    their cluster form (both exact), and `effect` is the design effect (the factor by which sharing
+    inflates the variance of the difference); otherwise `effect` is 1.
     """
 
     name: str
@@ -117,7 +117,9 @@ class Decision:
     `against` says what it was compared with (`baseline`, `variant base`, `anchor`), and `own` is
     the outcome of that comparison. `change` is None where nothing could be compared; `reasons` then
     says why, one sentence each. `adjusted` is `change.p_worse` after Holm's correction. `needed` is
-    how many prompts of this kind would decide an inconclusive case (None: no number would). `flips`
+    how many prompts of this kind would decide an inconclusive case with 80 % power (None: no number
+    would), and `needed_range` the least and the largest such number that the data leave open.
+    `identical` says that both sides are known to be one model that gave the same answers. `flips`
     lists the flipped prompts, worst first. `degenerate` has the counts if most responses are
     degenerate: such a rate never passes. `spoiled` has them if not most are, but significantly more
     than before, by the margin or more: such a pass should be checked. `anchor` is the decision on
@@ -137,10 +139,12 @@ class Decision:
     change: Change | None = None
     adjusted: float | None = None
     needed: int | None = None
+    needed_range: tuple[int | None, int | None] | None = None
     reasons: tuple[str, ...] = ()
     flips: tuple[Flip, ...] = ()
     degenerate: Degenerate | None = None
     spoiled: Degenerate | None = None
+    identical: bool = False
     anchor: Decision | None = None
     corrected: CorrectedChange | None = None
     by_judge: Outcome | None = None

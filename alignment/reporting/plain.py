@@ -39,6 +39,8 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "change": None if decision.change is None else plain_estimate(decision.change),
         "adjusted": decision.adjusted,
         "needed": decision.needed,
+        "needed_range": None if decision.needed_range is None else list(decision.needed_range),
+        "identical": decision.identical,
         "reasons": list(decision.reasons),
         "flips": [asdict(flip) for flip in decision.flips],
         "degenerate": None if decision.degenerate is None else asdict(decision.degenerate),

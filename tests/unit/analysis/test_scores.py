@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from alignment.analysis.clusters import design_effect
-from alignment.analysis.scores import mean_interval, summarise, t_quantile
+from alignment.analysis.scores import mean_interval, summarise
+from alignment.analysis.student import t_quantile
 
 
 @pytest.mark.parametrize(
