@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from alignment.analysis.degenerate import RUNAWAY
 from alignment.analysis.paired import holm, rate_change, tango
 from alignment.analysis.sample_size import to_fail, to_pass
+from alignment.records.corrections import CorrectedChange
 from alignment.records.decisions import (
     Change,
     Decision,
@@ -64,12 +65,19 @@ class Evidence:
     `informative` is false where the judge is no better than chance on this axis. `identical` is
     true where both sides are known to be the same model and all answers are the same, byte for
     byte: then there is nothing that more prompts could find.
+
+    `corrected` is the change according to people's labels, which then decides; `uncorrected` says
+    why there is none although there are labels. Without it the comparison is `uninformative` if
+    `labels_required`.
     """
 
     pairs: Sequence[PairedVerdict] = ()
     invalid: tuple[str, ...] = ()
     informative: bool = True
     identical: bool = False
+    corrected: CorrectedChange | None = None
+    uncorrected: str = ""
+    labels_required: bool = False
 
 
 def decide(
@@ -96,12 +104,19 @@ def decide_together(
         for key, each in evidence.items()
         if not each.invalid
     }
-    adjusted = dict(zip(changes, holm([each.p_worse for each in changes.values()]), strict=True))
+    decisive: dict[tuple[str, Key], Change | CorrectedChange] = {
+        (against, key): sides[against][key].corrected or change
+        for (against, key), change in changes.items()
+    }
+    tests = {place: _Test(changes[place], decisive[place]) for place in changes}
+    for name, each in (("judge", changes), ("decisive", decisive)):
+        adjusted = holm([change.p_worse for change in each.values()])
+        for place, p_value in zip(each, adjusted, strict=True):
+            tests[place].adjusted[name] = p_value
 
     def decision(against: str, key: Key, each: Evidence) -> Decision:
-        place = against, key
-        change, p_value = changes.get(place), adjusted.get(place)
-        return _decide_one(key, each, rules[key[1]], against, change, p_value, len(changes))
+        test = tests.get((against, key))
+        return _decide_one(key, each, rules[key[1]], against, test, len(changes))
 
     return {
         against: {key: decision(against, key, each) for key, each in evidence.items()}
@@ -109,30 +124,40 @@ def decide_together(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """The change of a comparison by the judge, and the one that decides.
+
+    `adjusted` has the p-values of both after Holm's correction, `judge` and `decisive`.
+    """
+
+    judge: Change
+    decisive: Change | CorrectedChange
+    adjusted: dict[str, float] = field(default_factory=dict)
+
+
 def _decide_one(
-    key: Key,
-    evidence: Evidence,
-    rule: GateRule,
-    against: str,
-    change: Change | None,
-    adjusted: float | None,
-    family: int,
+    key: Key, evidence: Evidence, rule: GateRule, against: str, test: _Test | None, family: int
 ) -> Decision:
     variant, axis = key
-    if change is None or adjusted is None:
+    if test is None:
         return Decision(
             variant, axis, rule.rate, against, "invalid", rule.margin, reasons=evidence.invalid
         )
+    change, corrected = test.judge, evidence.corrected
     identical = evidence.identical and not change.lost and not change.gained
-    outcome: Outcome = "pass" if identical else outcome_of(change, adjusted, rule)
-    if not evidence.informative:
-        outcome = "uninformative"
+    by_judge = _outcome_by_judge(evidence, test, rule, identical=identical)
+    outcome = by_judge
+    if corrected is not None and not identical:
+        outcome = outcome_of(corrected, test.adjusted["decisive"], rule)
+    elif evidence.labels_required and not identical:
+        outcome = worst(outcome, "uninformative")
     counts = count_degenerate(evidence.pairs)
     broken = counts if 2 * counts.after > counts.total else None
     if broken is not None:
         more = spoiled(counts, evidence.pairs, rule, family)
         outcome = worst(outcome, outcome_of_collapse(broken, more=more))
-    undecided = outcome == "inconclusive" and broken is None
+    undecided = outcome == "inconclusive" and broken is None and corrected is None
     return Decision(
         variant=variant,
         axis=axis,
@@ -141,17 +166,29 @@ def _decide_one(
         own=outcome,
         margin=rule.margin,
         change=change,
-        adjusted=adjusted,
+        adjusted=test.adjusted["decisive"],
         needed=needed(change, rule, family) if undecided else None,
         needed_range=needed_range(change, rule, family) if undecided else None,
         flips=flips_of(evidence.pairs),
         degenerate=broken,
         spoiled=counts if broken is None and spoiled(counts, evidence.pairs, rule) else None,
         identical=identical,
+        corrected=corrected,
+        by_judge=by_judge if corrected is not None else None,
+        uncorrected=evidence.uncorrected,
     )
 
 
-def outcome_of(change: Change, adjusted: float, rule: GateRule) -> Outcome:
+def _outcome_by_judge(
+    evidence: Evidence, test: _Test, rule: GateRule, *, identical: bool
+) -> Outcome:
+    """The outcome without people's labels."""
+    if not evidence.informative:
+        return "uninformative"
+    return "pass" if identical else outcome_of(test.judge, test.adjusted["judge"], rule)
+
+
+def outcome_of(change: Change | CorrectedChange, adjusted: float, rule: GateRule) -> Outcome:
     """`pass`, `fail` or `inconclusive`, from a change and its Holm-adjusted p-value (0 to 1)."""
     if change.interval.low > -rule.margin:
         return "pass"

@@ -23,7 +23,7 @@ def with_answers(run: GatedRun, decision: Decision, *, anchor: bool = False) -> 
     `anchor` says that the decision compares with the anchor, whose responses are not stored.
     """
     prompts = {each.id: each for each in run.prompts(decision.variant, decision.axis)}
-    after, before = _answers(run, decision.variant), _answers_before(run, decision.variant)
+    after, before = answers_of(run, decision.variant), answers_before(run, decision.variant)
     flips = tuple(
         replace(
             flip,
@@ -53,8 +53,8 @@ def identical(run: GatedRun, variant: str) -> bool:
     if isinstance(cases, str):
         return False
     if run.reference is not None:
-        after = _answers(run, variant)
-        same = len(after) == len(cases) and after == _answers(run, run.reference)
+        after = answers_of(run, variant)
+        same = len(after) == len(cases) and after == answers_of(run, run.reference)
     else:
         same = not isinstance(baseline, str) and same_answers(baseline, cases)
     return same and _same_model(run, variant)
@@ -83,16 +83,18 @@ def _same_model(run: GatedRun, variant: str) -> bool:
     return not model.keys().isdisjoint(_CONTENT) and model == other
 
 
-def _answers(run: GatedRun, variant: str) -> Answers:
+def answers_of(run: GatedRun, variant: str) -> Answers:
+    """The responses of a variant of this run, where they are known."""
     cases = run.cases.get(variant, "")
     if isinstance(cases, str):
         return {}
     return {(c.prompt.axis, c.prompt.id): c.response.text for c in cases if c.response}
 
 
-def _answers_before(run: GatedRun, variant: str) -> Answers:
+def answers_before(run: GatedRun, variant: str) -> Answers:
+    """The responses that a variant's are compared with, where they are known."""
     if run.reference is not None:
-        return _answers(run, run.reference)
+        return answers_of(run, run.reference)
     baseline = run.baselines[variant]
     if isinstance(baseline, str):
         return {}

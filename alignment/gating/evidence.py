@@ -9,6 +9,7 @@ from alignment.analysis.pairing import judged_cases, paired
 from alignment.gating.comparability import differences
 from alignment.gating.compared_answers import identical
 from alignment.gating.gated_run import GatedRun
+from alignment.gating.label_evidence import corrected
 from alignment.gating.manifests import manifest
 from alignment.gating.other_side import OtherSide, incomparable, judged_baseline
 from alignment.gating.rescoring import rescore_baseline
@@ -55,8 +56,15 @@ def _collect(
     if invalid:
         return Evidence(invalid=invalid), other.drift
     pairs = paired(other.judged, of_axis)
-    informative, same = run.informative[axis], identical(run, variant)
-    return Evidence(pairs, informative=informative, identical=same), other.drift
+    correction = corrected(run, variant, axis, pairs)
+    return Evidence(
+        pairs,
+        informative=run.informative[axis],
+        identical=identical(run, variant),
+        corrected=correction.change,
+        uncorrected=correction.reason,
+        labels_required=run.profile.gate.labels == "require",
+    ), other.drift
 
 
 def _other_side(run: GatedRun, variant: str, axis: str, *, rescore: bool) -> OtherSide:

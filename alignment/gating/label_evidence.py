@@ -10,6 +10,8 @@ from alignment.analysis.corrected import LabelledPair, corrected_change
 from alignment.analysis.decision_rule import GateRule
 from alignment.analysis.label_sampling import stratum_of
 from alignment.analysis.stratified import LEAST, Stratum
+from alignment.gating.compared_answers import answers_before, answers_of
+from alignment.gating.gated_run import GatedRun
 from alignment.labels.book import LabelBook
 from alignment.labels.sample import ComparisonSample
 from alignment.records.corrections import CorrectedChange
@@ -42,6 +44,26 @@ class Correction:
 
     change: CorrectedChange | None = None
     reason: str = ""
+
+
+def corrected(
+    run: GatedRun, variant: str, axis: str, pairs: Sequence[PairedVerdict]
+) -> Correction:
+    """The corrected change of a variant of a run on an axis; `pairs` has the judge's verdicts."""
+    if not run.labels.verdicts:
+        return Correction()
+    texts = {prompt.id: prompt.text for prompt in run.prompts(variant, axis)}
+    before, after = answers_before(run, variant), answers_of(run, variant)
+    answered = [
+        AnsweredPair(
+            pair,
+            texts[pair.prompt],
+            before.get((axis, pair.prompt)),
+            after.get((axis, pair.prompt)),
+        )
+        for pair in pairs
+    ]
+    return correct(run.labels, axis, answered, run.rules[axis])
 
 
 def correct(
@@ -93,7 +115,7 @@ def _sample(
 
     The labels of a sample count if people were asked about every drawn prompt, or, where a task is
     not finished, about a random part of it. Without a sample, labels count where every prompt has
-    them; the caller's `random` has marked the others.
+    them, or where the profile says that they were given at random.
     """
     by_verdict = {each.pair.prompt: stratum_of(each.pair) for each in answered}
     identical = {each.pair.prompt for each in answered if each.before == each.after}
@@ -112,13 +134,12 @@ def _sample(
             return strata, (drawn & asked) | identical, ""
     if asked | identical == by_verdict.keys() or book.random:
         return by_verdict, asked | identical, ""
-    return (
-        None,
-        set(),
+    reason = (
         f"{len(asked)} of {len(by_verdict)} prompts of {axis} have labels, and no sample says that "
         f"they were drawn at random for these answers; label a sample of `annotate`, or set "
-        f"labels.random=true if they were",
+        f"labels.random=true if they were"
     )
+    return None, set(), reason
 
 
 def _drawn(

@@ -58,7 +58,9 @@ def collect_labels(profile: Profile, store: Store) -> LabelBook:
     for table in profile.labels.tables:
         labels += read_table(table, data=data)
     labels += _recorded(profile, data)
-    return LabelBook(_verdicts(labels), tuple(samples.values()), tuple(labels), profile.labels.random, skipped)
+    return LabelBook(
+        _verdicts(labels), tuple(samples.values()), tuple(labels), profile.labels.random, skipped
+    )
 
 
 def stored_verdicts(store: Store) -> frozenset[str]:

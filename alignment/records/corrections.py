@@ -29,13 +29,14 @@ class CorrectedChange:
     """How a rate changed according to people, estimated from labels of `labelled` prompts.
 
     The rates `before` and `after` (in %; None where too little is labelled) and the `difference`
-    (points) are estimates for all `total` prompts. `interval` is for prompts like these: it includes that only some are labelled
-    and that the prompts are a sample, and the gate decides by it. `here` is for these very prompts:
-    what people would say if they labelled all of them. `p_worse` is the one-sided p-value for a
-    loss. `lost` and `gained` count labelled prompts. `unresolved` counts sampled prompts on which
-    people were unsure or disagreed; they are left out. `errors` has the judge's errors by side
-    (`before`, `after`), and `unequal` is true where they differ significantly between the sides,
-    which makes the judge's own comparison wrong. The confidence of both intervals is the gate's.
+    (points) are estimates for all `total` prompts. `interval` is for prompts like these: it
+    includes that only some are labelled and that the prompts are a sample, and the gate decides by
+    it. `here` is for these very prompts: what people would say if they labelled all of them.
+    `p_worse` is the one-sided p-value for a loss. `lost` and `gained` count labelled prompts.
+    `unresolved` counts drawn prompts on which people were unsure or disagreed; they are left out.
+    `errors` has the judge's errors by side (`before`, `after`), and `unequal` is true where they
+    differ significantly between the sides, which makes the judge's own comparison wrong. The
+    confidence of both intervals is the gate's.
     """
 
     name: str

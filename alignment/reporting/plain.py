@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from alignment.records import Rate
+from alignment.records.corrections import CorrectedChange
 from alignment.records.decisions import Change, Comparison, Decision, GateResult, Shift
 
 
@@ -46,7 +48,35 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "degenerate": None if decision.degenerate is None else asdict(decision.degenerate),
         "spoiled": None if decision.spoiled is None else asdict(decision.spoiled),
         "anchor": None if decision.anchor is None else plain_decision(decision.anchor),
+        "corrected": None if decision.corrected is None else plain_correction(decision.corrected),
+        "by_judge": decision.by_judge,
+        "uncorrected": decision.uncorrected,
     }
+
+
+def plain_correction(change: CorrectedChange) -> dict[str, Any]:
+    """A corrected change as plain values."""
+    return asdict(change) | {
+        "interval": [change.interval.low, change.interval.high],
+        "here": [change.here.low, change.here.high],
+        "before": _plain_rate(change.before),
+        "after": _plain_rate(change.after),
+        "errors": {
+            side: {
+                "sensitivity": _plain_rate(errors.sensitivity),
+                "specificity": _plain_rate(errors.specificity),
+            }
+            for side, errors in change.errors.items()
+        },
+    }
+
+
+def _plain_rate(rate: Rate | None) -> dict[str, Any] | None:
+    if rate is None:
+        return None
+    interval = [rate.interval.low, rate.interval.high]
+    counts = {} if rate.total is None else {"passed": rate.passed, "total": rate.total}
+    return {"percent": rate.percent, "interval": interval, **counts}
 
 
 def plain_estimate(estimate: Change | Shift) -> dict[str, Any]:
