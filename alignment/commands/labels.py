@@ -127,9 +127,16 @@ def _import(options: argparse.Namespace) -> Iterator[str]:
         yield f"{path}: {len(each.labels)} labels of {people} annotators"
         for reason, count in each.skipped.items():
             yield f"  left out, {count}: {reason}"
+    axes = {id_: item.axis for each in read for id_, item in each.items.items()}
     labels = [label for each in read for label in each.labels]
-    agreed = consensus(labels)
-    yield f"{len(agreed.verdicts)} of {len(agreed.asked)} answers have a verdict"
-    agreement = alpha(labels)
-    if agreement is not None:
-        yield f"agreement of the annotators: Krippendorff's alpha {agreement:.2f}"
+    for axis in dict.fromkeys(axes.get(label.item, "labels without texts") for label in labels):
+        of_axis = [
+            label for label in labels if axes.get(label.item, "labels without texts") == axis
+        ]
+        agreed = consensus(of_axis)
+        line = (
+            f"{axis}: {len(agreed.verdicts)} answers have a verdict; people are unsure of "
+            f"{agreed.unsure} and disagree on {agreed.contradictory}"
+        )
+        agreement = alpha(of_axis)
+        yield line if agreement is None else f"{line}; Krippendorff's alpha {agreement:.2f}"

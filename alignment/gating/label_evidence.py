@@ -46,9 +46,7 @@ class Correction:
     reason: str = ""
 
 
-def corrected(
-    run: GatedRun, variant: str, axis: str, pairs: Sequence[PairedVerdict]
-) -> Correction:
+def corrected(run: GatedRun, variant: str, axis: str, pairs: Sequence[PairedVerdict]) -> Correction:
     """The corrected change of a variant of a run on an axis; `pairs` has the judge's verdicts."""
     if not run.labels.verdicts:
         return Correction()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from alignment.store import Store
 
 FOLDER = "labels"
 """The folder of the store with imported labels and samples."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelBook:
@@ -78,7 +79,7 @@ def _read(path: Path) -> Iterable[Label]:
 def stored_files(store: Store) -> list[Path]:
     """The imported files in a store, sorted."""
     folder = store.root / FOLDER
-    return sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return sorted(folder.glob("*.*")) if folder.is_dir() else []
 
 
 def _sample(path: Path) -> LabelSample | None:
@@ -94,9 +95,14 @@ def _sample(path: Path) -> LabelSample | None:
     return sample_of(value, str(path))
 
 
-def _verdicts(labels: Iterable[Label]) -> dict[str, bool | None]:
-    agreed = consensus(labels)
-    return {id_: agreed.verdicts.get(id_) for id_ in agreed.asked}
+def _verdicts(labels: Sequence[Label]) -> dict[str, bool | None]:
+    """Item -> whether people pass it; None where they were asked and gave no verdict."""
+    verdicts = consensus(labels).verdicts
+    passed = {"pass": True, "fail": False}
+    return {
+        label.item: passed[verdicts[label.item]] if label.item in verdicts else None
+        for label in labels
+    }
 
 
 def _recorded(profile: Profile, data: Path) -> Iterator[Label]:

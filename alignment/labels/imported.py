@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
+import csv
+import io
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,8 +12,10 @@ from alignment.errors import LabelsError
 from alignment.files.access import follow
 from alignment.files.single import write_file
 from alignment.labels.book import FOLDER
+from alignment.labels.cells import as_cell
 from alignment.labels.reading import ReadLabels, read_labels
 from alignment.labels.sample import LabelSample, dumps
+from alignment.records.labels import Label
 from alignment.store import Store
 
 
@@ -25,44 +27,29 @@ def import_labels(store: Store, paths: Sequence[Path]) -> list[ReadLabels]:
     """
     read = [read_labels(path) for path in paths]
     for each in read:
-        by_annotator: dict[str, list[dict[str, str]]] = defaultdict(list)
-        for label in each.labels:
-            item = each.items[label.item]
-            by_annotator[label.annotator].append(
-                {
-                    "item": item.id,
-                    "axis": item.axis,
-                    "prompt": item.prompt,
-                    "response": item.response,
-                    "label": label.verdict,
-                }
-            )
-        for annotator, rows in by_annotator.items():
-            _write(
-                store,
-                "labels",
-                json.dumps(
-                    {
-                        "format": "alignment-labels",
-                        "version": 1,
-                        "task": "",
-                        "annotator": annotator,
-                        "labels": sorted(rows, key=lambda row: row["item"]),
-                    },
-                    indent=1,
-                ),
-            )
+        if each.labels:
+            _write(store, "labels", "csv", _table(each.labels))
     return read
+
+
+def _table(labels: Sequence[Label]) -> str:
+    """Labels as a table that `read_labels` reads; items are known by their ids, without texts."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("item", "label", "annotator"))
+    ordered = sorted(labels, key=lambda label: (label.item, label.annotator))
+    writer.writerows((each.item, each.verdict, as_cell(each.annotator)) for each in ordered)
+    return text.getvalue()
 
 
 def remember_sample(store: Store, sample: LabelSample) -> None:
     """Add a sample to the store. Raises LabelsError if the store cannot be written."""
-    _write(store, "sample", dumps(sample))
+    _write(store, "sample", "json", dumps(sample))
 
 
-def _write(store: Store, kind: str, text: str) -> None:
+def _write(store: Store, kind: str, suffix: str, text: str) -> None:
     folder = store.folder(FOLDER)
-    path = folder / f"{kind}-{sha256(text.encode()).hexdigest()[:16]}.json"
+    path = folder / f"{kind}-{sha256(text.encode()).hexdigest()[:16]}.{suffix}"
     if path.exists():
         return
     try:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from alignment.errors import LabelsError
 from alignment.store import content_key
 
-FORMAT = "alignment-label-sample"
+FORMAT: Literal["alignment-label-sample"] = "alignment-label-sample"
 
 
 class _Record(BaseModel):

@@ -64,8 +64,8 @@ def _sentences(decision: Decision, name: Callable[[str], str]) -> list[str]:
     unresolved = corrected["unresolved"]
     left_out = f", {unresolved} without a verdict left out" if unresolved else ""
     lines = [
-        f"{gated}: {basis(decision)}{left_out}: {span(change)}{change['difference']:+.1f} points, on "
-        f"these prompts between {low:+.1f} and {high:+.1f}; the judge alone would say "
+        f"{gated}: {basis(decision)}{left_out}: {span(change)}{change['difference']:+.1f} points, "
+        f"on these prompts between {low:+.1f} and {high:+.1f}; the judge alone would say "
         f"{decision['by_judge'].upper()} ({span(judged)}{judged['difference']:+.1f})"
     ]
     errors = _errors(corrected)
