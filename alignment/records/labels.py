@@ -37,7 +37,7 @@ class LabelItem:
     def of(cls, axis: str, prompt: str, response: str) -> LabelItem:
         """The item of a response, its texts as UTF-8 can hold them (see `item_id`)."""
         id_ = item_id(axis, prompt, response)
-        return cls(id_, _encodable(axis), _encodable(prompt), _encodable(response))
+        return cls(id_, encodable(axis), encodable(prompt), encodable(response))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ def item_id(axis: str, prompt: str, response: str) -> str:
     stored; `\r\n` and `\r` count as `\n`, because spreadsheets and other tools rewrite them, and
     readers see no difference.
     """
-    texts = [_NEW_LINE.sub("\n", _encodable(text)) for text in (axis, prompt, response)]
+    texts = [_NEW_LINE.sub("\n", encodable(text)) for text in (axis, prompt, response)]
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:ID_LENGTH]
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """`text` with `?` for each lone surrogate."""
     return text.encode("utf-8", "replace").decode()

@@ -22,6 +22,7 @@ LEVELS = (
     {"judges"},
     {"study"},
     {"reporting"},
+    {"labels"},
     {"gating"},
     {"plugin", "commands", "__main__"},
 )
