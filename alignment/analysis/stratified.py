@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 LEAST = 5
@@ -27,7 +28,7 @@ LEAST = 5
 _FURTHER = 2
 
 Stratum = tuple[object, ...]
-"""What is known of a prompt, the most important first: the last parts are dropped first."""
+"""What is known of a prompt, the most important first."""
 
 
 class Unit(NamedTuple):
@@ -125,39 +126,29 @@ def _smoothed(each: Counts, lost: float, gained: float) -> tuple[float, float]:
 
 
 def collapse(units: Sequence[Unit]) -> list[Counts]:
-    """The strata; those with too few labels join others with the same first parts.
+    """The strata; those with too few labels join the most similar other one.
 
-    They join by dropping the last part of their key, all of one parent together; if they are still
-    too few, they join the smallest other stratum of that parent.
+    That is the one whose key has most first parts in common; of these, the smallest.
     """
     groups: dict[Stratum, list[int | None]] = defaultdict(list)
     for unit in units:
         groups[unit.stratum].append(unit.label)
-    for level in range(max(map(len, groups), default=0), 0, -1):
-        groups = _join_small(groups, level)
+    while len(groups) > 1:
+        small = [key for key, labels in groups.items() if not _enough(labels)]
+        if not small:
+            break
+        key = min(small, key=lambda each: (len(groups[each]), repr(each)))
+        labels = groups.pop(key)
+        groups[_most_similar(key, groups)] += labels
     return [_count(labels) for labels in groups.values()]
 
 
-def _join_small(
-    groups: Mapping[Stratum, list[int | None]], level: int
-) -> dict[Stratum, list[int | None]]:
-    """Strata of `level` parts that have too few labels lose their last part, together."""
-    joined: dict[Stratum, list[int | None]] = defaultdict(list)
-    small: dict[Stratum, list[int | None]] = defaultdict(list)
-    siblings: dict[Stratum, list[Stratum]] = defaultdict(list)
-    for key in sorted(groups, key=repr):
-        if len(key) == level and not _enough(groups[key]):
-            small[key[:-1]] += groups[key]
-            continue
-        joined[key] += groups[key]
-        if len(key) == level:
-            siblings[key[:-1]].append(key)
-    for parent, labels in small.items():
-        if siblings[parent] and not _enough(labels):
-            joined[min(siblings[parent], key=lambda key: len(joined[key]))] += labels
-        else:
-            joined[parent] += labels
-    return joined
+def _most_similar(key: Stratum, groups: Mapping[Stratum, Sequence[int | None]]) -> Stratum:
+    def rank(other: Stratum) -> tuple[int, int, str]:
+        equal = (one == two for one, two in zip(key, other, strict=False))
+        return -len(list(takewhile(bool, equal))), len(groups[other]), repr(other)
+
+    return min(groups, key=rank)
 
 
 def _enough(labels: Sequence[int | None]) -> bool:

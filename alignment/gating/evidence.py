@@ -57,14 +57,16 @@ def _collect(
         return Evidence(invalid=invalid), other.drift
     pairs = paired(other.judged, of_axis)
     correction = corrected(run, variant, axis, pairs)
-    return Evidence(
+    required = run.profile.gate.labels == "require"
+    evidence = Evidence(
         pairs,
         informative=run.informative[axis],
         identical=identical(run, variant),
         corrected=correction.change,
-        uncorrected=correction.reason,
-        labels_required=run.profile.gate.labels == "require",
-    ), other.drift
+        uncorrected=correction.reason or ("there are none; see `annotate`" if required else ""),
+        labels_required=required,
+    )
+    return evidence, other.drift
 
 
 def _other_side(run: GatedRun, variant: str, axis: str, *, rescore: bool) -> OtherSide:

@@ -63,11 +63,12 @@ def _sentences(decision: Decision, name: Callable[[str], str]) -> list[str]:
     change, judged = decisive(decision), decision["change"]
     unresolved = corrected["unresolved"]
     left_out = f", {unresolved} without a verdict left out" if unresolved else ""
-    lines = [
+    people = (
         f"{gated}: {basis(decision)}{left_out}: {span(change)}{change['difference']:+.1f} points, "
-        f"on these prompts between {low:+.1f} and {high:+.1f}; the judge alone would say "
-        f"{decision['by_judge'].upper()} ({span(judged)}{judged['difference']:+.1f})"
-    ]
+        f"on these prompts between {low:+.1f} and {high:+.1f}"
+    )
+    judge = f"{decision['by_judge'].upper()} ({span(judged)}{judged['difference']:+.1f})"
+    lines = [f"{people}; the judge alone would say {judge}"]
     errors = _errors(corrected)
     if corrected["unequal"] and errors:
         lines.append(

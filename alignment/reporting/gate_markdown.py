@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alignment.reporting import gate_text
+from alignment.reporting.corrections import decisive, sentences
 from alignment.reporting.lowest import quoted
 from alignment.reporting.markup import code, folded, table
 from alignment.reporting.numbers import NOTHING, Document
@@ -35,6 +36,7 @@ def decisions(document: Document) -> str:
         f"### The gate against {code(gate['against'])}",
         table(heading, rows, _TABLE),
         *_reasons(gate),
+        *(f"{sentence}." for sentence in sentences(gate["decisions"], code)),
         _shifts(gate),
         f"Plan: {gate['plan']}." if gate["plan"] else "",
     ]
@@ -138,9 +140,9 @@ def nulls(document: Document) -> str:
 
 
 def _figures(decision: Mapping[str, Any]) -> list[str]:
-    change = decision["change"]
-    if change is None:
+    if decision["change"] is None:
         return [NOTHING, NOTHING, NOTHING, NOTHING, f"{decision['margin']:g}"]
+    change = decisive(decision)
     return [
         gate_text.format_change(change),
         str(change["lost"]),

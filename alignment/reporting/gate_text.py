@@ -8,6 +8,8 @@ from typing import Any
 from alignment.records.decisions import OUTCOMES
 from alignment.reporting.collapse import degenerate
 from alignment.reporting.columns import Column, tables
+from alignment.reporting.corrections import basis, decisive, span
+from alignment.reporting.corrections import sentences as on_labels
 from alignment.reporting.numbers import NOTHING
 from alignment.reporting.text import safe, shorten, wrapped
 
@@ -46,7 +48,7 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     if not decisions:
         return []
     deciders = [deciding(each) for each in decisions]
-    changes = [each["change"] for each in deciders]
+    changes = [None if each["change"] is None else decisive(each) for each in deciders]
     columns = [
         Column("outcome", [each["outcome"].upper() for each in decisions]),
         Column("change", [NOTHING if c is None else format_change(c) for c in changes]),
@@ -63,6 +65,8 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     heading = f"gate against {safe(gate['against'])}, change in percentage points"
     lines = ["", *wrapped(heading, width)]
     lines += tables(Column("gated", names), columns, width)
+    for sentence in on_labels(decisions, safe):
+        lines += wrapped(f"{sentence}.", width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]
     if gate["plan"]:
@@ -187,11 +191,12 @@ def format_change(change: Mapping[str, Any]) -> str:
 def _explain(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     if decision["reasons"]:
         return "; ".join(name(reason) for reason in decision["reasons"])
-    change, margin = decision["change"], f"{decision['margin']:g}"
+    change, margin = decisive(decision), f"{decision['margin']:g}"
+    labelled = decision.get("corrected")
     figures = (
-        f"{change['before']:.1f} to {change['after']:.1f} %, {format_change(change)} points "
+        f"{f'{basis(decision)}, ' if labelled else ''}{span(change)}{format_change(change)} points "
         f"against {name(decision['against'])}, {change['lost']} lost and {change['gained']} gained "
-        f"of {change['total']}"
+        f"of {labelled['labelled'] if labelled else change['total']}"
     )
     decider = deciding(decision)
     if decider is not decision:
@@ -211,20 +216,32 @@ def _explain_outcome(decision: Mapping[str, Any], margin: str, name: Callable[[s
             f"the margin of {margin} points"
         )
     if outcome == "inconclusive":
-        needed = decision["needed"]
-        advice = (
-            "more prompts like these would not decide"
-            if needed is None
-            else f"about {needed} prompts like these would decide"
-        )
-        return f"; a loss of {margin} points is not ruled out, {advice}"
+        return f"; a loss of {margin} points is not ruled out, {_what_decides(decision)}"
     if outcome == "uninformative":
-        return f"; the judge is no better than chance on {name(decision['axis'])}"
+        return f"; {why_uninformative(decision, name)}"
     if _improved(decision):
         return "; improved"
     if unresolved(decision):
         return f"; there are too few prompts to rule out a loss of {margin} points"
     return ""
+
+
+def _what_decides(decision: Mapping[str, Any]) -> str:
+    needed = decision["needed"]
+    if decision.get("corrected"):
+        return "more labels can decide"
+    if needed is None:
+        return "more prompts like these would not decide"
+    return f"about {needed} prompts like these would decide"
+
+
+def why_uninformative(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """Clause: the judge is no better than chance, or labels are required and missing."""
+    if decision.get("uncorrected"):
+        return f"people's labels are required on {name(decision['axis'])}: " + name(
+            decision["uncorrected"]
+        )
+    return f"the judge is no better than chance on {name(decision['axis'])}"
 
 
 def unresolved(decision: Mapping[str, Any]) -> bool:
@@ -237,12 +254,11 @@ def unresolved(decision: Mapping[str, Any]) -> bool:
 
 
 def _improved(decision: Mapping[str, Any]) -> bool:
-    change = decision["change"]
     return bool(
         decision["outcome"] == "pass"
         and decision["against"] == "baseline"
-        and change is not None
-        and change["interval"][0] > 0
+        and decision["change"] is not None
+        and decisive(decision)["interval"][0] > 0
     )
 
 

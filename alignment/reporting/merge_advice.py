@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.reporting.collapse import doubt
-from alignment.reporting.gate_text import concerning, deciding, headline, unresolved, worst_first
+from alignment.reporting.corrections import basis, decisive
+from alignment.reporting.gate_text import (
+    concerning,
+    deciding,
+    headline,
+    unresolved,
+    why_uninformative,
+    worst_first,
+)
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
 
@@ -127,19 +135,27 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
     if first["outcome"] == "uninformative":
-        return f"the judge is no better than chance on {axis}, so {rate} is not meaningful"
+        return f"{why_uninformative(first, name)}, so {rate} is not meaningful"
     if first["outcome"] == "inconclusive":
         since = "" if deciding(first) is first else " since the anchor"
         return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
     if first["outcome"] == "fail":
         decider = deciding(first)
         since = f"against {other}" if decider is first else "since the anchor"
-        fall = f"from {decider['change']['before']:.1f} to {decider['change']['after']:.1f} %"
-        return f"{axis} ({rate}) of {variant} fell {fall} {since}"
+        return f"{axis} ({rate}) of {variant} fell {_fall(decider)} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     few = sum(map(unresolved, decisions))
     limits = f", but for {few} of them there are too few prompts to rule that out" if few else ""
     return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{limits}"
+
+
+def _fall(decision: Mapping[str, Any]) -> str:
+    """`from 85.0 to 33.0 %`, and who says so where people do."""
+    change = decisive(decision)
+    who = f", {basis(decision)}," if decision.get("corrected") else ""
+    if change["before"] is None or change["after"] is None:
+        return f"by {-change['difference']:.1f} points{who}"
+    return f"from {change['before']:.1f} to {change['after']:.1f} %{who}"
 
 
 def _other_side(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:

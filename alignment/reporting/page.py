@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from alignment.reporting import gate_text, numbers
 from alignment.reporting.casetable import casename, casetable
+from alignment.reporting.corrections import decisive, sentences
 from alignment.reporting.flips import flips, one_sided
 from alignment.reporting.glossary import OUTCOMES, glossary, next_step
 from alignment.reporting.merge_advice import advise
@@ -72,6 +73,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"numbers": numbers, "gate_text": gate_text, "titles": OUTCOMES}
+    environment.globals |= {"decisive": decisive, "on_labels": sentences, "safe": safe}
     environment.filters |= {"name": _name, "plain": _plain}
     environment.filters["link"] = _link
     return environment
@@ -98,7 +100,7 @@ def _half_width(document: Document) -> float:
     """The largest interval end or margin in points: the half width of the gate's bars."""
     decisions = document["gate"]["decisions"] if document["gate"] else []
     sides = [side for each in decisions for side in (each, each["anchor"]) if side]
-    changes = [side["change"] for side in sides if side["change"]]
+    changes = [decisive(side) for side in sides if side["change"]]
     ends = [abs(float(end)) for change in changes for end in change["interval"]]
     return max([1.0, *ends, *(float(side["margin"]) for side in sides)])
 
