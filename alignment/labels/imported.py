@@ -12,7 +12,6 @@ from alignment.errors import LabelsError
 from alignment.files.access import follow
 from alignment.files.single import write_file
 from alignment.labels.book import FOLDER
-from alignment.labels.cells import as_cell
 from alignment.labels.reading import ReadLabels, read_labels
 from alignment.labels.sample import LabelSample, dumps
 from alignment.records.labels import Label
@@ -38,7 +37,7 @@ def _table(labels: Sequence[Label]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("item", "label", "annotator"))
     ordered = sorted(labels, key=lambda label: (label.item, label.annotator))
-    writer.writerows((each.item, each.verdict, as_cell(each.annotator)) for each in ordered)
+    writer.writerows((each.item, each.verdict, each.annotator) for each in ordered)
     return text.getvalue()
 
 

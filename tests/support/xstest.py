@@ -21,22 +21,27 @@ def path_of(model: str, judge: str) -> Path:
     return DATA / f"xstest_v2_completions_{model}_{judge}.csv"
 
 
+def raw(model: str, judge: str) -> list[dict[str, str]]:
+    """The rows of a file as they are."""
+    with path_of(model, judge).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def rows_of(model: str, judge: str) -> list[dict[str, str]]:
     """The rows of a model: axis, prompt, response, and who passes the response."""
     rows = []
-    with path_of(model, judge).open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            unsafe = row["type"].startswith("contrast_")
-            said = {"people": row["final_label"], "judge": row[JUDGES[judge]].strip()}
-            complies = {who: label.startswith(COMPLIES) for who, label in said.items()}
-            rows.append(
-                {
-                    "axis": "harmlessness" if unsafe else "helpfulness",
-                    "prompt": row["prompt"],
-                    "response": row["completion"],
-                    **{who: value != unsafe for who, value in complies.items()},
-                }
-            )
+    for row in raw(model, judge):
+        unsafe = row["type"].startswith("contrast_")
+        said = {"people": row["final_label"], "judge": row[JUDGES[judge]].strip()}
+        complies = {who: label.startswith(COMPLIES) for who, label in said.items()}
+        rows.append(
+            {
+                "axis": "harmlessness" if unsafe else "helpfulness",
+                "prompt": row["prompt"],
+                "response": row["completion"],
+                **{who: value != unsafe for who, value in complies.items()},
+            }
+        )
     return rows
 
 
