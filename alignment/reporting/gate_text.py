@@ -27,7 +27,7 @@ def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     selected, seen_reasons = [], set()
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
-        clean = decision["outcome"] == "pass" and not unresolved(decision)
+        clean = decision["outcome"] == "pass" and not only_identical(decision)
         clean = clean and not decision.get("spoiled")
         if (clean and not _improved(decision)) or reasons in seen_reasons:
             continue
@@ -211,28 +211,42 @@ def _explain_outcome(decision: Mapping[str, Any], margin: str, name: Callable[[s
             f"the margin of {margin} points"
         )
     if outcome == "inconclusive":
-        needed = decision["needed"]
-        advice = (
-            "more prompts like these would not decide"
-            if needed is None
-            else f"about {needed} prompts like these would decide"
-        )
-        return f"; a loss of {margin} points is not ruled out, {advice}"
+        return f"; a loss of {margin} points is not ruled out, {_explain_needed(decision)}"
     if outcome == "uninformative":
         return f"; the judge is no better than chance on {name(decision['axis'])}"
     if _improved(decision):
         return "; improved"
-    if unresolved(decision):
-        return f"; there are too few prompts to rule out a loss of {margin} points"
+    if decision.get("identical"):
+        other = "the baseline" if decision["against"] == "baseline" else name(decision["against"])
+        return f"; the answers are identical to those of {other}, which is the same model"
     return ""
 
 
-def unresolved(decision: Mapping[str, Any]) -> bool:
-    """Whether a decision passes only because no verdict differs: too few prompts for the margin."""
-    compared = (each for each in (decision, decision["anchor"]) if each is not None)
-    return decision["outcome"] == "pass" and any(
-        each["change"] is not None and each["change"]["interval"][0] <= -each["margin"]
-        for each in compared
+def _explain_needed(decision: Mapping[str, Any]) -> str:
+    """How many prompts would decide an inconclusive comparison, with the range of this number."""
+    needed, (low, high) = decision["needed"], decision.get("needed_range") or (None, None)
+    if needed is None:
+        best = "" if low is None else f" (at best {low} would)"
+        return f"more prompts like these would not decide{best}"
+    told = f"about {needed} prompts like these would decide with 80 % power"
+    if low is None:
+        return told
+    return (
+        f"{told} (from {low}, without an upper limit)"
+        if high is None
+        else (f"{told} ({low} to {high})")
+    )
+
+
+def only_identical(decision: Mapping[str, Any]) -> bool:
+    """Whether a decision passes only because one model gave the same answers twice.
+
+    There are then too few prompts for the interval to rule out a loss of the margin.
+    """
+    return (
+        decision["outcome"] == "pass"
+        and decision["change"] is not None
+        and bool(decision["change"]["interval"][0] <= -decision["margin"])
     )
 
 

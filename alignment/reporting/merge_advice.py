@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from alignment.reporting.collapse import doubt
-from alignment.reporting.gate_text import concerning, deciding, headline, unresolved, worst_first
+from alignment.reporting.gate_text import (
+    concerning,
+    deciding,
+    headline,
+    only_identical,
+    worst_first,
+)
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
 
@@ -137,8 +143,8 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
         fall = f"from {decider['change']['before']:.1f} to {decider['change']['after']:.1f} %"
         return f"{axis} ({rate}) of {variant} fell {fall} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
-    few = sum(map(unresolved, decisions))
-    limits = f", but for {few} of them there are too few prompts to rule that out" if few else ""
+    few = sum(map(only_identical, decisions))
+    limits = f"; for {few} of them only as the same model gave identical answers" if few else ""
     return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{limits}"
 
 
