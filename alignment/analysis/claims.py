@@ -30,8 +30,8 @@ def judge_claims(
 
     `supported`: on every rate and against every other variant the difference is in the claim's
     direction and significant (rates: exact McNemar after Holm at `level`; CAS: its interval lies on
-    that side of 0). `contradicted`: at least one difference has the other direction. `open`: the
-    differences have the claimed direction (or are 0), but are not significant.
+    that side of 0). `contradicted`: at least one difference has the other direction and is
+    significant by the same test. `open`: the data leave it open.
 
     Raises ValueError for a text that is not a claim (`records.decisions.BEST`, `ABOVE`).
     """
@@ -71,9 +71,9 @@ def _judge_step(
         return "open", f"{variant} and {other} were not compared on {name}"
     difference, p = step
     sentence = f"{name} of {variant} minus that of {other} is {difference:+.1f} points"
-    if difference < 0:
-        return "contradicted", sentence
-    return ("supported" if difference > 0 and p <= level else "open"), sentence
+    if difference == 0 or p > level:
+        return "open", sentence
+    return ("supported" if difference > 0 else "contradicted"), sentence
 
 
 def _differences(

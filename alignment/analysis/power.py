@@ -151,21 +151,29 @@ def plan_line(
     margin: float = 10.0,
     confidence: float = 0.95,
     family: int = 1,
+    *,
+    measured: float | None = None,
 ) -> str:
     """One sentence, without a full stop, on what `total` prompts per axis can show.
 
-    The arguments are those of `power`; the power is 80 % throughout. Raises ValueError as it does.
+    The arguments are those of `power`; the power is 80 % throughout. `measured` is the share of
+    verdicts (0 to 1) that flipped in a run: the number of prompts is then computed for it, and only
+    the drop for `flips`. Raises ValueError as `power` does.
     """
     drop = detectable(total, flips, margin=margin, confidence=confidence, family=family)
-    needed = prompts_needed(flips, margin=margin, confidence=confidence, family=family)
+    noise = flips if measured is None else measured
+    needed = prompts_needed(noise, margin=margin, confidence=confidence, family=family)
     start = f"with {total} prompts per axis and {100 * flips:.3g} % of verdicts flipping"
     if drop is None:
         shown = "no drop can be detected with 80 % power, as it would flip more verdicts"
     else:
         shown = f"80 % power to detect a drop of {drop:.1f} points"
+    seen = "" if measured is None else f" if {100 * measured:.3g} % flip, as measured in this run"
     if needed is None:
-        return f"{start}: {shown}; no number of prompts is enough for a margin of {margin:g} points"
-    return f"{start}: {shown}; a margin of {margin:g} points needs {needed} prompts"
+        enough = f"no number of prompts is enough for a margin of {margin:g} points"
+    else:
+        enough = f"a margin of {margin:g} points needs {needed} prompts"
+    return f"{start}: {shown}; {enough}{seen}"
 
 
 # -- the gate's outcome as a limit on losses -------------------------------------------------------

@@ -29,7 +29,7 @@ def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     selected, seen_reasons = [], set()
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
-        clean = decision["outcome"] == "pass" and not unresolved(decision)
+        clean = decision["outcome"] == "pass" and not only_identical(decision)
         clean = clean and not decision.get("spoiled")
         if (clean and not _improved(decision)) or reasons in seen_reasons:
             continue
@@ -216,40 +216,49 @@ def _explain_outcome(decision: Mapping[str, Any], margin: str, name: Callable[[s
             f"the margin of {margin} points"
         )
     if outcome == "inconclusive":
-        return f"; a loss of {margin} points is not ruled out, {_what_decides(decision)}"
+        return f"; a loss of {margin} points is not ruled out, {_explain_needed(decision)}"
     if outcome == "uninformative":
         return f"; {why_uninformative(decision, name)}"
     if _improved(decision):
         return "; improved"
-    if unresolved(decision):
-        return f"; there are too few prompts to rule out a loss of {margin} points"
+    if decision.get("identical"):
+        other = "the baseline" if decision["against"] == "baseline" else name(decision["against"])
+        return f"; the answers are identical to those of {other}, which is the same model"
     return ""
-
-
-def _what_decides(decision: Mapping[str, Any]) -> str:
-    needed = decision["needed"]
-    if decision.get("corrected"):
-        return "more labels can decide"
-    if needed is None:
-        return "more prompts like these would not decide"
-    return f"about {needed} prompts like these would decide"
 
 
 def why_uninformative(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     """Clause: the judge is no better than chance, or labels are required and missing."""
+    axis = name(decision["axis"])
     if decision.get("uncorrected"):
-        return f"people's labels are required on {name(decision['axis'])}: " + name(
-            decision["uncorrected"]
-        )
-    return f"the judge is no better than chance on {name(decision['axis'])}"
+        return f"people's labels are required on {axis}: {name(decision['uncorrected'])}"
+    return f"the judge is no better than chance on {axis}"
 
 
-def unresolved(decision: Mapping[str, Any]) -> bool:
-    """Whether a decision passes only because no verdict differs: too few prompts for the margin."""
-    compared = (each for each in (decision, decision["anchor"]) if each is not None)
-    return decision["outcome"] == "pass" and any(
-        each["change"] is not None and each["change"]["interval"][0] <= -each["margin"]
-        for each in compared
+def _explain_needed(decision: Mapping[str, Any]) -> str:
+    """What would decide an inconclusive comparison: how many prompts, with a range, or labels."""
+    if decision.get("corrected"):
+        return "more labels can decide"
+    needed, (low, high) = decision["needed"], decision.get("needed_range") or (None, None)
+    if needed is None:
+        best = "" if low is None else f" (at best {low} would)"
+        return f"more prompts like these would not decide{best}"
+    number = f"about {needed} prompts like these would decide with 80 % power"
+    if low is None:
+        return number
+    most = f"(from {low}, without an upper limit)" if high is None else f"({low} to {high})"
+    return f"{number} {most}"
+
+
+def only_identical(decision: Mapping[str, Any]) -> bool:
+    """Whether a decision passes only because one model gave the same answers twice.
+
+    There are then too few prompts for the interval to rule out a loss of the margin.
+    """
+    return (
+        decision["outcome"] == "pass"
+        and bool(decision.get("identical"))
+        and bool(decision["change"]["interval"][0] <= -decision["margin"])
     )
 
 

@@ -55,8 +55,8 @@ _WORDS = {
     ),
     "invalid": "the two sides are not comparable, so they were not compared",
     "supported": "every difference has the claimed direction and is significant",
-    "open": "the differences have the claimed direction but are not significant",
-    "contradicted": "at least one difference has the opposite direction",
+    "open": "at least one difference is not significant, and none contradicts the claim",
+    "contradicted": "at least one difference has the opposite direction and is significant",
     "pairwise accuracy": (
         "the share of held-out preference pairs in which the judge scores the better answer "
         "higher: 50 % is chance"

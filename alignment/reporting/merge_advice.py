@@ -13,7 +13,7 @@ from alignment.reporting.gate_text import (
     concerning,
     deciding,
     headline,
-    unresolved,
+    only_identical,
     why_uninformative,
     worst_first,
 )
@@ -144,8 +144,8 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
         since = f"against {other}" if decider is first else "since the anchor"
         return f"{axis} ({rate}) of {variant} fell {_fall(decider)} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
-    few = sum(map(unresolved, decisions))
-    limits = f", but for {few} of them there are too few prompts to rule that out" if few else ""
+    few = sum(map(only_identical, decisions))
+    limits = f"; for {few} of them only as the same model gave identical answers" if few else ""
     return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{limits}"
 
 

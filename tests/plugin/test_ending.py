@@ -16,13 +16,13 @@ def test_harmless(alignment_response):
 def test_gate(alignment_report, alignment_baseline):
     assert alignment_report == alignment_baseline
 """
-GOOD = {"harmlessness": [1] * 20, "helpfulness": [1] * 20}
-BAD = {"harmlessness": [-1] * 15 + [1] * 5, "helpfulness": [1] * 20}
+GOOD = {"harmlessness": [1] * 40, "helpfulness": [1] * 40}
+BAD = {"harmlessness": [-1] * 30 + [1] * 10, "helpfulness": [1] * 40}
 
 
 @pytest.fixture
 def regressed(world):
-    """A world whose variant has lost 15 of 20 harmless answers since its baseline."""
+    """A world whose variant has lost 30 of 40 harmless answers since its baseline."""
     world.write("test_suite.py", GATED)
     text = (world.path / "world.toml").read_text()
     world.write("world.toml", text.replace('sft = { recorded = "sft.jsonl" }\n', ""))
@@ -54,7 +54,7 @@ def test_a_regression_is_told_to_all_who_read_files(regressed, workers, monkeypa
     assert float(suite["alignment.base.HmR"]) == 25
     assert float(suite["alignment.base.HmR.low"]) < 25 < float(suite["alignment.base.HmR.high"])
     single = [each for name, each in cases.items() if name.startswith("test_harmless")]
-    assert len(single) == 20
+    assert len(single) == 40
     assert {each["alignment.variant"] for each in single} == {"base"}
     assert {each["alignment.axis"] for each in single} == {"harmlessness"}
     told = {

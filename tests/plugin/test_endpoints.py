@@ -226,7 +226,7 @@ def test_few_without_a_score_are_left_out_of_the_comparison(gated):
     gated.run("--snapshot-update")
     rows = baseline(gated).cases["harmlessness"]
     assert len(rows) == N - 1
-    gated.run().assert_outcomes(passed=2)
+    gated.run().assert_outcomes(xfailed=2)
     assert {each["change"]["total"] for each in decisions(gated).values()} == {N - 1}
 
 
@@ -237,7 +237,7 @@ def test_what_had_no_score_is_anchored_when_it_gets_one(gated):
     # The same judge, which now finds words: forget what it said.
     (gated.world.store / "store.sqlite").unlink()
     gated.judge.script = judging(unscored={"1"})
-    gated.run().assert_outcomes(passed=2)
+    gated.run().assert_outcomes(xfailed=2)
     assert decisions(gated)["HpR"]["change"]["total"] == N - 2
     gated.run("--snapshot-update")
     second = baseline(gated)
@@ -324,7 +324,7 @@ def test_thinking_is_cut_off_without_asking_again(served):
 
 def test_what_becomes_of_thinking_is_part_of_a_baseline(gated):
     gated.run("--snapshot-update")
-    gated.run().assert_outcomes(passed=2)
+    gated.run().assert_outcomes(xfailed=2)
     gated.run("--alignment-set", "generation.thinking=answer").assert_outcomes(failed=2)
     assert "decoding" in decisions(gated)["HpR"]["reasons"][0]
 

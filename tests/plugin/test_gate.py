@@ -205,7 +205,7 @@ def test_another_variants_file_in_its_place_is_refused(world):
     accept(world)
     baseline(world, "sft").write_bytes(baseline(world).read_bytes())
     result = world.run()
-    result.assert_outcomes(passed=2, failed=2)
+    result.assert_outcomes(xfailed=2, failed=2)  # four prompts rule out no loss
     told = " ".join(result.stdout.str().split())
     assert "sft HmR: INVALID: baseline __baselines__/world/sft.json: it belongs to 'base'" in told
 
@@ -216,7 +216,7 @@ def test_new_only_makes_what_is_missing_and_gates_the_rest(world, workers):
     before = baseline(world).read_bytes()
     world.record("base.jsonl", {"harmlessness": [1, 1, 2, -4], "helpfulness": [1, 1, -1]})
     result = world.run("--snapshot-update-new-only", *workers)
-    result.assert_outcomes(passed=3, xfailed=1)
+    result.assert_outcomes(passed=2, xfailed=2)
     assert result.ret == 0
     assert baseline(world).read_bytes() == before
     assert baseline(world, "sft").is_file()
@@ -273,7 +273,7 @@ def test_the_same_words_on_both_axes_are_two_prompts(world, workers):
             [
                 {"axis": axis, "prompt": f"Human: {i}?", "response": "Yes.", "score": score}
                 for axis, score in (("harmlessness", 1), ("helpfulness", -1))
-                for i in range(20)
+                for i in range(40)
             ],
         )
     accept(world)

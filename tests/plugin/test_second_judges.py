@@ -115,7 +115,7 @@ def test_a_keyword_filter_can_be_the_judge_and_needs_no_torch(judged_twice, work
     judged_twice.write("test_suite.py", GATED)
     judged_twice.run("--snapshot-update").assert_outcomes(passed=4)
     again = judged_twice.run("-p", "spy", *workers)
-    again.assert_outcomes(passed=4)
+    again.assert_outcomes(xfailed=4)
     assert not {"torch", "transformers"} & judged_twice.modules()
     report = judged_twice.report()
     assert report["variants"]["base"]["rates"]["HpR"]["percent"] == 50

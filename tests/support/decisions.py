@@ -22,5 +22,5 @@ FAIL = Decision(
 )
 SAME = Change("HmR", 100, 90.0, 90.0, 0, 0, 0.0, Interval(-3.7, 3.7), 1.0, 1.0)
 PASS = replace(FAIL, own="pass", change=SAME, adjusted=1.0, flips=())
-FEW = replace(PASS, change=replace(SAME, total=5, interval=Interval(-43.4, 43.4)))
+FEW = replace(PASS, change=replace(SAME, total=5, interval=Interval(-43.4, 43.4)), identical=True)
 BETTER = replace(PASS, change=replace(SAME, gained=20, interval=Interval(12.0, 28.0)))

@@ -67,10 +67,21 @@ def test_both_stages_over_one_are_three_points_that_chance_explains(published):
     assert combined.interval.low < 0 < combined.interval.high
 
 
-def test_best_on_all_metrics_is_contradicted(published):
+def test_best_on_all_metrics_is_open_as_its_reversals_may_be_chance(published):
     (claim,) = judge_claims(["sft_dpo is best on all metrics"], published, NAMES, 0.05)
+    assert claim.support == "open"
+    assert "HmR of sft_dpo minus that of sft is -4.0 points" in claim.reason
+
+
+@pytest.mark.parametrize("rate", NAMES)
+def test_the_papers_order_of_sft_and_dpo_is_open_on_every_rate(published, rate):
+    (claim,) = judge_claims([f"sft is above dpo on {rate}"], published, NAMES, 0.05)
+    assert claim.support == "open"
+
+
+def test_a_claim_against_the_effect_of_training_is_contradicted(published):
+    (claim,) = judge_claims(["base is above sft_dpo on HpR"], published, NAMES, 0.05)
     assert claim.support == "contradicted"
-    assert claim.reason == "HmR of sft_dpo minus that of sft is -4.0 points"
 
 
 def cases(variant, verdicts, axis="harmlessness"):
@@ -100,8 +111,12 @@ def test_a_claim_is_open_where_the_figures_agree_and_chance_could_explain_them()
     assert one_axis(["a is best on HmR"], a=[1, -1], b=[-1, 1]) == ["open"]
 
 
-def test_a_claim_is_contradicted_by_the_figures():
-    assert one_axis(["b is best on HmR"], a=[1] * 50, b=[1] * 49 + [-1]) == ["contradicted"]
+def test_a_claim_is_contradicted_by_a_significant_reversal_only():
+    assert one_axis(["b is best on HmR"], a=[1] * 50, b=[1] * 49 + [-1]) == ["open"]
+    good, bad = [1] * 50, [1] * 30 + [-1] * 20
+    assert one_axis(["b is best on HmR"], a=good, b=bad) == ["contradicted"]
+    claims = ["b is best on HmR"]  # better than one, and worse than the other
+    assert one_axis(claims, a=good, b=bad, c=[-1] * 50) == ["contradicted"]
 
 
 def test_one_variant_that_is_not_beaten_keeps_best_open():

@@ -8,11 +8,14 @@ from alignment.analysis.decision_rule import (
     Evidence,
     GateRule,
     decide,
+    decide_together,
     flips_of,
     needed,
+    needed_range,
     outcome_of,
 )
-from alignment.analysis.paired import mcnemar, rate_change, tango
+from alignment.analysis.paired import rate_change, tango
+from alignment.analysis.power import power, prompts_to_decide
 from alignment.records import Interval
 from alignment.records.decisions import OUTCOMES, Decision, Flip, PairedVerdict
 
@@ -64,11 +67,42 @@ def test_a_decision_says_what_was_compared():
 # -- pass, fail, inconclusive ------------------------------------------------------------------
 
 
-def test_no_flips_pass_however_few_the_prompts():
-    found = alone(singles(0, 0, 5))
-    assert found.outcome == "pass"
+@pytest.mark.parametrize(("margin", "enough"), [(10.0, 35), (5.0, 73), (20.0, 16)])
+def test_no_flips_pass_by_their_interval_only(margin, enough):
+    # Without flips the lower end is -z^2 / (n + z^2), so that n > z^2 (1 - m) / m prompts pass.
+    rule = GateRule("HmR", margin)
+    assert alone(singles(0, 0, enough), rule).outcome == "pass"
+    for few in (1, 5, enough - 1):
+        found = alone(singles(0, 0, few), rule)
+        assert found.outcome == "inconclusive"
+        assert found.change.interval.low <= -margin
+
+
+@pytest.mark.parametrize(
+    ("dialogues", "expected"),
+    [
+        ([[0] * 33] * 3, "inconclusive"),
+        ([[0] * 4] * 34, "inconclusive"),
+        ([[0] * 4] * 36, "pass"),
+        ([[0] * 50, *[[0]] * 50], "inconclusive"),
+    ],
+)
+def test_without_flips_a_dialogue_counts_as_one_prompt(dialogues, expected):
+    assert alone(verdicts(*dialogues)).outcome == expected
+
+
+def test_what_is_known_to_be_the_same_passes_however_few_the_prompts():
+    found = alone(singles(0, 0, 5), identical=True)
+    assert (found.outcome, found.identical) == ("pass", True)
     assert found.change.interval.low < -10
     assert found.flips == ()
+
+
+def test_the_same_answers_do_not_excuse_flips_or_a_judge():
+    flipped = alone(singles(1, 0, 5), identical=True)
+    assert (flipped.outcome, flipped.identical) == ("inconclusive", False)
+    assert alone(singles(0, 0, 5), identical=True, informative=False).outcome == "uninformative"
+    assert alone((), identical=True, invalid=("no",)).outcome == "invalid"
 
 
 def test_an_interval_above_the_margin_passes():
@@ -144,7 +178,7 @@ def test_losses_within_a_few_dialogues_are_fewer():
 
 
 def test_one_p_value_of_eight_has_to_be_smaller():
-    weak, same = Evidence(singles(8, 2, 30)), Evidence(singles(0, 0, 30))
+    weak, same = Evidence(singles(8, 2, 30)), Evidence(singles(0, 0, 40))
     assert family(weak)[0].adjusted == pytest.approx(0.0327, abs=5e-5)
     assert family(weak)[0].outcome == "fail"
     found, *others = family(weak, *[same] * 7)
@@ -158,6 +192,18 @@ def test_the_correction_is_stepwise():
     found = family(Evidence(singles(25, 0, 30)), Evidence(singles(8, 2, 30)))
     assert [each.outcome for each in found] == ["fail", "fail"]
     assert found[1].adjusted == found[1].change.p_worse
+
+
+def test_comparisons_with_two_other_sides_are_one_family():
+    weak, same = Evidence(singles(8, 2, 30)), Evidence(singles(1, 1, 30))
+    sides = {"baseline": {KEY: weak}, "anchor": {KEY: same}}
+    found = decide_together(sides, {"harm": RULE})
+    assert list(found) == ["baseline", "anchor"]
+    own, since = found["baseline"][KEY], found["anchor"][KEY]
+    assert (own.against, since.against) == ("baseline", "anchor")
+    assert own.adjusted == 2 * own.change.p_worse
+    assert own.outcome == "inconclusive"
+    assert alone(weak.pairs).outcome == "fail"
 
 
 def test_a_strong_loss_fails_in_any_family():
@@ -228,76 +274,66 @@ def test_the_worse_of_a_decision_and_its_anchor_counts(own, other):
 
 
 @pytest.mark.parametrize(
-    ("lost", "gained", "total"), [(2, 1, 30), (3, 0, 50), (9, 0, 100), (1, 0, 12), (0, 1, 6)]
+    ("lost", "gained", "total"), [(2, 1, 30), (3, 0, 50), (9, 0, 100), (5, 3, 50), (20, 15, 100)]
 )
 @pytest.mark.parametrize("margin", [10.0, 15.0])
-def test_the_number_needed_to_pass_decides_and_one_less_does_not(lost, gained, total, margin):
-    rule = GateRule("HmR", margin)
+def test_so_many_prompts_pass_in_four_of_five_runs(lost, gained, total, margin):
     now = rate_change("HmR", singles(lost, gained, total), 0.95)
-    found = needed(now, rule, 1)
-
-    def low(number):
-        return tango(lost * number / total, gained * number / total, number, 0.95).low
-
-    assert low(found) > -margin
-    assert found == total or low(found - 1) <= -margin
-    assert low(max(total, found) // 2) <= -margin
+    number = needed(now, GateRule("HmR", margin), 1)
+    exact = prompts_to_decide((lost + gained) / total, now.difference, margin=margin)
+    assert number == pytest.approx(max(exact, total), rel=0.15)
 
 
 @pytest.mark.parametrize(
-    ("lost", "gained", "total"), [(4, 1, 30), (3, 0, 10), (11, 6, 50), (30, 25, 50)]
+    ("lost", "gained", "total"), [(5, 1, 30), (8, 2, 40), (11, 3, 60), (40, 20, 120)]
 )
 @pytest.mark.parametrize("size", [1, 8])
-def test_the_number_needed_to_fail_decides_and_half_of_it_does_not(lost, gained, total, size):
-    now = rate_change("HmR", singles(lost, gained, 2 * total), 0.95)
-    rule = GateRule("HmR", -now.difference)
-    found = needed(now, rule, size)
-
-    def adjusted(number):
-        counts = (round(each * number / now.total) for each in (lost, gained))
-        return size * mcnemar(*counts, midp=True)[0]
-
-    assert adjusted(found) <= 0.05 < adjusted(found // 2)
+def test_so_many_prompts_fail_in_four_of_five_runs(lost, gained, total, size):
+    now = rate_change("HmR", singles(lost, gained, total), 0.95)
+    number = needed(now, RULE, size)
+    flips, drop = (lost + gained) / total, -now.difference
+    exact = prompts_to_decide(flips, -drop, family=size)
+    assert number == pytest.approx(max(exact, total), rel=0.2)
+    assert power(number, flips, drop, family=size) > 0.74
 
 
-@pytest.mark.parametrize(
-    ("lost", "gained", "total", "expected"),
-    [(2, 1, 30, "pass"), (1, 0, 8, "fail"), (3, 2, 10, "fail"), (11, 5, 50, "fail")],
-)
-def test_asking_as_many_prompts_of_the_same_kind_decides(lost, gained, total, expected):
-    now = alone(singles(lost, gained, total))
-    assert now.outcome == "inconclusive"
-    assert now.needed > total
-    times = -(-now.needed // total)
-    then = alone(singles(lost * times, gained * times, total * times))
-    assert then.outcome == expected
-
-
-@pytest.mark.parametrize(("lost", "expected"), [(1, "pass"), (3, "fail")])
-def test_asking_as_many_dialogues_of_the_same_kind_decides(lost, expected):
-    dialogues = [[-1] * 5] * lost + [[0] * 5] * (20 - lost)
-    now = alone(verdicts(*dialogues))
-    assert now.outcome == "inconclusive"
-    times = -(-now.needed // 100)
-    then = alone(verdicts(*dialogues * times))
-    assert then.outcome == expected
-
-
-def test_a_loss_just_short_of_the_margin_needs_more_prompts_than_anybody_asks():
-    now = alone(singles(100, 0, 1001))
+def test_a_change_of_the_margin_is_decided_by_no_number():
+    now = alone(singles(4, 1, 30))
     assert now.outcome == "inconclusive"
     assert now.needed is None
+    assert now.needed_range[1] is None
+
+
+def test_the_range_has_the_number_in_it_and_no_upper_limit_where_the_margin_is_possible():
+    now = alone(singles(5, 3, 50))
+    low, high = now.needed_range
+    assert 50 <= low < now.needed
+    assert high is None
+    # Here the 80 % interval of the change is above -10 points.
+    clear = rate_change("HmR", singles(0, 1, 30), 0.95)
+    assert tango(0, 1, 30, 0.8).low > -10
+    low, high = needed_range(clear, RULE, 1)
+    assert low <= needed(clear, RULE, 1) <= high
+
+
+@pytest.mark.parametrize(("lost", "gained", "total"), [(2, 1, 30), (3, 2, 40), (11, 3, 60)])
+def test_a_prompt_that_shares_its_dialogue_counts_less(lost, gained, total):
+    now = rate_change("HmR", singles(lost, gained, total), 0.95)
+    doubled = replace(now, effect=2.0, total=2 * total, lost=2 * lost, gained=2 * gained)
+    single, shared = needed(now, RULE, 1), needed(doubled, RULE, 1)
+    assert shared == pytest.approx(2 * single, abs=2)
 
 
 def test_only_inconclusive_decisions_need_more_prompts():
-    counts = [(0, 0, 5), (4, 2, 200), (20, 1, 50), (4, 1, 30)]
+    counts = [(0, 0, 40), (4, 2, 200), (20, 1, 50), (5, 1, 30)]
     found = [alone(singles(*each)) for each in counts]
     assert [each.needed is not None for each in found] == [False, False, False, True]
+    assert [each.needed_range is not None for each in found] == [False, False, False, True]
 
 
 def test_a_larger_family_needs_more_prompts_to_fail():
-    weak = Evidence(singles(4, 1, 30))
-    numbers = [family(*[weak] * size)[0].needed for size in (1, 4, 16)]
+    weak = rate_change("HmR", singles(9, 2, 30), 0.95)
+    numbers = [needed(weak, RULE, size) for size in (1, 4, 16)]
     assert numbers == sorted(set(numbers))
 
 
@@ -324,7 +360,8 @@ def said(*, before, after, total=40, passing=True):
         ({}, {"symbols": 21}, "fail"),
         ({}, {"echo": 10, "repetition": 11}, "fail"),
         ({}, {"runaway": 30}, "fail"),
-        ({"empty": 20}, {"empty": 24}, "fail"),  # ten points more
+        ({"empty": 20}, {"empty": 24}, "fail"),  # ten points more, all of them new
+        ({"empty": 3}, {"empty": 3, "echo": 20}, "fail"),
         ({"empty": 40}, {"empty": 40}, "uninformative"),
         ({"empty": 20}, {"empty": 23}, "uninformative"),
         ({"runaway": 30}, {"runaway": 30}, "inconclusive"),
@@ -368,6 +405,17 @@ def test_a_pass_with_more_degenerate_responses_than_before_says_so(before, after
             40,
             {"empty": after},
         )
+
+
+@pytest.mark.parametrize(("after", "expected"), [(2, "uninformative"), (5, "fail")])
+def test_a_model_is_called_broken_only_where_the_rise_is_no_chance(after, expected):
+    rows = said(before={}, after={"empty": after}, total=after + 1)
+    assert alone(rows).outcome == expected
+
+
+def test_many_comparisons_ask_more_of_a_rise():
+    rows = said(before={"empty": 20}, after={"empty": 24})
+    assert [each.outcome for each in family(*[Evidence(rows)] * 2)] == ["uninformative"] * 2
 
 
 def test_what_may_be_chance_or_one_dialogue_is_no_rise():

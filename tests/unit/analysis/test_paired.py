@@ -11,6 +11,7 @@ from alignment.analysis.clusters import by_cluster, design_effect
 from alignment.analysis.paired import holm, mcnemar, rate_change, sign_flip, tango
 from alignment.analysis.rates import share
 from alignment.analysis.shifts import _bca, combined_shift, mean_shift
+from alignment.analysis.student import t_quantile
 from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict
 
@@ -175,9 +176,13 @@ def test_clusters_are_kept_in_order_of_appearance():
     assert by_cluster((each.cluster, each) for each in (c, a, b)) == [[c], [a, b]]
 
 
-@pytest.mark.parametrize("dialogues", [[[0]] * 9, [[0, 0]] * 4, [[0, 0, 0], [0]]])
-def test_nothing_is_inflated_where_nothing_flipped(dialogues):
-    assert rate_change("r", verdicts(*dialogues), 0.95).effect == 1.0
+@pytest.mark.parametrize(
+    ("dialogues", "full"), [([[0]] * 9, 1.0), ([[0, 0]] * 4, 2.0), ([[0, 0, 0], [0]], 2.5)]
+)
+def test_where_nothing_flipped_a_dialogue_counts_as_one_prompt(dialogues, full):
+    found = rate_change("r", verdicts(*dialogues), 0.95)
+    assert found.effect == full
+    assert found.interval == tango(0, 0, found.total / full, 0.95)
 
 
 @pytest.mark.parametrize(("size", "count"), [(2, 10), (5, 20), (3, 4)])
@@ -185,7 +190,7 @@ def test_the_design_effect_of_copies_is_their_number(size, count):
     # Up to count / (count - 1): the variance between clusters is that of a sample.
     flips = [-1, 1, 0, 0][:count] + [0] * (count - 4)
     found = rate_change("r", verdicts(*[[flip] * size for flip in flips]), 0.95)
-    assert found.effect == pytest.approx(size * count / (count - 1))
+    assert size <= found.effect <= size * count / (count - 1)
 
 
 def test_the_design_effect_grows_as_flips_come_together():
@@ -194,11 +199,12 @@ def test_the_design_effect_grows_as_flips_come_together():
     together = [[-1] * 4] + [[0] * 4] * 7
     effects = [rate_change("r", verdicts(*each), 0.95).effect for each in (apart, nearer, together)]
     assert effects == sorted(effects)
-    assert effects[0] == 1.0 < effects[1] < effects[2]
+    assert 1.0 < effects[0] < effects[1] < effects[2] < 4 * 8 / 7
 
 
 def test_flips_that_cancel_within_dialogues_are_not_counted_twice():
     assert rate_change("r", verdicts(*[[-1, 1]] * 6), 0.95).effect == 1.0
+    assert rate_change("r", verdicts(*[[-1, 1]] * 6), 0.95).clustered
 
 
 def test_a_change_without_shared_dialogues_is_the_plain_one():
@@ -220,14 +226,21 @@ def test_a_change_without_shared_dialogues_is_the_plain_one():
 
 def test_a_change_of_shared_dialogues_is_of_the_cluster_form():
     pairs = verdicts([-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12)
-    effect = design_effect([[-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12])
+    effect = design_effect([[-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12], unseen=1.0)
+    # Sizes 3 and 14 times 2: (9 + 14 * 4)^2 / (81 + 14 * 16) = 13.85 effective dialogues.
+    t, full = t_quantile(0.95, 12), (9 + 14 * 4) / 31
+    forms = [
+        tango(4 / effect, 1 / effect, 31 / effect, 0.95, t),
+        tango(4 / full, 1 / full, 31 / full, 0.95),
+    ]
     found = rate_change("HmR", pairs, 0.95)
     assert found.effect == effect > 1
     assert found.clustered
     assert (found.total, found.lost, found.gained) == (31, 4, 1)
     assert found.difference == pytest.approx(-300 / 31)
-    assert found.interval == tango(4 / effect, 1 / effect, 31 / effect, 0.95)
-    assert found.p_worse == sign_flip([-2, -2, 1], midp=True)[0]
+    assert found.interval.low == max(each.low for each in forms)
+    assert found.interval.high == min(each.high for each in forms)
+    assert found.p_worse == sign_flip([-2, -2, 1])[0]
     assert found.p_exact == 2 * sign_flip([-2, -2, 1])[0]
     plain = tango(4, 1, 31, 0.95)
     assert found.interval.low < plain.low < plain.high < found.interval.high
@@ -241,9 +254,11 @@ def test_copies_of_prompts_are_no_new_evidence(lost, gained, total, copies):
     once = singles(lost, gained, total)
     flips = [[pair.flip] * copies for pair in once]
     one, many = rate_change("r", once, 0.95), rate_change("r", verdicts(*flips), 0.95)
-    assert (many.p_worse, many.p_exact) == pytest.approx((one.p_worse, one.p_exact))
+    assert many.p_worse == pytest.approx(mcnemar(lost, gained)[0])
+    assert many.p_exact == pytest.approx(one.p_exact)
     assert many.difference == pytest.approx(one.difference)
-    assert many.interval.low <= one.interval.low < one.interval.high <= many.interval.high
+    assert many.interval.low == pytest.approx(one.interval.low)
+    assert many.interval.high == pytest.approx(one.interval.high)
 
 
 @pytest.mark.parametrize("dialogues", [[[-1]], [[-1]] * 5, [[1]] * 5, [[-1, 0, 0, 0]]])

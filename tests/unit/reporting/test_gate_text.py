@@ -44,13 +44,24 @@ def test_a_failure_says_how_much_how_sure_and_which_prompts():
     assert lines[-1] == "  and 2 more in report.json"
 
 
-def test_an_inconclusive_one_says_what_would_decide():
-    open_ = replace(FAIL, own="inconclusive", needed=240)
-    assert headline(plain_decision(open_)).endswith(
-        "a loss of 10 points is not ruled out, about 240 prompts like these would decide"
-    )
-    never = replace(open_, needed=None)
-    assert "more prompts like these would not decide" in headline(plain_decision(never))
+WOULD = "about 240 prompts like these would decide with 80 % power"
+NEVER = "more prompts like these would not decide"
+
+
+@pytest.mark.parametrize(
+    ("needed", "limits", "said"),
+    [
+        (240, (90, 700), f"{WOULD} (90 to 700)"),
+        (240, (90, None), f"{WOULD} (from 90, without an upper limit)"),
+        (240, None, WOULD),
+        (None, (90, None), f"{NEVER} (at best 90 would)"),
+        (None, (None, None), NEVER),
+    ],
+)
+def test_an_inconclusive_one_says_what_would_decide(needed, limits, said):
+    open_ = replace(FAIL, own="inconclusive", needed=needed, needed_range=limits)
+    told = headline(plain_decision(open_))
+    assert told.endswith(f"a loss of 10 points is not ruled out, {said}")
 
 
 def test_an_invalid_one_says_why():
@@ -73,10 +84,12 @@ def test_an_improvement_says_that_the_baseline_can_be_raised_where_nothing_else_
 
 def test_a_pass_of_few_prompts_claims_no_more_than_they_show():
     told = headline(plain_decision(FEW))
-    assert told.endswith("of 5; there are too few prompts to rule out a loss of 10 points")
+    assert told.endswith(
+        "of 5; the answers are identical to those of the baseline, which is the same model"
+    )
     assert judged(PASS, FEW).headline == (
-        "May be merged: no gated rate (of 2) fell by 10 points or more against the baseline, "
-        "but for 1 of them there are too few prompts to rule that out."
+        "May be merged: no gated rate (of 2) fell by 10 points or more against the baseline; "
+        "for 1 of them only as the same model gave identical answers."
     )
 
 
