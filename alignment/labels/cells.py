@@ -2,8 +2,9 @@ r"""Texts as cells of a table that spreadsheets open, so that reading gives exac
 
 Two things are done to a text, and undone in reverse order:
 
-- Characters that a cell cannot hold (controls) are written as `\x00`, and a backslash that begins
-  such a sequence as `\x5c`. After 32,000 characters the signs that begin a formula are written so
+- Characters that a cell cannot hold (controls, and carriage returns, which tools drop or take for
+  the end of a row) are written as `\x00`, and a backslash that begins such a sequence as `\x5c`.
+  After 32,000 characters the signs that begin a formula are written so
   too: some spreadsheets put what does not fit into a cell into the next one.
 - A text that a spreadsheet could take for a formula, or that begins with an apostrophe, gets an
   apostrophe before it.
@@ -17,12 +18,12 @@ from alignment.reporting.formulas import is_formula
 
 _CELL = 32_000
 """Where the signs of formulas begin to be escaped: a cell of a spreadsheet holds 32,767."""
-_CODE = "0[0-8bcef]|1[0-9a-f]|2b|2d|3d|40|5c|7f|[89][0-9a-f]"
+_CODE = "0[0-8bcdef]|1[0-9a-f]|2b|2d|3d|40|5c|7f|[89][0-9a-f]"
 _WIDE = "207a|207b|207c|208a|208b|208c|2212|2a75|2a76|fb29|fe62|fe63|fe66|fe6b|ff0b|ff0d|ff1d|ff20"
 """The signs `=`, `+`, `-`, `@` of other scripts and widths."""
 
 _ESCAPED = re.compile(rf"\\(?:x({_CODE})|u({_WIDE}))")
-_UNFIT = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\\(?=x(?:{_CODE})|u(?:{_WIDE}))")
+_UNFIT = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\\(?=x(?:{_CODE})|u(?:{_WIDE}))")
 _SIGN = re.compile(f"[-=+@{''.join(chr(int(code, 16)) for code in _WIDE.split('|'))}]")
 
 
@@ -41,6 +42,8 @@ def from_cell(cell: str) -> str:
     """
     if cell[:1] == "'" and _needs_apostrophe(cell[1:]):
         cell = cell[1:]
+    if "\\" not in cell:
+        return cell
     return _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), cell)
 
 

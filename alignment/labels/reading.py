@@ -11,6 +11,7 @@ import codecs
 import csv
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -160,8 +161,8 @@ class _Found:
                 self.skipped[fault or UNKNOWN] += 1
                 continue
             if texts and id_ not in self.items:
-                self.items[id_] = LabelItem.of(*texts)
-            self._keep((id_, annotator), verdict)
+                self.items[id_] = LabelItem(id_, *map(encodable, texts))
+            self._keep((id_, sys.intern(annotator)), verdict)
 
     def _keep(self, key: tuple[str, str], verdict: LabelVerdict) -> None:
         if key not in self.verdicts:

@@ -56,10 +56,14 @@ def item_id(axis: str, prompt: str, response: str) -> str:
     stored; `\r\n` and `\r` count as `\n`, because spreadsheets and other tools rewrite them, and
     readers see no difference.
     """
-    texts = [_NEW_LINE.sub("\n", encodable(text)) for text in (axis, prompt, response)]
+    texts = [_one_line_end(encodable(text)) for text in (axis, prompt, response)]
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:ID_LENGTH]
+
+
+def _one_line_end(text: str) -> str:
+    return _NEW_LINE.sub("\n", text) if "\r" in text else text
 
 
 def encodable(text: str) -> str:
     """`text` with `?` for each lone surrogate."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

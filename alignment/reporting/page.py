@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import re
@@ -12,7 +10,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from alignment.reporting import gate_text, numbers
 from alignment.reporting.casetable import casename, casetable
@@ -22,6 +20,7 @@ from alignment.reporting.glossary import OUTCOMES, glossary, next_step
 from alignment.reporting.merge_advice import advise
 from alignment.reporting.numbers import Document
 from alignment.reporting.remarks import remarks
+from alignment.reporting.selfcontained import content_policy, environment, source
 from alignment.reporting.text import safe, shorten
 
 _NAME = 80
@@ -39,12 +38,12 @@ def page(document: Document, figures: Mapping[str, str]) -> str:
     escapes, and long lists are folded. The page is smaller than 5 MB for 1,000 cases: long texts
     are cut, and the page says so.
     """
-    environment = _environment()
-    style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
+    templates = _environment()
+    style, script = (source(templates, f"page.{kind}") for kind in ("css", "js"))
     drawings = {name: _inline(svg) for name, svg in figures.items()}
     styles = [style, *(sheet for svg in drawings.values() for sheet in _STYLE.findall(svg))]
     advice = advise(document)
-    return environment.get_template("page.html.j2").render(
+    return templates.get_template("page.html.j2").render(
         document=document,
         advice=advice,
         next_step=next_step(document, advice.outcome),
@@ -58,33 +57,18 @@ def page(document: Document, figures: Mapping[str, str]) -> str:
         figure_texts={name: _texts(svg, name) for name, svg in drawings.items()},
         style=style,
         script=script,
-        policy=_policy(styles, script),
+        policy=content_policy(styles, script, style_attributes=True),  # figures are full of them
     )
 
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("alignment", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"numbers": numbers, "gate_text": gate_text, "titles": OUTCOMES}
-    environment.globals |= {"decisive": decisive, "on_labels": sentences, "safe": safe}
-    environment.filters |= {"name": _name, "plain": _plain}
-    environment.filters["link"] = _link
-    return environment
-
-
-def _finalize(value: object) -> object:
-    """Makes every value that a template writes safe: untrusted text has no other way in.
-
-    Markup passes unchanged: macros, and the page's own sources, which templates mark as safe.
-    """
-    return value if hasattr(value, "__html__") else safe(str(value), lines=True)
+    templates = environment()
+    templates.globals |= {"numbers": numbers, "gate_text": gate_text, "titles": OUTCOMES}
+    templates.globals |= {"decisive": decisive, "on_labels": sentences, "safe": safe}
+    templates.filters |= {"name": _name, "plain": _plain}
+    templates.filters["link"] = _link
+    return templates
 
 
 def _name(text: str) -> str:
@@ -110,11 +94,6 @@ def _plain(value: Any, limit: int = 20_000) -> str:
     return shorten(json.dumps(value, indent=2, ensure_ascii=False), limit)
 
 
-def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None  # noqa: S101 - set in `_environment`
-    return environment.loader.get_source(environment, name)[0]
-
-
 def _inline(svg: str) -> str:
     """The `<svg>` element of a figure alone, in the page's text colour."""
     match = _SVG.search(svg)
@@ -125,20 +104,3 @@ def _texts(svg: str, name: str) -> dict[str, str]:
     """The texts in a figure: `title` (else its name) and `desc` (else empty)."""
     texts = {tag: html.unescape(text).strip() for tag, text in reversed(_TEXT.findall(svg))}
     return {"title": name, "desc": ""} | texts
-
-
-def _policy(styles: list[str], script: str) -> str:
-    """The Content-Security-Policy: no requests, no script but the page's own, known by its hash.
-
-    Style attributes are allowed, as figures are full of them.
-    """
-    sheets = " ".join(dict.fromkeys(map(_hash, styles)))
-    return (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {sheets}; "
-        "style-src-attr 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"

@@ -157,7 +157,8 @@ def test_reporting_renders_what_it_is_given():
         allowed = tuple(f"alignment.{name}" for name in ("errors", "records", "files"))
         allowed += ("alignment.reporting",)
         assert all(name.startswith(allowed) for name in ours), path
-        rendering = {"cases.py": {"pyarrow"}, "page.py": {"jinja2"}}.get(path.name, set())
+        pages = {name: {"jinja2"} for name in ("page.py", "selfcontained.py")}
+        rendering = ({"cases.py": {"pyarrow"}} | pages).get(path.name, set())
         assert libraries(path) <= {*sys.stdlib_module_names, "alignment", *rendering}, path
         assert not at_once(path) & {"pyarrow"}, path
 

@@ -19,6 +19,7 @@ from support.hostile import responses
         ("'=1+1", "''=1+1"),
         ("'tis", "''tis"),
         ("\n=1", "'\n=1"),
+        ("a\r\nb\r", "a\\x0d\nb\\x0d"),
         ("a\x00b", r"a\x00b"),
         (r"a\x00b", r"a\x5cx00b"),
         (r"\x5c", r"\x5cx5c"),

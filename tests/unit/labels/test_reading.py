@@ -7,7 +7,8 @@ import json
 import os
 import pickle
 import re
-import resource
+import subprocess
+import sys
 import time
 import zipfile
 
@@ -451,25 +452,37 @@ def test_a_giant_file_is_refused_before_it_is_read(tmp_path, start, size):
 # -- size -----------------------------------------------------------------------------------------
 
 
-def test_a_million_rows_take_seconds_and_bounded_memory(tmp_path):
+MEASURED = """
+import resource, sys, time
+from pathlib import Path
+from alignment.labels.reading import read_labels
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before, started = most(), time.perf_counter()
+found = read_labels(Path(sys.argv[1]))
+print(time.perf_counter() - started, most() - before)
+print(len(found.labels), len(found.items), found.skipped)
+"""
+
+
+@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_many_rows_take_seconds_and_bounded_memory(tmp_path, rows):
+    """Every row has another item, with some 300 characters of text; in a process of its own."""
     path = tmp_path / "many.csv"
-    items = [LabelItem.of("harmlessness", f"Human: {i}", f"answer {i}") for i in range(1000)]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEAD.split(","))
-        for number in range(1000):
-            writer.writerows(
-                (each.id, each.axis, each.prompt, each.response, "pass", f"a{number}")
-                for each in items
-            )
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    found = read_labels(path)
-    spent = time.perf_counter() - started
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"\n{path.stat().st_size / 1e6:.0f} MB in {spent:.1f} s, {grown:.0f} MiB more")  # noqa: T201 - the figures
-    assert len(found.labels) == 1_000_000
-    assert len(found.items) == 1000
-    assert found.skipped == {}
-    assert spent < 40
-    assert grown < 1000
+        for number in range(rows):
+            asked, answer = f"Human: {number} {'how ' * 20}", f"answer {number} {'so ' * 60}"
+            item = LabelItem.of("harmlessness", asked, answer)
+            writer.writerow([item.id, item.axis, item.prompt, item.response, "pass", "anna"])
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(path)], capture_output=True, text=True, check=True
+    )
+    figures, found = run.stdout.splitlines()
+    seconds, grown = map(float, figures.split())
+    size = path.stat().st_size / 2**20
+    print(f"\n{rows:,} rows, {size:.0f} MiB: {seconds:.1f} s, {grown:.0f} MiB more")  # noqa: T201 - the figures
+    assert found == f"{rows} {rows} {{}}"
+    assert seconds < 60 * rows / 1_000_000 + 2
+    assert grown < 4 * size

@@ -65,13 +65,13 @@ def test_the_table_has_its_columns_and_no_more_than_the_task():
     question = AxisQuestion(axis, "+Is it?", "good", "bad")
     text = csv_of(LabelTask("t", (*QUESTIONS, question), (HELP, odd, HARM)))
     assert text[0] == "\ufeff"
-    assert text.count("\r\n") == 5  # four rows and one within a cell
+    assert text.count("\r") == 4  # at the ends of rows alone
     rows = list(csv.DictReader(io.StringIO(text[1:], newline="")))
     assert tuple(rows[0]) == COLUMNS
     assert [row["item"] for row in rows] == [HELP.id, odd.id, HARM.id]
     assert rows[0]["question"].startswith("Is this response helpful? (pass: helpful;")
     assert rows[1]["axis"] == "'=cmd"
     assert rows[1]["question"].startswith("'+Is it?")
-    assert rows[1]["prompt"] == odd.prompt
+    assert rows[1]["prompt"] == 'Human: a,b\\x0d\n"c"'
     assert rows[1]["response"] == r"'@SUM(1)\x00"
     assert {row["label"] + row["annotator"] for row in rows} == {""}
