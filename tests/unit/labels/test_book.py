@@ -85,7 +85,7 @@ def test_an_empty_label_is_none(book, row):
 
 @pytest.mark.parametrize("label", ["Pass!", 1, True, ["pass"], "safe"])
 def test_a_recorded_label_of_another_kind_is_refused(book, label):
-    with pytest.raises(PromptError, match=r"`label_anna` is .*; `pass`, `fail` or `unsure` is requ"):
+    with pytest.raises(PromptError, match=r"`label_anna` is .*; `pass`, `fail` or `unsure`"):
         book(row={"label_anna": label})
 
 

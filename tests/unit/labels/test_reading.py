@@ -4,8 +4,9 @@ import csv
 import gzip
 import io
 import json
-import os
 import pickle
+import os
+import random
 import re
 import subprocess
 import sys
@@ -27,6 +28,7 @@ ITEMS = tuple(
     LabelItem.of("harmlessness", f"Human: {i}?", f"Answer, {i}.\nIt ends.") for i in range(4)
 )
 TASK = LabelTask("t", (question_for("harmlessness"),), ITEMS)
+NOISE = random.Random(1).randbytes(64) + b"\xff\xff"
 HEAD = "item,axis,prompt,response,label,annotator"
 
 
@@ -404,10 +406,10 @@ def archive():
         (b'{"format": "\xff"}', "is not UTF-8"),
         (pickle.dumps(print), "is a pickle"),
         (pickle.dumps({"item": "label"}, protocol=0), "has no columns of labels"),
-        (gzip.compress(b"item,label"), "is a gzip archive"),
+        (gzip.compress(b"item,label", mtime=0), "is a gzip archive"),
         (archive(), "is a zip archive, as .xlsx"),
         (b"PAR1....", "is a Parquet file"),
-        (os.urandom(64) + b"\xff\xff", "is not UTF-8|is a pickle|no columns|UTF-16"),
+        (NOISE, "is not UTF-8|is a pickle|no columns|UTF-16"),
         ('item,label\nx,"pass\ny,fail\n', "line 3 is no row of a table"),
         ('item,label\n"x"y,pass\n', "line 2 is no row of a table"),
         ("{", "is no JSON"),
