@@ -4,8 +4,8 @@ import csv
 import gzip
 import io
 import json
-import pickle
 import os
+import pickle
 import random
 import re
 import subprocess
