@@ -25,7 +25,8 @@ from typing import NamedTuple
 LEAST = 5
 """A stratum with fewer labels joins another one, unless all of it is labelled."""
 
-_FURTHER = 2
+_FEW = 5
+"""Fewer labels that differ do not show in which strata labels differ more often."""
 
 Stratum = tuple[object, ...]
 """What is known of a prompt, the most important first."""
@@ -88,25 +89,37 @@ def _effective(strata: Sequence[Counts], lost: float, gained: float) -> float:
     """The effective number of prompts of a stratified estimate, for statements about these prompts.
 
     The variance of one fully labelled prompt, divided by that of the estimate (Cochran 1977,
-    Sampling Techniques, eq. 5.13). The variance within a stratum comes from its labels and two
-    further labels with the shares of all strata, so that a stratum in which no label differs is
-    not taken for certain. Where no label differs at all, every stratum has the same variance.
+    Sampling Techniques, eq. 5.13). The variance within a stratum comes from its labels and one
+    further label with the shares of all strata, so that a stratum in which no label differs is not
+    taken for certain. Labels that differ hardly at all say nothing of where more of them would be:
+    then the number is at most the one for equal variances in all strata (Kish 1965, Survey
+    Sampling, eq. 11.2.4).
     """
-    total = sum(each.total for each in strata)
     smooth = [_smoothed(each, lost, gained) for each in strata]
+    total = sum(each.total for each in strata)
     shares = [
         sum(each.total * share[side] for each, share in zip(strata, smooth, strict=True)) / total
         for side in (0, 1)
     ]
     spread = _variance(*shares)
-    within = 0.0
-    for each, share in zip(strata, smooth, strict=True):
-        if each.labelled == each.total:
-            continue
-        variance = _variance(*share) if spread else 1.0
-        unlabelled = 1 / max(1, each.labelled - 1) - 1 / max(1, each.total - 1)
-        within += (each.total / total) ** 2 * variance * unlabelled
-    return (spread or 1.0) / within if within else float("inf")
+    equal = 1 / _mean_variance(strata, [1.0] * len(strata))
+    if not spread:
+        return equal
+    number = spread / _mean_variance(strata, [_variance(*share) for share in smooth])
+    differing = sum(each.lost + each.gained for each in strata)
+    return min(number, equal) if differing < _FEW else number
+
+
+def _mean_variance(strata: Sequence[Counts], variances: Sequence[float]) -> float:
+    """The variance of the stratified mean, from the variance of one label in each stratum."""
+    total = sum(each.total for each in strata)
+    return sum(
+        (each.total / total) ** 2
+        * variance
+        * (1 / max(1, each.labelled - 1) - 1 / max(1, each.total - 1))
+        for each, variance in zip(strata, variances, strict=True)
+        if each.labelled < each.total
+    )
 
 
 def _variance(lost: float, gained: float) -> float:
@@ -115,11 +128,10 @@ def _variance(lost: float, gained: float) -> float:
 
 
 def _smoothed(each: Counts, lost: float, gained: float) -> tuple[float, float]:
-    """The shares of a stratum, with further labels that have the shares of all strata."""
+    """The shares of a stratum, with one further label that has the shares of all strata."""
     if each.labelled == each.total:
         return each.lost / each.total, each.gained / each.total
-    labels = each.labelled + _FURTHER
-    return (each.lost + _FURTHER * lost) / labels, (each.gained + _FURTHER * gained) / labels
+    return (each.lost + lost) / (each.labelled + 1), (each.gained + gained) / (each.labelled + 1)
 
 
 # -- strata ----------------------------------------------------------------------------------------
