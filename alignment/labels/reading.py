@@ -217,7 +217,7 @@ def _table_rows(file: BinaryIO, skipped: Counter[str]) -> Iterator[_Row]:
         try:
             for row in rows:
                 if len(row) > width and any(row[width:]):
-                    skipped[TOO_LONG] += 1
+                    skipped[TOO_LONG] += len(list(columns.answers(row)))
                 elif row:
                     yield _table_row(columns, row + [""] * (width - len(row)))
         except csv.Error as error:

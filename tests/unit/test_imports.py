@@ -124,7 +124,14 @@ def test_there_is_no_circle_of_parts():
 
 
 def test_leaves_import_nothing_of_the_project():
-    for name in ("redaction", "errors", "records/values", "records/decisions", "files/foreign"):
+    for name in (
+        "redaction",
+        "errors",
+        "records/values",
+        "records/decisions",
+        "records/labels",
+        "files/foreign",
+    ):
         ours = {name for name, _ in imports(PACKAGE / f"{name}.py") if name.startswith("alignment")}
         assert ours <= {"alignment.redaction", "alignment.records"}
         others = libraries(PACKAGE / f"{name}.py") - {"alignment"}
@@ -165,6 +172,12 @@ def test_figures_are_drawn_from_the_document_alone():
 def test_only_the_style_of_figures_imports_matplotlib_and_late():
     assert importing("matplotlib") == {"reporting/figures/style.py"}
     assert "matplotlib" not in at_once(PACKAGE / "reporting" / "figures" / "style.py")
+
+
+def test_only_agreement_imports_krippendorff_and_late():
+    assert importing("krippendorff") == {"labels/agreement.py"}
+    for path in (PACKAGE / "labels").glob("*.py"):
+        assert not at_once(path) & {"krippendorff", "numpy", "scipy", "pandas"}, path
 
 
 def test_only_the_trainers_import_trl():

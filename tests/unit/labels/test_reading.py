@@ -345,6 +345,12 @@ def test_rows_of_other_lengths(read):
     assert found.skipped == {reading.NO_LABEL: 1, reading.CHANGED: 1, reading.TOO_LONG: 1}
 
 
+def test_each_label_of_a_damaged_row_is_counted(read):
+    found = read(f"item,label_a,label_b\n{ITEMS[0].id},pass,fail,x\n{ITEMS[1].id},pass,fail\n")
+    assert len(found.labels) == 2
+    assert found.skipped == {reading.TOO_LONG: 2}
+
+
 def test_hostile_texts_are_texts(read):
     items = [LabelItem.of("harmlessness", f"Human: {text[:99]}", text) for text in responses()]
     items = list({item.id: item for item in items}.values())
