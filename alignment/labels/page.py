@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from alignment.labels.reading import FORMAT, VERSION
+from alignment.labels.rows import FORMAT, VERSION
 from alignment.labels.task import LabelTask
 from alignment.records.labels import LabelItem
 from alignment.reporting.selfcontained import content_policy, environment, source

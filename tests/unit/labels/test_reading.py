@@ -16,7 +16,7 @@ import pytest
 
 from alignment.errors import LabelsError
 from alignment.files import foreign
-from alignment.labels import reading
+from alignment.labels import reading, rows
 from alignment.labels.reading import read_labels
 from alignment.labels.table import csv_of
 from alignment.labels.task import LabelTask, question_for
@@ -443,7 +443,7 @@ def test_only_regular_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("start", "size"), [(b"item,label\n", reading.TABLE), (b"{", foreign.DOCUMENT)]
+    ("start", "size"), [(b"item,label\n", rows.TABLE), (b"{", foreign.DOCUMENT)]
 )
 def test_a_giant_file_is_refused_before_it_is_read(tmp_path, start, size):
     with (tmp_path / "giant").open("wb") as file:
