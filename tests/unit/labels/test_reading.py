@@ -464,9 +464,9 @@ from pathlib import Path
 from alignment.labels.reading import read_labels
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before, started = most(), time.perf_counter()
+before, started = most(), time.process_time()
 found = read_labels(Path(sys.argv[1]))
-print(time.perf_counter() - started, most() - before)
+print(time.process_time() - started, most() - before)
 print(len(found.labels), len(found.items), found.skipped)
 """
 
