@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from alignment.errors import LabelsError, quoted
-from alignment.records.labels import LabelItem, item_id
+from alignment.records.labels import LabelItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class LabelTask:
 
     Items are blinded by what they are: no variant, judge, score or stratum is in them. Whoever
     makes the task shuffles them. Raises LabelsError where there is no item, an item appears twice
-    or has an id that is not of its content, or an axis has no question or several.
+    or is not as `LabelItem.of` makes it, or an axis has no question or several.
     """
 
     id: str
@@ -57,8 +57,8 @@ class LabelTask:
         for item in self.items:
             if item.axis not in axes:
                 raise LabelsError(f"axis {quoted(item.axis)} has items and no question; give one")
-            if item.id != item_id(item.axis, item.prompt, item.response):
-                raise LabelsError(f"item {quoted(item.id)} has another id than its content gives")
+            if item != LabelItem.of(item.axis, item.prompt, item.response):
+                raise LabelsError(f"item {quoted(item.id)} is not what `LabelItem.of` makes of it")
             if item.id in seen:
                 raise LabelsError(f"item {quoted(item.id)} is there twice; leave one out")
             seen.add(item.id)

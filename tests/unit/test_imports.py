@@ -175,6 +175,12 @@ def test_only_the_style_of_figures_imports_matplotlib_and_late():
     assert "matplotlib" not in at_once(PACKAGE / "reporting" / "figures" / "style.py")
 
 
+def test_only_agreement_imports_krippendorff_and_late():
+    assert importing("krippendorff") == {"labels/agreement.py"}
+    for path in (PACKAGE / "labels").glob("*.py"):
+        assert not at_once(path) & {"krippendorff", "numpy", "scipy", "pandas"}, path
+
+
 def test_only_the_trainers_import_trl():
     assert importing("trl") == {"training/trainers.py"}
 

@@ -17,7 +17,7 @@ import pytest
 
 from alignment.errors import LabelsError
 from alignment.files import foreign
-from alignment.labels import reading
+from alignment.labels import reading, rows
 from alignment.labels.reading import read_labels
 from alignment.labels.table import csv_of
 from alignment.labels.task import LabelTask, question_for
@@ -347,6 +347,12 @@ def test_rows_of_other_lengths(read):
     assert found.skipped == {reading.NO_LABEL: 1, reading.CHANGED: 1, reading.TOO_LONG: 1}
 
 
+def test_each_label_of_a_damaged_row_is_counted(read):
+    found = read(f"item,label_a,label_b\n{ITEMS[0].id},pass,fail,x\n{ITEMS[1].id},pass,fail\n")
+    assert len(found.labels) == 2
+    assert found.skipped == {reading.TOO_LONG: 2}
+
+
 def test_hostile_texts_are_texts(read):
     items = [LabelItem.of("harmlessness", f"Human: {text[:99]}", text) for text in responses()]
     items = list({item.id: item for item in items}.values())
@@ -439,7 +445,7 @@ def test_only_regular_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("start", "size"), [(b"item,label\n", reading.TABLE), (b"{", foreign.DOCUMENT)]
+    ("start", "size"), [(b"item,label\n", rows.TABLE), (b"{", foreign.DOCUMENT)]
 )
 def test_a_giant_file_is_refused_before_it_is_read(tmp_path, start, size):
     with (tmp_path / "giant").open("wb") as file:
@@ -460,9 +466,9 @@ from pathlib import Path
 from alignment.labels.reading import read_labels
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before, started = most(), time.perf_counter()
+before, started = most(), time.process_time()
 found = read_labels(Path(sys.argv[1]))
-print(time.perf_counter() - started, most() - before)
+print(time.process_time() - started, most() - before)
 print(len(found.labels), len(found.items), found.skipped)
 """
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -42,7 +43,8 @@ def test_line_ends_and_lone_surrogates_make_no_other_id():
         (QUESTIONS, (HARM, HELP, HARM), "is there twice"),
         (QUESTIONS[:1], (HARM, HELP), "'helpfulness' has items and no question"),
         (QUESTIONS * 2, (HARM,), "'harmlessness' has several questions"),
-        (QUESTIONS, (LabelItem("0" * 24, "harmlessness", "a", "b"),), "another id than its"),
+        (QUESTIONS, (LabelItem("0" * 24, "harmlessness", "a", "b"),), "is not what"),
+        (QUESTIONS, (replace(HARM, response="Otherwise."),), "is not what"),
     ],
 )
 def test_a_task_that_cannot_be_labelled_is_refused(questions, items, says):
