@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alignment.analysis.simulation import RULES, RuleName, Setting, SimulationRow, TrialName
+from alignment.analysis.size_study import SizeRow
 from alignment.records import Rate
 
 _NO_CHANGE: tuple[tuple[RuleName, str], ...] = (
@@ -63,6 +64,35 @@ def headline(rows: Sequence[SimulationRow]) -> Headline:
     if not unchanged or not detections:
         raise ValueError("the rows do not include a setting that the headline needs")
     return Headline(max(unchanged, key=lambda row: row.blocked.percent), detections[0])
+
+
+def size_tables(passes: Iterable[SizeRow], blocks: Iterable[SizeRow]) -> str:
+    """Markdown: the worst row of every layout, of false passes and of false blocks.
+
+    The figures are % of runs, each with its interval; `n single` are n dialogues of one prompt.
+    """
+    setting = ["dialogues", "flips", "alike", "correlation"]
+    passed = [[*_setting(row), _cell(row.wrong)] for row in passes]
+    blocked = [
+        [*_setting(row), str(row.rates), "yes" if row.anchor else "no", _cell(row.wrong)]
+        for row in blocks
+    ]
+    return "\n".join(
+        [
+            "### Drop equal to the margin: worst share of passes",
+            *("", *_lines([*setting, "gate passed"], passed)),
+            *("", "### No change: worst share of blocked runs"),
+            *("", *_lines([*setting, "rates", "anchor", "gate blocked"], blocked), ""),
+        ]
+    )
+
+
+def _setting(row: SizeRow) -> list[str]:
+    return [row.layout, f"{100 * row.flips:g} %", row.alike, f"{row.correlation:g}"]
+
+
+def _lines(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [_line(headings), _line(["---:"] * len(headings)), *map(_line, rows)]
 
 
 def _section(trial: TrialName, rows: Sequence[SimulationRow]) -> str:

@@ -134,6 +134,13 @@ def false_blocks(
                         yield SizeRow(name, share_, "copied", correlation, wrong, count, anchor)
 
 
+def every_size(runs: int, seed: int) -> tuple[list[SizeRow], list[SizeRow]]:
+    """The worst false passes and false blocks of every layout and number of single prompts."""
+    layouts = {**{f"{total} single": (1,) * total for total in TOTALS}, **LAYOUTS}
+    passes = worst_of(false_passes(layouts, runs=runs, seed=seed))
+    return passes, worst_of(false_blocks(layouts, runs=runs, seed=seed))
+
+
 def worst_of(rows: Iterator[SizeRow]) -> list[SizeRow]:
     """The worst row of every layout, number of rates, and anchor, in order of appearance."""
     found: dict[tuple[str, int, bool], SizeRow] = {}

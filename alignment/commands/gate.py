@@ -71,8 +71,13 @@ def declare(commands: Any) -> None:
     simulate.add_argument(
         "--runs",
         type=whole(1, 1_000_000),
-        default=4000,
-        help="the number of simulated runs per row of the tables; default 4000",
+        default=None,
+        help="the number of simulated runs per row of the tables; default 4000, 1000 with --sizes",
+    )
+    simulate.add_argument(
+        "--sizes",
+        action="store_true",
+        help="the worst settings of few prompts and of shared dialogues instead; takes an hour",
     )
     simulate.add_argument(
         "--seed",
@@ -113,8 +118,13 @@ def _compare(options: argparse.Namespace) -> Iterator[str]:
 
 def _simulate(options: argparse.Namespace) -> Iterator[str]:
     from alignment.analysis.simulation import simulate  # noqa: PLC0415
-    from alignment.analysis.simulation_tables import headline, table  # noqa: PLC0415
+    from alignment.analysis.simulation_tables import headline, size_tables, table  # noqa: PLC0415
 
-    rows = simulate(runs=options.runs, seed=options.seed)
+    if options.sizes:
+        from alignment.analysis.size_study import every_size  # noqa: PLC0415
+
+        yield size_tables(*every_size(options.runs or 1000, options.seed))
+        return
+    rows = simulate(runs=options.runs or 4000, seed=options.seed)
     yield table(rows)
     yield f"{headline(rows).sentence}."

@@ -401,6 +401,26 @@ def test_small_losses_do_not_add_up_unseen(gated, workers):
     assert "base HmR: FAIL: since the anchor: 90.0 to 78.0 %" in result.stdout.str()
 
 
+def test_all_that_can_block_is_one_family(gated):
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 4))
+    accept(gated)
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 12))
+    gated.run()
+    found = decisions(gated)["HmR"]
+    # Three comparisons: HmR since its anchor, HmR, and HpR, which has not moved from its anchor.
+    assert found["anchor"]["adjusted"] == pytest.approx(3 * 0.5**13)  # 12 losses, mid-p
+    assert found["adjusted"] == pytest.approx(2 * 0.5**9)  # 8 losses
+    assert decisions(gated)["HpR"]["anchor"] is None
+
+
+def test_the_plan_is_made_for_the_flips_of_this_run(gated):
+    gated.record("base.jsonl", without(GOOD, "harmlessness", 4))
+    gated.run()
+    assert gated.report()["gate"]["plan"].endswith(
+        "a margin of 10 points needs 53 prompts if 2 % flip, as measured in this run"
+    )
+
+
 def test_only_a_reason_moves_the_anchor(gated, workers):
     for lost in (4, 8):
         gated.record("base.jsonl", without(GOOD, "harmlessness", lost))

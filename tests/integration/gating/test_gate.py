@@ -69,6 +69,28 @@ def test_a_renamed_folder_is_the_same_model(project):
     assert found.code == 0
     (decision,) = found.gate["decisions"]
     assert (decision["outcome"], decision["flips"]) == ("pass", [])
+    # Few prompts rule out no loss: it passes as the same model that gives the same answers.
+    assert decision["identical"]
+    assert decision["change"]["interval"][0] <= -decision["margin"]
+    assert "identical to those of the baseline, which is the same model" in found.text
+
+
+@pytest.mark.parametrize(("folder", "outcome"), [("model", "pass"), ("twin", "inconclusive")])
+def test_two_names_of_one_model_are_the_same_and_two_models_alike_are_not(
+    project, micro, tokenizer, folder, outcome
+):
+    if folder == "twin":  # other weights that may well give the same verdicts
+        micro.policy(tokenizer, project.root / folder, seed=5)
+    found = project.run(
+        f"--alignment-variant=other=./{folder}",
+        "--alignment-set=gate.against=variant:candidate",
+    )
+    (decision,) = found.gate["decisions"]
+    assert decision["identical"] == (folder == "model")
+    if folder == "model":
+        assert decision["outcome"] == outcome
+    else:
+        assert decision["outcome"] != "pass"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from alignment.analysis import power as planning
 from alignment.analysis.binomial import at_least, likely, point
 from alignment.analysis.decision_rule import GateRule, outcome_of
 from alignment.analysis.paired import mcnemar, tango
-from alignment.analysis.power import detectable, plan_line, power, prompts_needed
+from alignment.analysis.power import detectable, plan_line, power, prompts_needed, prompts_to_decide
 from alignment.records.decisions import Change
 
 SETTINGS = [(0.18, 0.0, 1), (0.18, 18.0, 2), (0.5, 15.0, 4), (1.0, 30.0, 1), (0.4, -10.0, 2)]
@@ -229,6 +229,40 @@ def test_a_point_is_a_binomial_probability():
 )
 def test_the_plan_is_a_sentence(arguments, line):
     assert plan_line(*arguments) == line
+
+
+def test_a_plan_for_measured_flips_says_so():
+    told = plan_line(100, 0.15, 10.0, 0.95, 2, measured=0.0)
+    assert told.startswith("with 100 prompts per axis and 15 % of verdicts flipping: ")
+    assert told.endswith("needs 35 prompts if 0 % flip, as measured in this run")
+
+
+@pytest.mark.parametrize(
+    ("flips", "change", "family"),
+    [(0.1, -4.0, 1), (0.3, 2.0, 1), (0.3, -18.0, 1), (0.4, -25.0, 8), (0.0, 0.0, 1)],
+)
+def test_so_many_prompts_decide(flips, change, family):
+    rule = GateRule("r", 15.0)
+    number = prompts_to_decide(flips, change, margin=15.0, family=family)
+    wanted = "pass" if change > -15 else "fail"
+
+    def chance(total):
+        if wanted == "fail":
+            return power(total, flips, -change, margin=15.0, family=family)
+        return sum(
+            weight
+            for lost, gained, weight in every_table(total, flips, -change)
+            if word(lost, gained, total, rule) == "pass"
+        )
+
+    assert chance(number) >= 0.8 - 1e-12
+    assert chance(max(1, number // 2)) < 0.8
+
+
+def test_no_number_decides_a_change_of_the_margin():
+    assert prompts_to_decide(0.3, -10.0) is None
+    with pytest.raises(ValueError, match="cannot change a rate"):
+        prompts_to_decide(0.1, -20.0)
 
 
 def test_a_plan_is_made_quickly():
