@@ -138,5 +138,9 @@ def _import(options: argparse.Namespace) -> Iterator[str]:
             f"{axis}: {len(agreed.verdicts)} answers have a verdict; people are unsure of "
             f"{agreed.unsure} and disagree on {agreed.contradictory}"
         )
-        agreement = alpha(of_axis)
-        yield line if agreement is None else f"{line}; Krippendorff's alpha {agreement:.2f}"
+        try:
+            agreement = alpha(of_axis)
+        except LabelsError as error:
+            yield f"{line}; {error}"
+        else:
+            yield line if agreement is None else f"{line}; Krippendorff's alpha {agreement:.2f}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from alignment.errors import LabelsError
 from alignment.records.labels import Label, LabelVerdict
 from alignment.records.values import Interval
 
@@ -51,6 +52,7 @@ def alpha(labels: Iterable[Label]) -> float | None:
     Unsure counts as missing, and an annotator counts once for an item, as in `consensus`. Only
     items with two labels or more are in it. None where there is no such item, or where all their
     labels are the same: what chance would give is then not known. Give it the labels of one axis.
+    Raises LabelsError where the package `krippendorff` is not installed.
     Source: Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), by the library
     `krippendorff`.
     """
@@ -104,6 +106,11 @@ def _pairable(labels: Iterable[Label]) -> list[tuple[int, int]]:
 def _alpha(counts: Sequence[tuple[int, int]]) -> float | None:
     if not any(passed for passed, _ in counts) or not any(failed for _, failed in counts):
         return None
-    import krippendorff  # noqa: PLC0415 - it imports numpy
-
+    try:
+        import krippendorff  # noqa: PLC0415 - it imports numpy
+    except ImportError as error:
+        raise LabelsError(
+            "the agreement of annotators needs the package krippendorff, which is not installed; "
+            "install alignment-gate[agreement]"
+        ) from error
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
