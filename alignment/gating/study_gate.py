@@ -12,6 +12,7 @@ from alignment.gating.anchor import ANCHOR, anchor_evidence, anchor_moved
 from alignment.gating.compared_answers import unchanged, with_answers
 from alignment.gating.evidence import RunEvidence, gather_evidence
 from alignment.gating.gated_run import GatedRun
+from alignment.gating.people import people_by_axis
 from alignment.gating.plan import plan
 from alignment.gating.reported_shifts import reported_shifts
 from alignment.records.decisions import Decision, GateResult
@@ -53,6 +54,7 @@ class StudyGate:
             drifts=evidence.drifts,
             unchanged=tuple(variant for variant in variants if unchanged(run, variant)),
             plan=plan(decisions, run.rules.values()),
+            people=people_by_axis(run),
         )
 
     def decision(self, variant: str, axis: str) -> Decision:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from alignment.records.values import Interval, Rate
+from alignment.records.values import Agreement, Interval, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +53,19 @@ class CorrectedChange:
     unresolved: int = 0
     errors: Mapping[str, JudgeErrors] = field(default_factory=dict)
     unequal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleAgreement:
+    """The labels of a run's answers on one axis, and how far people and the judge agree.
+
+    `answers` have labels, by so many `annotators`. `alpha` is Krippendorff's alpha of the
+    annotators (at most 1, 0 is chance; None where it is not defined), `judge` the agreement of the
+    judge's verdicts with people's (None where no answer has a verdict). The answers are those that
+    were drawn to be labelled, in which flips are more frequent than in the run.
+    """
+
+    answers: int
+    annotators: int
+    alpha: float | None
+    judge: Agreement | None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from alignment.records import Interval
-from alignment.records.corrections import CorrectedChange
+from alignment.records.corrections import CorrectedChange, PeopleAgreement
 
 Outcome = Literal["pass", "inconclusive", "uninformative", "fail", "invalid"]
 OUTCOMES: tuple[Outcome, ...] = ("pass", "inconclusive", "uninformative", "fail", "invalid")
@@ -165,7 +165,7 @@ class GateResult:
     again: the change that the judge alone caused (the decisions then have what the model caused).
     `plan` is one sentence on what this number of prompts can show. `unchanged` has the variants
     whose answers are all equal to those of their baseline, byte for byte, although they are not
-    known to be the same model.
+    known to be the same model. `people` has by axis what is known of people's labels.
     """
 
     against: str
@@ -174,6 +174,7 @@ class GateResult:
     drifts: Mapping[str, Mapping[str, Shift]] = field(default_factory=dict)
     plan: str = ""
     unchanged: tuple[str, ...] = ()
+    people: Mapping[str, PeopleAgreement] = field(default_factory=dict)
 
 
 def worst(*outcomes: Outcome) -> Outcome:

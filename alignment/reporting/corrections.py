@@ -43,14 +43,30 @@ def span(change: Mapping[str, Any]) -> str:
     return f"{change['before']:.1f} to {change['after']:.1f} %, "
 
 
-def sentences(decisions: Sequence[Decision], name: Callable[[str], str]) -> list[str]:
-    """What the decisions are made by, the judge's own outcomes, and its errors.
+def sentences(gate: Mapping[str, Any], name: Callable[[str], str]) -> list[str]:
+    """What the decisions are made by, the judge's own outcomes, its errors, and who labelled.
 
     One sentence for all of a run without labels.
     """
+    decisions: Sequence[Decision] = gate["decisions"]
     if not any(each.get("corrected") or each.get("uncorrected") for each in decisions):
         return [f"decided {ALONE}"] if decisions else []
-    return [sentence for each in decisions for sentence in _sentences(each, name)]
+    return [sentence for each in decisions for sentence in _sentences(each, name)] + [
+        _people(name(axis), people) for axis, people in gate.get("people", {}).items()
+    ]
+
+
+def _people(axis: str, people: Mapping[str, Any]) -> str:
+    """Sentence: how many answers people labelled, and who agrees with them."""
+    number, judge = people["annotators"], people["judge"]
+    who = "1 person" if number == 1 else f"{number} people"
+    sentence = f"{axis}: {people['answers']} answers have labels of {who}"
+    if people["alpha"] is not None:
+        sentence += f" (Krippendorff's alpha {people['alpha']:.2f})"
+    if judge is not None:
+        kappa = "" if judge["kappa"] is None else f", kappa {judge['kappa']:.2f}"
+        sentence += f"; the judge agrees with {judge['rate']['percent']:.0f} % of them{kappa}"
+    return sentence
 
 
 def _sentences(decision: Decision, name: Callable[[str], str]) -> list[str]:

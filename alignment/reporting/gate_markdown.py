@@ -36,7 +36,7 @@ def decisions(document: Document) -> str:
         f"### The gate against {code(gate['against'])}",
         table(heading, rows, _TABLE),
         *_reasons(gate),
-        *(f"{sentence}." for sentence in sentences(gate["decisions"], code)),
+        *(f"{sentence}." for sentence in sentences(gate, code)),
         _shifts(gate),
         f"Plan: {gate['plan']}." if gate["plan"] else "",
     ]

@@ -65,7 +65,7 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     heading = f"gate against {safe(gate['against'])}, change in percentage points"
     lines = ["", *wrapped(heading, width)]
     lines += tables(Column("gated", names), columns, width)
-    for sentence in on_labels(decisions, safe):
+    for sentence in on_labels(gate, safe):
         lines += wrapped(f"{sentence}.", width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]

@@ -16,6 +16,7 @@ def plain_gate(gate: GateResult) -> dict[str, Any]:
         "against": gate.against,
         "plan": gate.plan,
         "unchanged": list(gate.unchanged),
+        "people": {axis: asdict(people) for axis, people in gate.people.items()},
         "decisions": [plain_decision(each) for each in gate.decisions],
         "shifts": {
             variant: [plain_estimate(each) for each in shifts]
