@@ -8,8 +8,10 @@ A response has one kind, the first of `KINDS` that fits:
     right after the end of a sentence, also one that the token limit cut after `Human`.
 `echo`: the last human turn (or the whole prompt), once or several times, the last copy perhaps cut.
 `repetition`: a loop. At least half of its word 4-grams occurred before in the response (seq-rep-4
-    of Welleck et al. 2020, "Neural Text Generation With Unlikelihood Training"), or at
-    least half of its characters are one unit of 1 to 4 characters said 8 times or more in a row.
+    of Welleck et al. 2020, "Neural Text Generation With Unlikelihood Training"); or at least half
+    of its words are in sentences or lines that occurred before, numbers, case and punctuation
+    aside; or at least half of its characters are one unit of 1 to 4 characters said 8 times or more
+    in a row.
 
 The `Assistant:` label that a model may write itself is not part of its answer.
 
@@ -23,6 +25,7 @@ HH-RLHF test splits: 95 are flagged, of which 70 carry a `Human:` label of their
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from alignment.records import ASSISTANT, HUMAN
 
@@ -37,6 +40,12 @@ _MIN_WORDS = 8
 _MIN_ECHO = 3
 """"Hello!" is a fine reply to "Hello!"; from three words on it is an echo."""
 
+_MIN_SENTENCES = 4
+_SHORT_SENTENCE = 3
+"""Words; shorter sentences can be said several times."""
+_MIN_COPIES = 4
+
+_SENTENCE_END = re.compile(r"[.!?…;。！？؟।]+|\n+")
 _LABEL = re.compile(rf"\s*{ASSISTANT}:\s*")
 # White space with a new line in it, matched from its start only: linear in the text's length.
 _LINE = r"(?<!\s)[^\S\n]*+\n\s*+"
@@ -68,7 +77,8 @@ def kind(prompt_text: str, response_text: str) -> str | None:
     words = _words(answer)
     if _echoes(words, prompt_text):
         return ECHO
-    if _repeated_share(words) >= _REPEATED or _looped_share(answer) >= _REPEATED:
+    shares = (_repeated_share(words), _repeated_sentences(answer), _looped_share(answer))
+    if max(shares) >= _REPEATED:
         return REPETITION
     return None
 
@@ -111,6 +121,29 @@ def _repeated_share(words: list[str]) -> float:
         return 0.0
     grams = [tuple(words[i : i + _NGRAM]) for i in range(len(words) - _NGRAM + 1)]
     return 1.0 - len(set(grams)) / len(grams)
+
+
+def _repeated_sentences(text: str) -> float:
+    """The share of words in sentences or lines that occurred before, from 0 to 1.
+
+    Short ones ("Yes.") can be answers to several questions: they count from the fifth copy on.
+    Texts of fewer than four sentences say something twice for emphasis.
+    """
+    sentences = [
+        words
+        for sentence in _SENTENCE_END.split(text)
+        if (words := tuple(word for word in _words(sentence) if not word.isdigit()))
+    ]
+    if len(sentences) < _MIN_SENTENCES:
+        return 0.0
+    copies = Counter[tuple[str, ...]]()
+    repeated = total = 0
+    for words in sentences:
+        enough = 1 if len(words) >= _SHORT_SENTENCE else _MIN_COPIES
+        repeated += len(words) * (copies[words] >= enough)
+        total += len(words)
+        copies[words] += 1
+    return repeated / total
 
 
 def _looped_share(text: str) -> float:
