@@ -45,7 +45,7 @@ _SHORT_SENTENCE = 3
 """Words; shorter sentences can be said several times."""
 _MIN_COPIES = 4
 
-_SENTENCE_END = re.compile(r"[.!?…;。！？؟।]+|\n+")
+_SENTENCE_END = re.compile(r"[.!?…;\u3002\uff01\uff1f\u061f\u0964]+|\n+")
 _LABEL = re.compile(rf"\s*{ASSISTANT}:\s*")
 # White space with a new line in it, matched from its start only: linear in the text's length.
 _LINE = r"(?<!\s)[^\S\n]*+\n\s*+"

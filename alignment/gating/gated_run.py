@@ -15,7 +15,7 @@ from alignment.gating.manifests import manifest
 from alignment.gating.probe_set import probe_error
 from alignment.gating.stored_baseline import StoredBaseline, stored_baseline
 from alignment.labels.book import LabelBook, collect_labels
-from alignment.records import Case, Prompt
+from alignment.records import Case, JudgeTrial, Prompt, Rate
 from alignment.study.study import Study
 from alignment.study.trial import second_opinions, try_judge, try_nulls
 
@@ -77,11 +77,22 @@ class GatedRun:
         return collect_labels(self.profile, self.study.store)
 
     @cached_property
+    def trials(self) -> dict[str, JudgeTrial | None]:
+        """Axis -> the judge's trial; None where it was not tested."""
+        return {axis: try_judge(self.study, axis) for axis in self.profile.axes}
+
+    @cached_property
+    def nulls(self) -> dict[str, dict[str, Rate]]:
+        """Axis -> what null policies would score; empty where that cannot be known."""
+        return {axis: try_nulls(self.study, axis) or {} for axis in self.profile.axes}
+
+    @cached_property
     def informative(self) -> dict[str, bool]:
-        """Axis -> whether the judge is better than chance on it; True where it was not tested."""
-        trials = {axis: try_judge(self.study, axis) for axis in self.profile.axes}
-        for axis in self.profile.axes:
-            try_nulls(self.study, axis)  # for the report
+        """Axis -> whether the judge is better than chance on it; True where it was not tested.
+
+        Whatever else the report says of the judge is computed with it.
+        """
+        trials, _ = self.trials, self.nulls
         second_opinions(self.study)
         return {axis: trial is None or trial.informative for axis, trial in trials.items()}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from alignment.analysis.decision_rule import Key, decide, decide_together
 from alignment.errors import AlignmentError
 from alignment.gating.anchor import ANCHOR, anchor_evidence, anchor_moved
+from alignment.gating.cautions import cautions_on
 from alignment.gating.compared_answers import unchanged, with_answers
 from alignment.gating.evidence import RunEvidence, gather_evidence
 from alignment.gating.gated_run import GatedRun
@@ -39,7 +40,7 @@ class StudyGate:
         run = self.run
         variants, axes, evidence = run.profile.gated(), run.profile.axes, self._evidence
         decisions = tuple(
-            with_answers(run, self._add_anchor(key, decision))
+            self._with_cautions(with_answers(run, self._add_anchor(key, decision)))
             for key, decision in self._decided[self._against].items()
         )
         return GateResult(
@@ -56,6 +57,9 @@ class StudyGate:
             plan=plan(decisions, run.rules.values()),
             people=people_by_axis(run),
         )
+
+    def _with_cautions(self, decision: Decision) -> Decision:
+        return replace(decision, cautions=cautions_on(self.run, decision))
 
     def decision(self, variant: str, axis: str) -> Decision:
         """The decision on one variant and axis. Raises AlignmentError where it is not gated."""

@@ -110,6 +110,22 @@ class Degenerate:
     kinds: Mapping[str, int]
 
 
+CautionKind = Literal["null", "length", "untried", "floor", "wide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Why a pass says less than it seems to: a clause.
+
+    `null`: a useless policy would score as high; `length`: the judge prefers long answers rather
+    than good ones; `untried`: nobody evaluated the judge; `floor`: the rate was 0 %; `wide`: the
+    interval is wider than the margin on both sides.
+    """
+
+    kind: CautionKind
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The gate's decision on one variant and axis.
@@ -127,7 +143,7 @@ class Decision:
 
     `corrected` is the change according to people's labels: the decision is then made by it, and
     `by_judge` is what the judge's verdicts alone would have decided. `uncorrected` says why labels
-    that are there could not be used.
+    that are there could not be used. `cautions` say what limits a pass, the most serious first.
     """
 
     variant: str
@@ -149,6 +165,7 @@ class Decision:
     corrected: CorrectedChange | None = None
     by_judge: Outcome | None = None
     uncorrected: str = ""
+    cautions: tuple[Caution, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

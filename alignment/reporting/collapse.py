@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from alignment.reporting import numbers
 from alignment.reporting.numbers import Document
+
+FOOLED = ("null", "length")
+"""Cautions on a judge that is fooled: a pass should be checked before a merge."""
+LIMITS = ("untried", "floor", "wide")
+"""Cautions on what a pass could not show: the headline says so."""
+_MOST = 3
 
 
 def doubt(
@@ -14,8 +20,29 @@ def doubt(
 ) -> str:
     """Why a pass should be checked before a merge; empty if there is no reason."""
     spoiled = [each for each in decisions if each.get("spoiled")]
+    fooled = _cautions(decisions, FOOLED)
     return _same_answers(document, decisions, name) or (
-        more_degenerate(spoiled[0], name) if spoiled else ""
+        more_degenerate(spoiled[0], name) if spoiled else name(fooled[0]) if fooled else ""
+    )
+
+
+def limits(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -> str:
+    """Clauses on what a pass could not show, each after a semicolon; empty if there is none."""
+    clauses = _cautions(decisions, LIMITS)
+    return "".join(f"; {name(clause)}" for clause in clauses[:_MOST]) + (
+        f"; and {len(clauses) - _MOST} more such limits" if len(clauses) > _MOST else ""
+    )
+
+
+def _cautions(decisions: Sequence[Mapping[str, Any]], kinds: Collection[str]) -> list[str]:
+    """The cautions of some kinds on decisions, each once."""
+    return list(
+        dict.fromkeys(
+            caution["text"]
+            for each in decisions
+            for caution in each.get("cautions", ())
+            if caution["kind"] in kinds
+        )
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alignment.records.decisions import OUTCOMES
-from alignment.reporting.collapse import degenerate
+from alignment.reporting.collapse import FOOLED, degenerate
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.corrections import basis, decisive, span
 from alignment.reporting.corrections import sentences as on_labels
@@ -31,6 +31,7 @@ def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
         reasons = tuple(decision["reasons"])
         clean = decision["outcome"] == "pass" and not only_identical(decision)
         clean = clean and not decision.get("spoiled")
+        clean = clean and not any(each["kind"] in FOOLED for each in decision.get("cautions", ()))
         if (clean and not _improved(decision)) or reasons in seen_reasons:
             continue
         if reasons:
@@ -205,6 +206,7 @@ def _explain(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
         return f"{figures}; {degenerate(counts, name)}"
     spoiled = decision.get("spoiled")
     addition = f"; {degenerate(spoiled, name)}" if spoiled else ""
+    addition += "".join(f"; {name(each['text'])}" for each in decision.get("cautions", ()))
     return f"{figures}{_explain_outcome(decision, margin, name)}{addition}"
 
 

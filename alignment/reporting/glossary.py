@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alignment.records.decisions import ACCEPT
 from alignment.reporting import numbers
+from alignment.reporting.collapse import FOOLED
 from alignment.reporting.gate_text import raising
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
@@ -120,6 +121,16 @@ def next_step(document: Document, outcome: str | None) -> str:
         )
     if outcome == "pass" and any(each.get("spoiled") for each in gate["decisions"]):
         return "Read the degenerate responses below and find out why there are more than before."
+    cautions = (
+        [each for decision in gate["decisions"] for each in decision.get("cautions", ())]
+        if (gate and outcome == "pass")
+        else []
+    )
+    if any(each["kind"] in FOOLED for each in cautions):
+        return (
+            "Read some answers below, and let people label a sample of them (`annotate`): this "
+            "judge cannot tell good answers from useless ones."
+        )
     acceptable = gate is not None and gate["against"] == "baseline"
     if any(about.get("unscored") for about in variants):
         acceptable = False

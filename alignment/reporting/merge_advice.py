@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alignment.reporting.collapse import doubt
+from alignment.reporting.collapse import doubt, limits
 from alignment.reporting.corrections import basis, decisive
 from alignment.reporting.gate_text import (
     concerning,
@@ -145,8 +145,9 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
         return f"{axis} ({rate}) of {variant} fell {_fall(decider)} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     few = sum(map(only_identical, decisions))
-    limits = f"; for {few} of them only as the same model gave identical answers" if few else ""
-    return f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}{limits}"
+    identical = f"; for {few} of them only as the same model gave identical answers" if few else ""
+    fell = f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}"
+    return f"{fell}{identical}{limits(decisions, name)}"
 
 
 def _fall(decision: Mapping[str, Any]) -> str:

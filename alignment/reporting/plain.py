@@ -52,6 +52,7 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "corrected": None if decision.corrected is None else plain_correction(decision.corrected),
         "by_judge": decision.by_judge,
         "uncorrected": decision.uncorrected,
+        "cautions": [asdict(caution) for caution in decision.cautions],
     }
 
 
