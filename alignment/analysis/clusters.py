@@ -58,7 +58,9 @@ def by_cluster(values: Iterable[tuple[str, Value]]) -> list[list[Value]]:
     return list(grouped.values())
 
 
-def sharing_of(values: Sequence[float], clusters: Sequence[str], unseen: float = 0.0) -> Sharing:
+def sharing_of(
+    values: Sequence[float], clusters: Sequence[str], unseen: Sequence[float] = ()
+) -> Sharing:
     """How the dialogues of `values` are shared; `clusters` names the one of each value.
 
     `unseen` is that of `design_effect`. Raises ValueError without values, or where `values` and
@@ -69,7 +71,7 @@ def sharing_of(values: Sequence[float], clusters: Sequence[str], unseen: float =
     return sharing(by_cluster(zip(clusters, values, strict=True)), unseen)
 
 
-def sharing(clusters: Sequence[Sequence[float]], unseen: float = 0.0) -> Sharing:
+def sharing(clusters: Sequence[Sequence[float]], unseen: Sequence[float] = ()) -> Sharing:
     """`sharing_of` for values that are grouped by dialogue; raises ValueError without values."""
     effect = design_effect(clusters, unseen)
     if all(len(each) <= 1 for each in clusters):
@@ -78,17 +80,18 @@ def sharing(clusters: Sequence[Sequence[float]], unseen: float = 0.0) -> Sharing
     return Sharing(effect, _full_effect(clusters), degrees)
 
 
-def design_effect(clusters: Sequence[Sequence[float]], unseen: float = 0.0) -> float:
+def design_effect(clusters: Sequence[Sequence[float]], unseen: Sequence[float] = ()) -> float:
     """The factor by which clusters inflate the variance of the mean of all values; at least 1.
 
     The variance computed from cluster totals, divided by the one of independent values. A count
     divided by it is an effective count (Rao & Scott 1992, Biometrics 48:577-585). Where the data
     cannot show it (one cluster, or all values equal), the values of a cluster count as one.
 
-    `unseen` adds one dialogue of mean size, all of whose values are off the mean by the root of
-    `unseen`: few dialogues, or few values off the mean, do not show how often a whole dialogue is.
-    The estimate is drawn towards the effect of dialogues that count as one value, the more the
-    less there is to see. This is a choice of ours, made by simulation (docs/statistics.md).
+    `unseen` has the extreme values: one dialogue of mean size that has nothing else is added for
+    each, as few dialogues do not show how often a whole one is lost or gained. The estimate is
+    drawn towards the effect of dialogues that count as one value, the more the less there is to
+    see. This is a choice of ours, made by simulation (docs/statistics.md), in the way of Agresti &
+    Coull (1998), American Statistician 52:119-126, who add two successes and two failures.
 
     Raises ValueError without values.
     """
@@ -102,7 +105,8 @@ def design_effect(clusters: Sequence[Sequence[float]], unseen: float = 0.0) -> f
         return full
     between = sum((sum(each) - len(each) * mean) ** 2 for each in clusters)
     between *= len(clusters) / (len(clusters) - 1)
-    return max(1.0, (between + unseen * full**2) / (independent + unseen * full))
+    extreme = sum((value - mean) ** 2 for value in unseen)
+    return max(1.0, (between + extreme * full**2) / (independent + extreme * full))
 
 
 def effective_clusters(sizes: Sequence[int]) -> float:

@@ -19,8 +19,8 @@ from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict
 
 _HALVINGS = 80
-_UNSEEN = 1.0
-"""A dialogue that flips as a whole is off the mean change, which is near 0, by 1."""
+_UNSEEN = (-1, 1)
+"""A dialogue that is lost as a whole, and one that is gained."""
 
 
 def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) -> Change:

@@ -54,8 +54,8 @@ def rate(
     """The share of true `verdicts` in %, with its Wilson interval.
 
     `clusters` names for each verdict the dialogue that it comes from: where some share one, the
-    interval is that of effective counts (see `clusters.Sharing`), and one dialogue more than there
-    are, all on the rarer side, is reckoned with (see `clusters.design_effect`).
+    interval is that of effective counts (see `clusters.Sharing`), which reckon with a dialogue
+    that passes as a whole and one that fails (see `clusters.design_effect`).
 
     Raises ValueError without verdicts, whose rate would be neither 0 nor 100.
     """
@@ -64,8 +64,7 @@ def rate(
     passed, total = sum(verdicts), len(verdicts)
     if clusters is None:
         return share(name, passed, total, confidence)
-    rarer = (max(passed, total - passed) / total) ** 2
-    return share(name, passed, total, confidence, sharing_of(verdicts, clusters, rarer))
+    return share(name, passed, total, confidence, sharing_of(verdicts, clusters, (False, True)))
 
 
 def share(

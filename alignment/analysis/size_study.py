@@ -13,6 +13,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Literal, get_args
 
 from alignment.analysis.decision_rule import Evidence, GateRule, decide, decide_together
+from alignment.analysis.pairing import Judged, pair
 from alignment.analysis.rates import share
 from alignment.records import Rate
 from alignment.records.decisions import PairedVerdict
@@ -160,7 +161,7 @@ _Verdicts = list[dict[int, PairedVerdict]]
 def _verdicts(sizes: Sequence[int]) -> _Verdicts:
     return [
         {
-            flip: PairedVerdict(f"{c}-{i}", str(c), flip <= 0, flip >= 0, 0.0, 0.0)
+            flip: pair(f"{c}-{i}", str(c), Judged(flip <= 0, 0.0), Judged(flip >= 0, 0.0))
             for flip in (-1, 0, 1)
         }
         for c, size in enumerate(sizes)

@@ -42,7 +42,7 @@ _WORDS = {
         "older verdicts that every new run is also compared with, so that many small accepted "
         "losses cannot add up unnoticed"
     ),
-    "pass": "no verdict changed, or a loss as large as the margin is ruled out",
+    "pass": "a loss as large as the margin is ruled out, or one model gave the same answers twice",
     "fail": (
         "the rate dropped by the margin or more, and the drop is statistically significant; or "
         "most responses became degenerate"

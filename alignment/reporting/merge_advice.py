@@ -145,7 +145,8 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
         return f"{axis} ({rate}) of {variant} fell {_fall(decider)} {since}"
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     few = sum(map(only_identical, decisions))
-    identical = f"; for {few} of them only as the same model gave identical answers" if few else ""
+    known = "this is only known because the same model gave identical answers"
+    identical = f"; for {few} of them {known}" if few else ""
     fell = f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}"
     return f"{fell}{identical}{limits(decisions, name)}"
 

@@ -59,19 +59,21 @@ SEVERAL = [[1.0, 0.0, 0.0], [0.0] * 5, [1.0, 1.0], [0.0], [-1.0, 1.0, 0.0, 0.0]]
 
 
 def test_a_dialogue_that_is_not_seen_draws_the_effect_towards_whole_dialogues():
-    effects = [design_effect(SEVERAL, unseen) for unseen in (0.0, 0.1, 1.0, 1e9)]
+    effects = [design_effect(SEVERAL, unseen) for unseen in ((), (1,), (-1, 1), (-1e5, 1e5))]
     assert effects == sorted(effects)
     assert effects[-1] == pytest.approx((9 + 25 + 4 + 1 + 16) / 15)
-    assert design_effect([[0.0] * 3] * 9, 1.0) == 3
+    assert design_effect([[0.0] * 3] * 9, (-1, 1)) == 3
 
 
 def test_a_dialogue_that_is_not_seen_counts_as_one_more():
-    # One dialogue of mean size that flips as a whole, written out: 4 values of 1 in equal sizes.
+    # Two dialogues of mean size, 4 losses and 4 gains, written out.
     seen = [[-1.0, 0.0, 0.0, 0.0], [1.0, -1.0, 0.0, 0.0], *[[0.0] * 4] * 8]
     mean = -1 / 40
     between = 10 / 9 * ((-1 - 4 * mean) ** 2 + 9 * (4 * mean) ** 2)
     independent = 3 - 40 * mean**2
-    assert design_effect(seen, 1.0) == pytest.approx((between + 16) / (independent + 4))
+    extreme = (1 - mean) ** 2 + (-1 - mean) ** 2
+    expected = (between + 16 * extreme) / (independent + 4 * extreme)
+    assert design_effect(seen, (-1, 1)) == pytest.approx(expected)
 
 
 # Carter, Schnepel & Steigerwald (2017): G* = G / (1 + squared coefficient of variation of the
@@ -90,8 +92,8 @@ def test_equal_clusters_count_exactly():
 
 
 def test_clusters_of_one_are_no_sharing():
-    assert sharing([[1.0], [0.0]], 1.0) == Sharing()
-    assert sharing_of([1.0, 0.0], ["a", "b"], 1.0) == Sharing()
+    assert sharing([[1.0], [0.0]], (0, 1)) == Sharing()
+    assert sharing_of([1.0, 0.0], ["a", "b"], (0, 1)) == Sharing()
 
 
 def test_an_interval_is_what_both_forms_have_in_common():

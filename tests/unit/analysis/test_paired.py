@@ -226,7 +226,7 @@ def test_a_change_without_shared_dialogues_is_the_plain_one():
 
 def test_a_change_of_shared_dialogues_is_of_the_cluster_form():
     pairs = verdicts([-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12)
-    effect = design_effect([[-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12], unseen=1.0)
+    effect = design_effect([[-1, -1, 0], [-1, -1], [0, 1], *[[0, 0]] * 12], unseen=(-1, 1))
     # Sizes 3 and 14 times 2: (9 + 14 * 4)^2 / (81 + 14 * 16) = 13.85 effective dialogues.
     t, full = t_quantile(0.95, 12), (9 + 14 * 4) / 31
     forms = [

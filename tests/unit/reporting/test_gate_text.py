@@ -89,7 +89,7 @@ def test_a_pass_of_few_prompts_claims_no_more_than_they_show():
     )
     assert judged(PASS, FEW).headline == (
         "May be merged: no gated rate (of 2) fell by 10 points or more against the baseline; "
-        "for 1 of them only as the same model gave identical answers."
+        "for 1 of them this is only known because the same model gave identical answers."
     )
 
 
