@@ -13,10 +13,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import fsum, sqrt
+from statistics import NormalDist
 
 from alignment.analysis.clusters import by_cluster
-from alignment.analysis.rates import share
+from alignment.analysis.rates import share, wilson
 from alignment.records import Interval, Rate
+
+_FOLDS = 5
+_CHANCE = 0.5
 
 Chooser = Callable[[Sequence[float], Sequence[float]], float]
 """Scores of preferred and of rejected answers -> a threshold."""
@@ -36,7 +41,9 @@ class Proposal:
     """A threshold in the judge's unit with its bootstrap interval, and its effect on the pairs.
 
     `passes` is the share of preferred answers that pass, `false_passes` that of rejected ones (in
-    %, with Wilson intervals); `area` is the area under the ROC curve, 0.5 for a judge that guesses.
+    %, with Wilson intervals). They are cross-validated: the answers of each of `folds` parts are
+    held against the threshold that the other parts give. `area` is the area under the ROC curve,
+    0.5 for a judge that guesses, and `area_interval` its interval.
     """
 
     rule: str
@@ -45,6 +52,13 @@ class Proposal:
     passes: Rate
     false_passes: Rate
     area: float
+    area_interval: Interval
+    folds: int
+
+    @property
+    def informative(self) -> bool:
+        """Whether the judge is better than chance: the interval of the area lies above 0.5."""
+        return self.area_interval.low > _CHANCE
 
 
 def propose(
@@ -67,15 +81,38 @@ def propose(
     if not pairs:
         raise ValueError(f"{rule}: there are no preference pairs for calibration")
     good, bad = _split(pairs)
-    threshold = choose(good, bad)
+    parts = _parts(pairs, seed)
+    passed = _cross_validated(choose, parts)
     return Proposal(
         rule=rule,
-        threshold=threshold,
+        threshold=choose(good, bad),
         interval=_interval(choose, pairs, confidence, resamples, seed),
-        passes=share("passes", sum(s >= threshold for s in good), len(good), confidence),
-        false_passes=share("false passes", sum(s >= threshold for s in bad), len(bad), confidence),
+        passes=share("passes", passed[0], len(good), confidence),
+        false_passes=share("false passes", passed[1], len(bad), confidence),
         area=area(good, bad),
+        area_interval=area_interval(pairs, confidence),
+        folds=len(parts),
     )
+
+
+def _parts(pairs: Sequence[ScoredPair], seed: int) -> list[list[ScoredPair]]:
+    """At most `_FOLDS` parts of about equal numbers of dialogues, none of which is cut."""
+    in_order = sorted(pairs, key=lambda pair: pair.cluster)
+    dialogues = by_cluster((pair.cluster, pair) for pair in in_order)
+    random.Random(seed).shuffle(dialogues)
+    number = min(_FOLDS, len(dialogues))
+    return [[pair for each in dialogues[i::number] for pair in each] for i in range(number)]
+
+
+def _cross_validated(choose: Chooser, parts: Sequence[Sequence[ScoredPair]]) -> tuple[int, int]:
+    """How many preferred and rejected answers pass the thresholds that the other parts give."""
+    passed = [0, 0]
+    for place, part in enumerate(parts):
+        others = [pair for i, each in enumerate(parts) if i != place for pair in each]
+        threshold = choose(*_split(others or part))
+        for side, scores in enumerate(_split(part)):
+            passed[side] += sum(score >= threshold for score in scores)
+    return passed[0], passed[1]
 
 
 def area(good: Sequence[float], bad: Sequence[float]) -> float:
@@ -88,6 +125,36 @@ def area(good: Sequence[float], bad: Sequence[float]) -> float:
     below = sum(bisect_left(ordered, score) for score in good)
     ties = sum(bisect_right(ordered, score) - bisect_left(ordered, score) for score in good)
     return (below + ties / 2) / (len(good) * len(bad))
+
+
+def area_interval(pairs: Sequence[ScoredPair], confidence: float) -> Interval:
+    """The interval of the area under the ROC curve (0 to 1), with dialogues as clusters.
+
+    DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44:837-845, in the form of Obuchowski (1997),
+    Biometrics 53:567-578, for answers that share a dialogue: both answers of a pair do. It is the
+    whole range with a single dialogue, and where the area is 0 or 1 one end has the width of a
+    Wilson interval of as many dialogues, because the variance vanishes there.
+    """
+    good, bad = _split(pairs)
+    value, better, worse = area(good, bad), sorted(good), sorted(bad)
+    deviations: dict[str, list[float]] = {}
+    for pair in sorted(pairs, key=lambda pair: (pair.cluster, pair.chosen, pair.rejected)):
+        wins = (bisect_left(worse, pair.chosen) + bisect_right(worse, pair.chosen)) / 2
+        losses = (bisect_left(better, pair.rejected) + bisect_right(better, pair.rejected)) / 2
+        sums = deviations.setdefault(pair.cluster, [0.0, 0.0])
+        sums[0] += wins / len(bad) - value
+        sums[1] += 1 - losses / len(good) - value
+    number = len(deviations)
+    if number < 2:
+        return Interval(0.0, 1.0)
+    total = len(pairs)
+    variance = fsum((a + b) ** 2 for a, b in deviations.values()) / total**2
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * sqrt(variance * number / (number - 1))
+    score = wilson(value * number, number, confidence)
+    at_end = value in (0.0, 1.0)
+    low = score.low / 100 if at_end else max(0.0, value - half)
+    high = score.high / 100 if at_end else min(1.0, value + half)
+    return Interval(low, high)
 
 
 def youden(good: Sequence[float], bad: Sequence[float]) -> float:

@@ -75,6 +75,7 @@ def _calibrate(options: argparse.Namespace) -> Iterator[str]:
         yield 'comparison = ">="'
         yield f"# {calibrating.remark(proposal)}"
     if options.write is not None:
+        calibrating.require_informative(proposals)
         calibrating.write_into(options.write, proposals, extends=options.name or profile.name)
         yield f"thresholds written to {options.write}"
 

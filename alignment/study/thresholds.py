@@ -82,8 +82,28 @@ def remark(proposal: Proposal) -> str:
     return (
         f"{proposal.rule}; interval [{low:.4g}, {high:.4g}]: {proposal.passes.percent:.1f} % of "
         f"preferred and {proposal.false_passes.percent:.1f} % of rejected answers pass "
-        f"({proposal.passes.total} pairs; area under the curve {proposal.area:.2f})"
+        f"({proposal.passes.total} pairs, {proposal.folds}-fold cross-validation; area under the "
+        f"curve {_area(proposal)})"
     )
+
+
+def require_informative(by_axis: Mapping[str, Proposal]) -> None:
+    """Raise JudgeError if the judge is no better than chance on an axis.
+
+    Any threshold for such a judge would be arbitrary.
+    """
+    for axis, proposal in by_axis.items():
+        if not proposal.informative:
+            raise JudgeError(
+                f"{axis}: the area under the curve is {_area(proposal)}, which includes 0.5: the "
+                f"judge does not tell preferred from rejected answers, so no threshold is written; "
+                f"use another judge, or more pairs (axes.{axis}.trial.pairs)"
+            )
+
+
+def _area(proposal: Proposal) -> str:
+    low, high = proposal.area_interval.low, proposal.area_interval.high
+    return f"{proposal.area:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def check_target(path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from alignment.analysis.calibration import ScoredPair, propose, youden
 from alignment.config.layers import resolve
-from alignment.errors import ProfileError
-from alignment.study.thresholds import remark, threshold_of, write_into
+from alignment.errors import JudgeError, ProfileError
+from alignment.study.thresholds import remark, require_informative, threshold_of, write_into
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,11 @@ def test_a_file_that_is_no_profile_is_one_line_and_stays_as_it_was(
 def test_a_folder_that_is_not_there_is_one_line(tmp_path, proposal):
     with pytest.raises(ProfileError, match="cannot be written: No such file or directory"):
         write_into(tmp_path / "no" / "mine.toml", {"harmlessness": proposal}, extends="tiny")
+
+
+def test_no_threshold_of_a_judge_that_guesses():
+    pairs = [ScoredPair(n * 7 % 13, n * 5 % 13, f"{n}") for n in range(30)]
+    guessed = propose("x", youden, pairs, confidence=0.95, resamples=10, seed=0)
+    with pytest.raises(JudgeError, match=r"which includes 0\.5: the judge does not tell") as caught:
+        require_informative({"harmlessness": guessed})
+    assert "\n" not in str(caught.value)
