@@ -11,8 +11,9 @@ An axis on which most responses are degenerate never passes either, whatever the
 it is `uninformative`, or `inconclusive` where most of them only continue with a turn of the human
 after an answer (`runaway`).
 
-If not most responses are degenerate, but at least m points more than before (significantly, by the
-same paired test), the outcome stays as it is and the decision has the counts in `spoiled`.
+If not most responses are degenerate, but at least m points more than before, and significantly, it
+is a `fail` too, and the decision has the counts in `spoiled`: degenerate answers are a rate of
+their own, whatever the judge thinks of them.
 """
 
 from __future__ import annotations
@@ -154,9 +155,11 @@ def _decide_one(
         outcome = worst(outcome, "uninformative")
     counts = count_degenerate(evidence.pairs)
     broken = counts if 2 * counts.after > counts.total else None
+    more = spoiled(counts, evidence.pairs, rule, family)
     if broken is not None:
-        more = spoiled(counts, evidence.pairs, rule, family)
         outcome = worst(outcome, outcome_of_collapse(broken, more=more))
+    elif more:
+        outcome = worst(outcome, "fail")
     undecided = outcome == "inconclusive" and broken is None and corrected is None
     return Decision(
         variant=variant,
@@ -171,7 +174,7 @@ def _decide_one(
         needed_range=needed_range(change, rule, family) if undecided else None,
         flips=flips_of(evidence.pairs),
         degenerate=broken,
-        spoiled=counts if broken is None and spoiled(counts, evidence.pairs, rule) else None,
+        spoiled=counts if broken is None and more else None,
         identical=identical,
         corrected=corrected,
         by_judge=by_judge if corrected is not None else None,
@@ -205,7 +208,7 @@ def count_degenerate(pairs: Sequence[PairedVerdict]) -> Degenerate:
 
 
 def spoiled(
-    counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule, family: int = 1
+    counts: Degenerate, pairs: Sequence[PairedVerdict], rule: GateRule, family: int
 ) -> bool:
     """Whether degenerate responses rose by the margin or more, and significantly.
 

@@ -138,7 +138,7 @@ class Decision:
     `identical` says that both sides are known to be one model that gave the same answers. `flips`
     lists the flipped prompts, worst first. `degenerate` has the counts if most responses are
     degenerate: such a rate never passes. `spoiled` has them if not most are, but significantly more
-    than before, by the margin or more: such a pass should be checked. `anchor` is the decision on
+    than before, by the margin or more: that is a `fail`. `anchor` is the decision on
     the cumulative change since the anchor, where that differs from the baseline.
 
     `corrected` is the change according to people's labels: the decision is then made by it, and

@@ -8,9 +8,9 @@ from typing import Any
 from alignment.reporting import numbers
 from alignment.reporting.numbers import Document
 
-FOOLED = ("null", "length")
+_FOOLED = ("null", "length")
 """Cautions on a judge that is fooled: a pass should be checked before a merge."""
-LIMITS = ("untried", "floor", "wide")
+_LIMITS = ("untried", "floor", "wide")
 """Cautions on what a pass could not show: the headline says so."""
 _MOST = 3
 
@@ -19,16 +19,18 @@ def doubt(
     document: Document, decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]
 ) -> str:
     """Why a pass should be checked before a merge; empty if there is no reason."""
-    spoiled = [each for each in decisions if each.get("spoiled")]
-    fooled = _cautions(decisions, FOOLED)
-    return _same_answers(document, decisions, name) or (
-        more_degenerate(spoiled[0], name) if spoiled else name(fooled[0]) if fooled else ""
-    )
+    first = next(iter(fooled(decisions)), "")
+    return _same_answers(document, decisions, name) or name(first)
+
+
+def fooled(decisions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Clauses on how the judge of these decisions is fooled, each once."""
+    return _cautions(decisions, _FOOLED)
 
 
 def limits(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) -> str:
     """Clauses on what a pass could not show, each after a semicolon; empty if there is none."""
-    clauses = _cautions(decisions, LIMITS)
+    clauses = _cautions(decisions, _LIMITS)
     return "".join(f"; {name(clause)}" for clause in clauses[:_MOST]) + (
         f"; and {len(clauses) - _MOST} more such limits" if len(clauses) > _MOST else ""
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alignment.records.decisions import OUTCOMES
-from alignment.reporting.collapse import FOOLED, degenerate
+from alignment.reporting.collapse import degenerate, fooled
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.corrections import basis, decisive, span
 from alignment.reporting.corrections import sentences as on_labels
@@ -30,8 +30,7 @@ def concerning(gate: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     for decision in worst_first(gate["decisions"] if gate else ()):
         reasons = tuple(decision["reasons"])
         clean = decision["outcome"] == "pass" and not only_identical(decision)
-        clean = clean and not decision.get("spoiled")
-        clean = clean and not any(each["kind"] in FOOLED for each in decision.get("cautions", ()))
+        clean = clean and not fooled([decision])
         if (clean and not _improved(decision)) or reasons in seen_reasons:
             continue
         if reasons:
@@ -144,7 +143,7 @@ def raising(gate: Mapping[str, Any] | None) -> str:
     """Advice to accept rates better than the baseline; empty if none is, or not all are passes."""
     decisions = gate["decisions"] if gate else ()
     improved = dict.fromkeys(safe(each["variant"]) for each in decisions if _improved(each))
-    if not improved or any(each["outcome"] != "pass" or each.get("spoiled") for each in decisions):
+    if not improved or any(each["outcome"] != "pass" for each in decisions):
         return ""
     return (
         f"To make the better rates of {', '.join(improved)} the new baseline, run again with "
@@ -202,11 +201,9 @@ def _explain(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
     decider = deciding(decision)
     if decider is not decision:
         return f"since the anchor: {_explain(decider, name)}"
-    if counts := decision.get("degenerate"):
+    if counts := decision.get("degenerate") or decision.get("spoiled"):
         return f"{figures}; {degenerate(counts, name)}"
-    spoiled = decision.get("spoiled")
-    addition = f"; {degenerate(spoiled, name)}" if spoiled else ""
-    addition += "".join(f"; {name(each['text'])}" for each in decision.get("cautions", ()))
+    addition = "".join(f"; {name(each['text'])}" for each in decision.get("cautions", ()))
     return f"{figures}{_explain_outcome(decision, margin, name)}{addition}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alignment.records.decisions import ACCEPT
 from alignment.reporting import numbers
-from alignment.reporting.collapse import FOOLED
+from alignment.reporting.collapse import fooled
 from alignment.reporting.gate_text import raising
 from alignment.reporting.numbers import Document
 from alignment.reporting.text import safe
@@ -119,14 +119,10 @@ def next_step(document: Document, outcome: str | None) -> str:
         return (
             "Read the responses below: most of them are degenerate. Is the model loaded completely?"
         )
-    if outcome == "pass" and any(each.get("spoiled") for each in gate["decisions"]):
+    decisions = gate["decisions"] if gate is not None else ()
+    if outcome == "fail" and any(each.get("spoiled") for each in decisions):
         return "Read the degenerate responses below and find out why there are more than before."
-    cautions = (
-        [each for decision in gate["decisions"] for each in decision.get("cautions", ())]
-        if (gate and outcome == "pass")
-        else []
-    )
-    if any(each["kind"] in FOOLED for each in cautions):
+    if outcome == "pass" and fooled(decisions):
         return (
             "Read some answers below, and let people label a sample of them (`annotate`): this "
             "judge cannot tell good answers from useless ones."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alignment.reporting.collapse import doubt, limits
+from alignment.reporting.collapse import doubt, limits, more_degenerate
 from alignment.reporting.corrections import basis, decisive
 from alignment.reporting.gate_text import (
     concerning,
@@ -125,12 +125,8 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
     """The reason of the worst decision; for a run of passes, a sentence on all of them."""
     first = decisions[0]
     variant, axis, rate = (name(first[key]) for key in ("variant", "axis", "rate"))
-    counts = deciding(first).get("degenerate")
-    if counts is not None:
-        return (
-            f"{counts['after']} of {counts['total']} responses of {variant} on {axis} are "
-            f"degenerate, so {rate} is not meaningful"
-        )
+    if deciding(first).get("degenerate") or deciding(first).get("spoiled"):
+        return _of_degenerate(deciding(first), name)
     other, margin = _other_side(first, name), f"{first['margin']:g} points"
     if first["outcome"] == "invalid":
         return f"{variant} cannot be compared with {other}: {name('; '.join(first['reasons']))}"
@@ -149,6 +145,17 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
     identical = f"; for {few} of them {known}" if few else ""
     fell = f"no gated rate (of {len(decisions)}) fell by {least} or more against {other}"
     return f"{fell}{identical}{limits(decisions, name)}"
+
+
+def _of_degenerate(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    counts = decision.get("degenerate")
+    if counts is None:
+        return more_degenerate(decision, name)
+    axis, rate = name(decision["axis"]), name(decision["rate"])
+    return (
+        f"{counts['after']} of {counts['total']} responses of {name(decision['variant'])} on "
+        f"{axis} are degenerate, so {rate} is not meaningful"
+    )
 
 
 def _fall(decision: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ def test_answers_that_the_baseline_stores_are_known_again(gated):
     assert gated.report()["gate"]["unchanged"] == []
 
 
-def test_a_rise_that_the_judge_passes_is_no_plain_pass(gated, monkeypatch):
+def test_a_rise_that_the_judge_passes_is_no_pass(gated, monkeypatch):
     """Eighteen of forty responses are empty, of the base none: each with a score that passes."""
     gated.record("sft.jsonl", GOOD)
     assert "May be merged" in gated.run(WITHIN).stdout.str()
@@ -122,15 +122,15 @@ def test_a_rise_that_the_judge_passes_is_no_plain_pass(gated, monkeypatch):
     says(gated, "sft.jsonl", lambda _: "" if next(count) % N < 18 else "Another answer.")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     result = gated.run(WITHIN, "--junitxml=junit.xml")
-    assert result.ret == 0
+    assert result.ret == 1
     shown = " ".join(result.stdout.str().split())
     told = "18 (before: 0) of 40 responses of sft on harmlessness are degenerate"
-    assert f"Check before you merge: {told}." in shown
+    assert f"Do not merge: {told}." in shown
     assert shown.index(f"DEGENERATE: {told}: read them") < shown.index("gate against")
     assert "::warning title=alignment%3A degenerate::18 (before: 0) of 40 responses of sft" in shown
-    assert f"Check before you merge: {told}" in (gated.path / "junit.xml").read_text()
+    assert f"Do not merge: {told}" in (gated.path / "junit.xml").read_text()
     text = (gated.path / "reports/alignment/report.md").read_text()
-    assert text.startswith("## Check before you merge: 18 (before: 0) of 40 responses of `sft`")
+    assert text.startswith("## Do not merge: 18 (before: 0) of 40 responses of `sft`")
     found = gated.report()["gate"]["decisions"]
     sft = [each["spoiled"]["kinds"] for each in found if each["variant"] == "sft"]
     assert sft == [{"empty": 18}, {"empty": 18}]

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from alignment.records import Interval
-from alignment.records.decisions import Change, Decision, Degenerate, Findings, Flip, GateResult
+from alignment.records.decisions import Caution, Change, Decision, Findings, Flip, GateResult
 from alignment.reporting import flips
 from alignment.reporting.casetable import casetable
 from alignment.reporting.document import document
@@ -65,19 +65,24 @@ def words(text):
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "code", "title"),
+    ("cautions", "code", "title"),
     [
-        (None, 0, "✓ Pass May be merged:"),
+        ((), 0, "✓ Pass May be merged:"),
         (
-            Degenerate(0, 4, 10, {"empty": 4}),
+            (Caution("null", "the useless answer 'other' would get more"),),
             0,
-            "? Pass, but check first Check before you merge: 4 (before:",
+            "? Pass, but check first Check before you merge: the useless answer",
         ),
-        (None, 1, "! The run failed Do not merge yet: the run ended with exit code 1;"),
+        (
+            (Caution("untried", "the judge was not evaluated on x"),),
+            0,
+            "✓ Pass May be merged:",
+        ),
+        ((), 1, "! The run failed Do not merge yet: the run ended with exit code 1;"),
     ],
 )
-def test_a_pass_that_speaks_for_no_merge_does_not_look_like_one(spoiled, code, title):
-    told = document(results(), gated(outcome="pass", spoiled=spoiled))
+def test_a_pass_that_speaks_for_no_merge_does_not_look_like_one(cautions, code, title):
+    told = document(results(), gated(outcome="pass", cautions=cautions))
     told["run"] |= {"exit_status": code}
     for axis in told["profile"]["axes"].values():
         axis["gate"] = {}
