@@ -84,8 +84,9 @@ def test_the_verdict_says_what_the_decisions_say(document):
 
 
 def test_the_words_of_the_outcomes_hold_for_few_prompts_too():
-    """Five prompts without a flip pass, and rule nothing out."""
+    """Five prompts pass only where one model gave the same answers twice."""
     words = glossary({"axes": {}, "variants": {}, "profile": {"confidence": 0.95}})
-    assert words["pass"].startswith("no verdict changed, or ")
+    told = "a loss as large as the margin is ruled out"
+    assert words["pass"] == f"{told}, or one model gave the same answers twice"
     told = "a loss as large as the margin is neither shown nor ruled out"
     assert words["inconclusive"] == f"the data do not decide: {told}"
