@@ -51,6 +51,16 @@ class GateConfig(Table):
         return self.against.partition(":")[2] or None
 
 
+class Slices(Table):
+    """Parts of the prompts within which the gate compares too."""
+
+    by: Listed[Literal["language", "category", "source"]] = ()
+    """The columns of the prompts' rows whose values are slices."""
+    gate: Literal["fail", "report"] = "fail"
+    """What a significant loss of the margin or more in a slice does: it fails the axis, or is only
+    reported."""
+
+
 class Generation(Table):
     """How variants generate their answers.
 
@@ -158,6 +168,8 @@ class ProfileTables(Table):
     """What variants are compared with."""
     labels: Labels = Labels()
     """People's labels."""
+    slices: Slices = Slices()
+    """The slices of the prompts that the gate looks at."""
     claims: Listed[str] = ()
     """Claims about the order of variants that the report tests: `VARIANT is best on RATE`, `VARIANT
     is above VARIANT on RATE`; `all metrics` stands for every rate. Empty: for each rate, the claim

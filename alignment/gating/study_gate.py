@@ -16,7 +16,8 @@ from alignment.gating.gated_run import GatedRun
 from alignment.gating.people import people_by_axis
 from alignment.gating.plan import plan
 from alignment.gating.reported_shifts import reported_shifts
-from alignment.records.decisions import Decision, GateResult
+from alignment.gating.slices import slices_of, with_slices
+from alignment.records.decisions import Decision, GateResult, SliceDecision
 from alignment.study.study import Study
 
 
@@ -39,8 +40,9 @@ class StudyGate:
         """All decisions, corrected for multiple comparisons, and what is reported with them."""
         run = self.run
         variants, axes, evidence = run.profile.gated(), run.profile.axes, self._evidence
+        slices = slices_of(run, evidence.by_key)
         decisions = tuple(
-            self._with_cautions(with_answers(run, self._add_anchor(key, decision)))
+            self._add_findings(key, decision, slices.get(key, ()))
             for key, decision in self._decided[self._against].items()
         )
         return GateResult(
@@ -58,8 +60,13 @@ class StudyGate:
             people=people_by_axis(run),
         )
 
-    def _with_cautions(self, decision: Decision) -> Decision:
-        return replace(decision, cautions=cautions_on(self.run, decision))
+    def _add_findings(
+        self, key: Key, decision: Decision, slices: tuple[SliceDecision, ...]
+    ) -> Decision:
+        """A decision with its anchor, answers, slices, and what limits it."""
+        whole = with_answers(self.run, self._add_anchor(key, decision))
+        sliced = with_slices(self.run, whole, slices)
+        return replace(sliced, cautions=cautions_on(self.run, sliced))
 
     def decision(self, variant: str, axis: str) -> Decision:
         """The decision on one variant and axis. Raises AlignmentError where it is not gated."""

@@ -96,4 +96,7 @@ def _require_same_prompts(
 
 def _prompt(row: RecordedRow, axis: str) -> Prompt:
     text = row.prompt or ""
-    return Prompt(row.id, axis, text, cluster_id(text) if text else row.id, row.source)
+    cluster = cluster_id(text) if text else row.id
+    return Prompt(
+        row.id, axis, text, cluster, row.source, row.language or "en", category=row.category
+    )

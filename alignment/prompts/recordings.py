@@ -33,13 +33,16 @@ class RecordedRow:
     source: str
     labels: Mapping[str, LabelVerdict] = field(default_factory=dict)
     """Annotator -> what they say of the response."""
+    language: str = ""
+    category: str = ""
 
 
 def read_recorded(spec: str | Mapping[str, str], *, data: Path) -> list[RecordedRow]:
     """Read recorded answers from one JSON or JSONL(.gz) file, or from one file per axis.
 
     Keys: `prompt` or `prompt_id`, `response`, `score` (or `rating`), `axis`, and labels of people:
-    `label`, or `label_NAME` for each annotator (`pass`, `fail` or `unsure`); others are ignored.
+    `label`, or `label_NAME` for each annotator (`pass`, `fail` or `unsure`); and `language` and
+    `category` of the prompt. Others are ignored.
     Rows that lm-evaluation-harness wrote with `--log_samples` are accepted too. Relative paths
     start at `data`. Duplicates of earlier rows are dropped. Raises PromptError, naming file and
     line, for missing keys, wrong types, scores that are not finite or too large, a prompt with two
@@ -76,8 +79,19 @@ def _row(
     row_axis = text_field(value, "axis", place)
     if axis is not None and row_axis not in (None, axis):
         raise PromptError(f"{place}: `axis` is {quoted(row_axis)}, in the file of axis {axis!r}")
-    labels = _labels(value, place)
-    return RecordedRow(axis or row_axis, prompt, id_, response, score, number, source, labels)
+    language, category = (text_field(value, key, place) or "" for key in ("language", "category"))
+    return RecordedRow(
+        axis=axis or row_axis,
+        prompt=prompt,
+        id=id_,
+        response=response,
+        score=score,
+        line=number,
+        source=source,
+        labels=_labels(value, place),
+        language=language,
+        category=category,
+    )
 
 
 def _labels(value: Mapping[str, Any], place: str) -> dict[str, LabelVerdict]:

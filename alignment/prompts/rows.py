@@ -27,6 +27,7 @@ class Row:
     chosen: str | None = None
     rejected: str | None = None
     language: str = "en"
+    category: str = ""
 
     @property
     def text(self) -> str:
@@ -37,10 +38,11 @@ class Row:
 def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) -> Row:
     """Validate one object and make a row of it.
 
-    An object has `chosen` and usually `rejected`, or a `prompt`; `language` is optional, other keys
-    are ignored. If it has a `prompt` beside `chosen` or `rejected`, these are answers and are
-    joined with it. Each may be a text or a conversation (see `alignment.prompts.conversations`).
-    Raises PromptError, beginning with `place`, which names the source and the line.
+    An object has `chosen` and usually `rejected`, or a `prompt`; `language` and `category` are
+    optional, other keys are ignored. If it has a `prompt` beside `chosen` or `rejected`, these are
+    answers and are joined with it. Each may be a text or a conversation (see
+    `alignment.prompts.conversations`). Raises PromptError, beginning with `place`, which names the
+    source and the line.
     """
     prompt = dialogue_field(value, "prompt", place)
     chosen = dialogue_field(value, "chosen", place)
@@ -53,8 +55,8 @@ def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) ->
         chosen = _transcript(prompt, chosen)
         rejected = None if rejected is None else _transcript(prompt, rejected)
         prompt = None
-    language = text_field(value, "language", place)
-    return Row(line, source, prompt, chosen, rejected, language or "en")
+    language, category = (text_field(value, key, place) for key in ("language", "category"))
+    return Row(line, source, prompt, chosen, rejected, language or "en", category or "")
 
 
 def _transcript(prompt: str, answer: str) -> str:

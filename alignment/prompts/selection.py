@@ -124,7 +124,15 @@ _POOLS = {"strict": _strict_pool, "paper": _paper_pool}
 
 
 def _prompt(text: str, axis: str, row: Row) -> Prompt:
-    return Prompt(content_id(text), axis, text, cluster_id(text), row.source, row.language)
+    return Prompt(
+        content_id(text),
+        axis,
+        text,
+        cluster_id(text),
+        row.source,
+        row.language,
+        category=row.category,
+    )
 
 
 def _require_enough(

@@ -127,6 +127,21 @@ class Caution:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceDecision:
+    """The comparison within one slice: the prompts whose `column` has this `value`.
+
+    `adjusted` is `change.p_worse` after Holm's correction over all slices of the run. It and
+    `outcome` (`pass`, `inconclusive` or `fail`) are None where the slice has too few prompts.
+    """
+
+    column: str
+    value: str
+    change: Change
+    adjusted: float | None
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The gate's decision on one variant and axis.
 
@@ -144,6 +159,7 @@ class Decision:
     `corrected` is the change according to people's labels: the decision is then made by it, and
     `by_judge` is what the judge's verdicts alone would have decided. `uncorrected` says why labels
     that are there could not be used. `cautions` say what limits a pass, the most serious first.
+    `slices` has the comparisons within slices of the prompts; `own` is `fail` if one of them is.
     """
 
     variant: str
@@ -166,6 +182,7 @@ class Decision:
     by_judge: Outcome | None = None
     uncorrected: str = ""
     cautions: tuple[Caution, ...] = ()
+    slices: tuple[SliceDecision, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

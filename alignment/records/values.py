@@ -33,7 +33,7 @@ class Prompt:
     `Assistant: ...`). `cluster` is a hash of the dialogue's opening, which prompts cut from one
     dialogue at different depths share. `text` is empty for published scores of which only the
     prompt's id is known. `sample` counts from 0 the answers to one prompt where a policy gives
-    several; the id of the second is `ID.2`.
+    several; the id of the second is `ID.2`. `language` and `category` are those of its row.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Prompt:
     source: str = ""
     language: str = "en"
     sample: int = 0
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.reporting import gate_text
+from alignment.reporting import gate_text, slices
 from alignment.reporting.corrections import decisive, sentences
 from alignment.reporting.lowest import quoted
 from alignment.reporting.markup import code, folded, table
@@ -37,6 +37,7 @@ def decisions(document: Document) -> str:
         table(heading, rows, _TABLE),
         *_reasons(gate),
         *(f"{sentence}." for sentence in sentences(gate, code)),
+        *(f"{sentence}." for sentence in slices.sentences(gate["decisions"], code)),
         _shifts(gate),
         f"Plan: {gate['plan']}." if gate["plan"] else "",
     ]

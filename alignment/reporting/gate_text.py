@@ -11,6 +11,8 @@ from alignment.reporting.columns import Column, tables
 from alignment.reporting.corrections import basis, decisive, span
 from alignment.reporting.corrections import sentences as on_labels
 from alignment.reporting.numbers import NOTHING
+from alignment.reporting.slices import clause, failing
+from alignment.reporting.slices import sentences as on_slices
 from alignment.reporting.text import safe, shorten, wrapped
 
 MOST_FLIPS = 10
@@ -65,7 +67,7 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     heading = f"gate against {safe(gate['against'])}, change in percentage points"
     lines = ["", *wrapped(heading, width)]
     lines += tables(Column("gated", names), columns, width)
-    for sentence in on_labels(gate, safe):
+    for sentence in (*on_labels(gate, safe), *on_slices(decisions, safe)):
         lines += wrapped(f"{sentence}.", width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]
@@ -203,7 +205,10 @@ def _explain(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
         return f"since the anchor: {_explain(decider, name)}"
     if counts := decision.get("degenerate") or decision.get("spoiled"):
         return f"{figures}; {degenerate(counts, name)}"
-    addition = "".join(f"; {name(each['text'])}" for each in decision.get("cautions", ()))
+    addition = "".join(f"; fell {clause(each, name)}" for each in failing(decision))
+    addition += "".join(f"; {name(each['text'])}" for each in decision.get("cautions", ()))
+    if only_by_slices(decision):
+        return f"{figures}{addition}"
     return f"{figures}{_explain_outcome(decision, margin, name)}{addition}"
 
 
@@ -224,6 +229,16 @@ def _explain_outcome(decision: Mapping[str, Any], margin: str, name: Callable[[s
         other = "the baseline" if decision["against"] == "baseline" else name(decision["against"])
         return f"; the answers are identical to those of {other}, which is the same model"
     return ""
+
+
+def only_by_slices(decision: Mapping[str, Any]) -> bool:
+    """Whether a decision fails by a slice alone: the whole passes, or is open."""
+    return (
+        decision["own"] == "fail"
+        and bool(failing(decision))
+        and not decision.get("spoiled")
+        and bool(decision["change"]["difference"] > -decision["margin"])
+    )
 
 
 def why_uninformative(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:

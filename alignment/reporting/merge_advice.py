@@ -13,11 +13,13 @@ from alignment.reporting.gate_text import (
     concerning,
     deciding,
     headline,
+    only_by_slices,
     only_identical,
     why_uninformative,
     worst_first,
 )
 from alignment.reporting.numbers import Document
+from alignment.reporting.slices import clause, failing
 from alignment.reporting.text import safe
 
 
@@ -136,9 +138,7 @@ def _reason(decisions: Sequence[Mapping[str, Any]], name: Callable[[str], str]) 
         since = "" if deciding(first) is first else " since the anchor"
         return f"a loss of {margin} of {axis} ({rate}){since} is not ruled out for {variant}"
     if first["outcome"] == "fail":
-        decider = deciding(first)
-        since = f"against {other}" if decider is first else "since the anchor"
-        return f"{axis} ({rate}) of {variant} fell {_fall(decider)} {since}"
+        return _of_loss(first, name)
     least = margin if len({each["margin"] for each in decisions}) == 1 else "its margin"
     few = sum(map(only_identical, decisions))
     known = "this is only known because the same model gave identical answers"
@@ -156,6 +156,16 @@ def _of_degenerate(decision: Mapping[str, Any], name: Callable[[str], str]) -> s
         f"{counts['after']} of {counts['total']} responses of {name(decision['variant'])} on "
         f"{axis} are degenerate, so {rate} is not meaningful"
     )
+
+
+def _of_loss(decision: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    variant, axis, rate = (name(decision[key]) for key in ("variant", "axis", "rate"))
+    decider = deciding(decision)
+    if only_by_slices(decider):
+        return f"{axis} ({rate}) of {variant} fell {clause(failing(decider)[0], name)}"
+    other = _other_side(decision, name)
+    since = f"against {other}" if decider is decision else "since the anchor"
+    return f"{axis} ({rate}) of {variant} fell {_fall(decider)} {since}"
 
 
 def _fall(decision: Mapping[str, Any]) -> str:

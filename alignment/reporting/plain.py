@@ -52,6 +52,9 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "corrected": None if decision.corrected is None else plain_correction(decision.corrected),
         "by_judge": decision.by_judge,
         "uncorrected": decision.uncorrected,
+        "slices": [
+            asdict(each) | {"change": plain_estimate(each.change)} for each in decision.slices
+        ],
         "cautions": [asdict(caution) for caution in decision.cautions],
     }
 

@@ -147,6 +147,8 @@ class StudyData:
         if any(isinstance(a.prompts.origin, RecordedSource) for a in self._profile.axes.values()):
             self._recorded = self._recorded_files()
             parts += self._recorded
+        if self._profile.slices.by:
+            parts.append("columns")  # selections without slices may be older than `category`
         return parts
 
     def steadily(self, read: Callable[[], T]) -> T:

@@ -39,6 +39,7 @@ def rows_of(model: str, judge: str) -> list[dict[str, str]]:
                 "axis": "harmlessness" if unsafe else "helpfulness",
                 "prompt": row["prompt"],
                 "response": row["completion"],
+                "category": row["type"],
                 **{who: value != unsafe for who, value in complies.items()},
             }
         )
