@@ -19,12 +19,12 @@ def t_quantile(confidence: float, degrees: int) -> float:
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (
-            (middle, high) if _probability_within(middle, degrees) < confidence else (low, middle)
+            (middle, high) if probability_within(middle, degrees) < confidence else (low, middle)
         )
     return tan((low + high) / 2) * sqrt(degrees)
 
 
-def _probability_within(angle: float, degrees: int) -> float:
+def probability_within(angle: float, degrees: int) -> float:
     """P(|T| <= sqrt(degrees) * tan(angle)) for Student's T, angle in radians.
 
     Abramowitz & Stegun (1964), Handbook of Mathematical Functions, 26.7.3 and 26.7.4.

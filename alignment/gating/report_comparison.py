@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from alignment.analysis.decision_rule import Evidence, GateRule, Key, decide
 from alignment.analysis.pairing import Judged, pair
 from alignment.analysis.rates import CAS
+from alignment.analysis.score_test import score_changes
 from alignment.analysis.shifts import combined_shift
 from alignment.errors import ReportError
 from alignment.gating import coverage
@@ -92,6 +93,11 @@ def _compare(before: ReportSide, after: ReportSide) -> GateResult:
         for axis in axes
     }
     decisions = decide(evidence, rules, before.name)
+    scores = score_changes(
+        {key: each.pairs for key, each in evidence.items() if not each.invalid},
+        {axis: settings["comparison"] for axis, settings in axes.items()},
+    )
+    decisions = {key: replace(each, scores=scores.get(key)) for key, each in decisions.items()}
     return GateResult(
         against=before.name,
         decisions=tuple(_add_texts(each, after) for each in decisions.values()),

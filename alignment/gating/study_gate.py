@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from alignment.analysis.decision_rule import Key, decide, decide_together
+from alignment.analysis.score_test import score_changes
 from alignment.errors import AlignmentError
 from alignment.gating.anchor import ANCHOR, anchor_evidence, anchor_moved
 from alignment.gating.cautions import cautions_on
@@ -17,7 +18,7 @@ from alignment.gating.people import people_by_axis
 from alignment.gating.plan import plan
 from alignment.gating.reported_shifts import reported_shifts
 from alignment.gating.slices import slices_of, with_slices
-from alignment.records.decisions import Decision, GateResult, SliceDecision
+from alignment.records.decisions import Decision, GateResult, ScoreChange, SliceDecision
 from alignment.study.study import Study
 
 
@@ -41,8 +42,9 @@ class StudyGate:
         run = self.run
         variants, axes, evidence = run.profile.gated(), run.profile.axes, self._evidence
         slices = slices_of(run, evidence.by_key)
+        scores = self._scores(evidence)
         decisions = tuple(
-            self._add_findings(key, decision, slices.get(key, ()))
+            replace(self._add_findings(key, decision, slices.get(key, ())), scores=scores.get(key))
             for key, decision in self._decided[self._against].items()
         )
         return GateResult(
@@ -59,6 +61,12 @@ class StudyGate:
             plan=plan(decisions, run.rules.values()),
             people=people_by_axis(run),
         )
+
+    def _scores(self, evidence: RunEvidence) -> dict[Key, ScoreChange]:
+        """The changes of mean scores, of all comparisons that could be made."""
+        pairs = {key: each.pairs for key, each in evidence.by_key.items() if not each.invalid}
+        axes = self.run.profile.axes
+        return score_changes(pairs, {name: axis.comparison for name, axis in axes.items()})
 
     def _add_findings(
         self, key: Key, decision: Decision, slices: tuple[SliceDecision, ...]

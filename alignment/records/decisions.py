@@ -127,6 +127,20 @@ class Caution:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreChange:
+    """The change of the mean score, in the judge's unit: reported beside a decision.
+
+    `p_value` is two-sided, `adjusted` the same after Holm's correction over all comparisons.
+    `sweep` has (threshold, change of the rate in points) at other thresholds, rising.
+    """
+
+    difference: float
+    p_value: float
+    adjusted: float
+    sweep: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SliceDecision:
     """The comparison within one slice: the prompts whose `column` has this `value`.
 
@@ -160,6 +174,7 @@ class Decision:
     `by_judge` is what the judge's verdicts alone would have decided. `uncorrected` says why labels
     that are there could not be used. `cautions` say what limits a pass, the most serious first.
     `slices` has the comparisons within slices of the prompts; `own` is `fail` if one of them is.
+    `scores` is the change of the mean score.
     """
 
     variant: str
@@ -183,6 +198,7 @@ class Decision:
     uncorrected: str = ""
     cautions: tuple[Caution, ...] = ()
     slices: tuple[SliceDecision, ...] = ()
+    scores: ScoreChange | None = None
 
     @property
     def outcome(self) -> Outcome:

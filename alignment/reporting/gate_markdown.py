@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alignment.reporting import gate_text, slices
+from alignment.reporting import gate_text, score_changes, slices
 from alignment.reporting.corrections import decisive, sentences
 from alignment.reporting.lowest import quoted
 from alignment.reporting.markup import code, folded, table
@@ -39,6 +39,7 @@ def decisions(document: Document) -> str:
         *(f"{sentence}." for sentence in sentences(gate, code)),
         *(f"{sentence}." for sentence in slices.sentences(gate["decisions"], code)),
         _shifts(gate),
+        _scores(gate),
         f"Plan: {gate['plan']}." if gate["plan"] else "",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -172,6 +173,16 @@ def _shifts(gate: Mapping[str, Any]) -> str:
         for name, shift in drifts.items()
     ]
     return table(["variant", "reported, not tested", "change"], rows, _TABLE) if rows else ""
+
+
+def _scores(gate: Mapping[str, Any]) -> str:
+    """The paired tests of mean scores, and the change of the rate at other thresholds."""
+    rows = [
+        [f"{code(each['variant'])} {code(each['rate'])}", score_changes.clause(each["scores"])]
+        for each in gate["decisions"]
+        if each.get("scores")
+    ]
+    return table(["gated", "by scores, not gated"], rows, _TABLE) if rows else ""
 
 
 def _shift(shift: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from alignment.reporting.columns import Column, tables
 from alignment.reporting.corrections import basis, decisive, span
 from alignment.reporting.corrections import sentences as on_labels
 from alignment.reporting.numbers import NOTHING
+from alignment.reporting.score_changes import sentences as on_scores
 from alignment.reporting.slices import clause, failing
 from alignment.reporting.slices import sentences as on_slices
 from alignment.reporting.text import safe, shorten, wrapped
@@ -67,7 +68,11 @@ def summary(gate: Mapping[str, Any], width: int) -> list[str]:
     heading = f"gate against {safe(gate['against'])}, change in percentage points"
     lines = ["", *wrapped(heading, width)]
     lines += tables(Column("gated", names), columns, width)
-    for sentence in (*on_labels(gate, safe), *on_slices(decisions, safe)):
+    for sentence in (
+        *on_labels(gate, safe),
+        *on_slices(decisions, safe),
+        *on_scores(decisions, safe),
+    ):
         lines += wrapped(f"{sentence}.", width)
     if any(gate["shifts"].values()):
         lines += ["", *_shifts(gate, width)]

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment
 
-from alignment.reporting import gate_text, numbers, slices
+from alignment.reporting import gate_text, numbers, score_changes, slices
 from alignment.reporting.casetable import casename, casetable
 from alignment.reporting.corrections import decisive, sentences
 from alignment.reporting.flips import flips, one_sided
@@ -66,7 +66,7 @@ def _environment() -> Environment:
     templates = environment()
     templates.globals |= {"numbers": numbers, "gate_text": gate_text, "titles": OUTCOMES}
     templates.globals |= {"decisive": decisive, "on_labels": sentences, "safe": safe}
-    templates.globals["slice_rows"] = slices.rows
+    templates.globals |= {"slice_rows": slices.rows, "by_scores": score_changes.clause}
     templates.filters |= {"name": _name, "plain": _plain}
     templates.filters["link"] = _link
     return templates

@@ -52,6 +52,7 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
         "corrected": None if decision.corrected is None else plain_correction(decision.corrected),
         "by_judge": decision.by_judge,
         "uncorrected": decision.uncorrected,
+        "scores": None if decision.scores is None else asdict(decision.scores),
         "slices": [
             asdict(each) | {"change": plain_estimate(each.change)} for each in decision.slices
         ],
