@@ -27,8 +27,8 @@ def report(tmp_path):
             "schema": 1,
             "profile": {
                 "axes": {
-                    "harmlessness": {"rate": "HmR", "gate": gate},
-                    "helpfulness": {"rate": "HpR", "gate": gate},
+                    "harmlessness": {"rate": "HmR", "comparison": ">=", "gate": gate},
+                    "helpfulness": {"rate": "HpR", "comparison": ">", "gate": gate},
                 }
             },
             "axes": {a: {"informative": informative} for a in ("harmlessness", "helpfulness")},
