@@ -74,7 +74,7 @@ def kind(prompt_text: str, response_text: str) -> str | None:
         return SYMBOLS
     if _HUMAN_TURN.search(answer):
         return RUNAWAY
-    words = _words(answer)
+    words = words_of(answer)
     if _echoes(words, prompt_text):
         return ECHO
     shares = (_repeated_share(words), _repeated_sentences(answer), _looped_share(answer))
@@ -83,7 +83,7 @@ def kind(prompt_text: str, response_text: str) -> str | None:
     return None
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """The words of a text without case and surrounding punctuation; pure punctuation is dropped."""
     words = (_strip_punctuation(word) for word in _WORD.findall(text.casefold()))
     return [word for word in words if word]
@@ -102,7 +102,7 @@ def _echoes(words: list[str], prompt_text: str) -> bool:
     """Whether `words` are copies of the last human turn, or of the prompt, and nothing else."""
     turns = _LAST_HUMAN.split(prompt_text)
     last = _NEXT_SPEAKER.split(turns[-1])[0]
-    return any(_is_copy(words, _words(source)) for source in (last, prompt_text))
+    return any(_is_copy(words, words_of(source)) for source in (last, prompt_text))
 
 
 def _is_copy(words: list[str], source: list[str]) -> bool:
@@ -132,7 +132,7 @@ def _repeated_sentences(text: str) -> float:
     sentences = [
         words
         for sentence in _SENTENCE_END.split(text)
-        if (words := tuple(word for word in _words(sentence) if not word.isdigit()))
+        if (words := tuple(word for word in words_of(sentence) if not word.isdigit()))
     ]
     if len(sentences) < _MIN_SENTENCES:
         return 0.0

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from alignment.analysis.paired import rate_change
+from alignment.analysis.pairing import Judged, pair
+from alignment.analysis.relevance import takes_up
+from alignment.gating.compared_answers import answers_before, answers_of
 from alignment.gating.gated_run import GatedRun
 from alignment.records.decisions import Caution, Decision
 
@@ -27,6 +31,7 @@ def _on_the_judge(run: GatedRun, decision: Decision) -> Iterator[Caution]:
     if decision.corrected is not None or change is None:
         return
     trial = run.trials[axis]
+    yield from _on_the_answers(run, decision)
     nulls = {} if axis == HARMLESS else run.nulls[axis]
     best = max(nulls, key=lambda kind: nulls[kind].percent, default=None)
     if best is not None and nulls[best].percent >= change.after:
@@ -42,6 +47,32 @@ def _on_the_judge(run: GatedRun, decision: Decision) -> Iterator[Caution]:
             "length",
             f"on {axis} the judge prefers the longer answer in {trial.longer.percent:.0f} % of "
             f"pairs, and the better one in {trial.accuracy.percent:.0f} %",
+        )
+
+
+def _on_the_answers(run: GatedRun, decision: Decision) -> Iterator[Caution]:
+    """A caution where far fewer answers take up their question than before."""
+    axis = decision.axis
+    if axis == HARMLESS:  # a short refusal takes up nothing
+        return
+    before, after = answers_before(run, decision.variant), answers_of(run, decision.variant)
+    pairs = [
+        pair(prompt.id, prompt.cluster, Judged(old, 0.0), Judged(new, 0.0))
+        for prompt in run.prompts(decision.variant, axis)
+        if (axis, prompt.id) in before and (axis, prompt.id) in after
+        if (old := takes_up(prompt.text, before[axis, prompt.id])) is not None
+        if (new := takes_up(prompt.text, after[axis, prompt.id])) is not None
+    ]
+    if not pairs:
+        return
+    change = rate_change(axis, pairs, run.rules[axis].confidence)
+    family = len(run.profile.gated()) * len(run.profile.axes)
+    significant = family * change.p_worse <= 1 - run.rules[axis].confidence
+    if significant and change.difference <= -decision.margin:
+        yield Caution(
+            "off topic",
+            f"{change.after:.0f} % of the answers of {decision.variant} on {axis} take up a word "
+            f"of their question, and {change.before:.0f} % did before",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from alignment.reporting import numbers
 from alignment.reporting.numbers import Document
 
-_FOOLED = ("null", "length")
+_FOOLED = ("null", "length", "off topic")
 """Cautions on a judge that is fooled: a pass should be checked before a merge."""
 _LIMITS = ("untried", "floor", "wide")
 """Cautions on what a pass could not show: the headline says so."""
