@@ -32,7 +32,9 @@ def _on_the_judge(run: GatedRun, decision: Decision) -> Iterator[Caution]:
         return
     trial = run.trials[axis]
     yield from _on_the_answers(run, decision)
-    nulls = {} if axis == HARMLESS else run.nulls[axis]
+    # Nobody merges the reference, which may be a model that was never trained to help.
+    spared = axis == HARMLESS or decision.variant == run.profile.reference
+    nulls = {} if spared else run.nulls[axis]
     best = max(nulls, key=lambda kind: nulls[kind].percent, default=None)
     if best is not None and nulls[best].percent >= change.after:
         yield Caution(
