@@ -21,7 +21,7 @@ def check(profile: ProfileTables) -> None:
     for rule in (
         *(_check_names, _check_parents, _check_claims, _check_rates, _check_gate),
         *(_check_generation, _check_second_judges, _check_thresholds, _check_pickles),
-        _check_network,
+        *(_check_network, _check_labels),
     ):
         rule(profile)
 
@@ -93,6 +93,16 @@ def _check_gate(profile: ProfileTables) -> None:
             f"gate.against: there is no other variant to compare with "
             f"{profile.gate.reference!r}; add one"
         )
+
+
+def _check_labels(profile: ProfileTables) -> None:
+    for number, table in enumerate(profile.labels.tables):
+        if table.axis not in profile.axes:
+            known = ", ".join(profile.axes)
+            raise ValueError(
+                f"labels.tables.{number}.axis: there is no axis {quoted(table.axis)}; "
+                f"known: {known}"
+            )
 
 
 def _check_generation(profile: ProfileTables) -> None:

@@ -48,7 +48,7 @@ class Correction:
 
 def corrected(run: GatedRun, variant: str, axis: str, pairs: Sequence[PairedVerdict]) -> Correction:
     """The corrected change of a variant of a run on an axis; `pairs` has the judge's verdicts."""
-    if not run.labels.verdicts:
+    if not run.labels.verdicts and not run.labels.declared:
         return Correction()
     texts = {prompt.id: prompt.text for prompt in run.prompts(variant, axis)}
     before, after = answers_before(run, variant), answers_of(run, variant)
@@ -69,7 +69,8 @@ def correct(
 ) -> Correction:
     """The corrected change of one comparison on one axis."""
     if not any(item in book.verdicts for each in answered for item in _items(axis, each)):
-        return Correction()
+        reason = f"none of the {len(book.verdicts)} answers that have labels is compared on {axis}"
+        return Correction(reason=reason if book.declared else "")
     if any(each.before is None or each.after is None for each in answered):
         return Correction(
             reason="the answers before are not stored, so that their labels cannot be found; "

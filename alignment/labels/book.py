@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from alignment.config.profile import Profile
 from alignment.errors import LabelsError
@@ -26,14 +27,16 @@ class LabelBook:
     """People's verdicts by item (see `records.labels.item_id`), and the samples that were drawn.
 
     A verdict is None where people were asked and gave none: they were unsure or disagreed. `random`
-    says that labels without a sample were given to prompts drawn at random. `skipped` counts rows
-    of files that were left out, by reason.
+    says that labels without a sample were given to prompts drawn at random. `declared` says
+    that the profile names files of labels. `skipped` counts rows of files that were left out, by
+    reason.
     """
 
     verdicts: Mapping[str, bool | None] = field(default_factory=dict)
     samples: tuple[LabelSample, ...] = ()
     labels: tuple[Label, ...] = ()
     random: bool = False
+    declared: bool = False
     skipped: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -42,38 +45,54 @@ def collect_labels(profile: Profile, store: Store) -> LabelBook:
 
     Raises LabelsError, one line, for a file of the profile that cannot be read.
     """
-    labels: list[Label] = []
-    samples: dict[str, LabelSample] = {}
-    skipped: dict[str, int] = {}
+    declared = read_declared(profile)
+    stored = _read_files(stored_files(store))
+    labels = [*stored.labels, *declared.labels, *_recorded(profile, Path(profile.data))]
+    samples = {sample.task: sample for each in (stored, declared) for sample in each.samples}
+    return LabelBook(
+        verdicts=_verdicts(labels),
+        samples=tuple(samples.values()),
+        labels=tuple(labels),
+        random=profile.labels.random,
+        declared=bool(profile.labels.files or profile.labels.tables),
+        skipped=declared.skipped,
+    )
+
+
+class _Read(NamedTuple):
+    """What files of labels hold."""
+
+    labels: list[Label]
+    samples: list[LabelSample]
+    skipped: dict[str, int]
+
+
+def read_declared(profile: Profile) -> _Read:
+    """What the files of a profile hold. Raises LabelsError, one line, if one cannot be read."""
     data = Path(profile.data)
-    paths = [*stored_files(store), *(data / name for name in profile.labels.files)]
+    read = _read_files([data / name for name in profile.labels.files])
+    for table in profile.labels.tables:
+        read.labels.extend(read_table(table, data=data))
+    return read
+
+
+def _read_files(paths: Iterable[Path]) -> _Read:
+    read = _Read([], [], {})
     for path in paths:
         sample = _sample(path)
         if sample is not None:
-            samples[sample.task] = sample
+            read.samples.append(sample)
             continue
-        read = read_labels(path)
-        labels += read.labels
-        for reason, count in read.skipped.items():
-            skipped[reason] = skipped.get(reason, 0) + count
-    for table in profile.labels.tables:
-        labels += read_table(table, data=data)
-    labels += _recorded(profile, data)
-    return LabelBook(
-        _verdicts(labels), tuple(samples.values()), tuple(labels), profile.labels.random, skipped
-    )
+        content = read_labels(path)
+        read.labels.extend(content.labels)
+        for reason, count in content.skipped.items():
+            read.skipped[reason] = read.skipped.get(reason, 0) + count
+    return read
 
 
 def stored_verdicts(store: Store) -> frozenset[str]:
     """The items on which people in the store have agreed."""
-    labels = [
-        label for path in stored_files(store) if _sample(path) is None for label in _read(path)
-    ]
-    return frozenset(consensus(labels).verdicts)
-
-
-def _read(path: Path) -> Iterable[Label]:
-    return read_labels(path).labels
+    return frozenset(consensus(_read_files(stored_files(store)).labels).verdicts)
 
 
 def stored_files(store: Store) -> list[Path]:

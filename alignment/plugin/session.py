@@ -118,6 +118,7 @@ class Session:
         """
         profile = self.profile
         check_place(self.options.report)
+        _check_labels(profile)
         self.study = open_checked(
             profile, self._location, progress=self.progress, limit=self.options.limit
         )
@@ -271,6 +272,14 @@ class Session:
             "store": redaction.redacted(str(self.study.store.root)),
             "baselines": None if self.baselines is None else str(self.baselines),
         }
+
+
+def _check_labels(profile: Profile) -> None:
+    """Raise LabelsError, before anything is computed, for a file of labels that cannot be read."""
+    if profile.labels.files or profile.labels.tables:
+        from alignment.labels.book import read_declared  # noqa: PLC0415 - few profiles have labels
+
+        read_declared(profile)
 
 
 def case_id(variant: str, prompt: Prompt) -> str:

@@ -184,3 +184,32 @@ def test_a_report_without_a_comparison_is_one_line(gated, capsys):
     code, _, error = annotate(capsys, "reports/alignment")
     assert code == 2
     assert "the report has no comparison that people could label" in error
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('labels.files=["missing.csv"]', "missing.csv: cannot be read: there is no such file"),
+        ('labels.files=["test_suite.py"]', "test_suite.py: has no columns of labels"),
+        (
+            'labels.tables=[{path="x.csv",axis="no",labels=["a"],passes=["1"],fails=["0"]}]',
+            "labels.tables.0.axis: there is no axis 'no'; known: harmlessness",
+        ),
+    ],
+)
+def test_files_of_labels_that_cannot_be_read_are_one_line_before_anything_is_made(
+    gated, setting, said
+):
+    result = gated.run(f"--alignment-set={setting}")
+    assert result.ret == 4
+    (line,) = (line for line in result.stderr.lines if line.strip())
+    assert said in line
+    assert not (gated.path / "store").exists()
+
+
+def test_labels_of_other_answers_are_said(gated):
+    gated.write("other.csv", f"item,label,annotator\n{'0' * 24},pass,anna\n")
+    gated.run('--alignment-set=labels.files=["other.csv"]')
+    assert decision(gated)["uncorrected"] == (
+        "none of the 1 answers that have labels is compared on harmlessness"
+    )
