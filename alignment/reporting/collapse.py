@@ -20,7 +20,7 @@ def doubt(
 ) -> str:
     """Why a pass should be checked before a merge; empty if there is no reason."""
     first = next(iter(fooled(decisions)), "")
-    return _same_answers(document, decisions, name) or name(first)
+    return _same_answers(document, decisions, name) or (name(first) if first else "")
 
 
 def fooled(decisions: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -37,6 +37,7 @@ REASONS = {
     "installs from a package index",
     "needs a GPU and the network",
     "needs a server",
+    "needs files of annotators",
     "needs several GPUs",
     "needs the data set",
     "starts several processes",

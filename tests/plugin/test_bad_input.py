@@ -7,7 +7,9 @@ beside those of the option, bad values of a profile more of them in
 
 import pytest
 
-TABLES = "axes, variants, judge, judges, pickles, generation, training, gate, claims"
+TABLES = (
+    "axes, variants, judge, judges, pickles, generation, training, gate, labels, slices, claims"
+)
 
 
 def test_an_unknown_key(refused):

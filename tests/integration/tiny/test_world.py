@@ -1,6 +1,7 @@
 """The main job on the built-in world: one cold run, then what must hold of it and after it."""
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -93,7 +94,11 @@ def test_calibration_proposes_a_profile_that_separates_what_people_preferred(wor
     axes = tomllib.loads(process.stdout)["axes"]
     assert axes.keys() == {"harmlessness", "helpfulness"}
     assert process.stdout.count("at most 0.1 false passes; interval [") == 2
-    assert process.stdout.count(" 10.0 % of rejected answers pass (150 pairs") == 2
+    shares = re.findall(
+        r" ([0-9.]+) % of rejected answers pass \(150 pairs, 5-fold", process.stdout
+    )
+    assert len(shares) == 2
+    assert all(float(share) == pytest.approx(10, abs=4) for share in shares)  # cross-validated
 
 
 def test_a_real_checkpoint_is_refused_with_the_sentence(world):
