@@ -16,6 +16,7 @@ from alignment.records import (
     JudgeTrial,
     Rate,
     SelfDisagreement,
+    Votes,
 )
 
 _CHANCE = 50.0
@@ -102,6 +103,29 @@ def self_disagreement(
         len(repeated),
         fmean(fmean(abs(a - b) for a, b in combinations(scores, 2)) for scores in repeated),
         rate("changed", [len(each) > 1 for each in verdicts], confidence),
+    )
+
+
+def votes(
+    by_response: Sequence[Sequence[bool]],
+    members: int,
+    confidence: float,
+    clusters: Sequence[str],
+) -> Votes:
+    """How a panel voted: `by_response` has, for each response, the votes of those who scored it.
+
+    `members` is the number of judges of the panel, `clusters` the dialogue of each response (see
+    `rates.rate`).
+    """
+    divisible = [
+        (len(set(each)) > 1, cluster)
+        for each, cluster in zip(by_response, clusters, strict=True)
+        if len(each) > 1
+    ]
+    divided, dialogues = [each for each, _ in divisible], [cluster for _, cluster in divisible]
+    return Votes(
+        rate("divided", divided, confidence, dialogues) if divided else None,
+        sum(len(each) < members for each in by_response),
     )
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from alignment.analysis.simulation import RULES, RuleName, Setting, SimulationRow, TrialName
 from alignment.analysis.size_study import SizeRow
 from alignment.records import Rate
 
-_NO_CHANGE: tuple[tuple[RuleName, str], ...] = (
-    *(("gate", word) for word in ("blocked", "inconclusive", "passed")),
-    ("threshold", "blocked"),
-    ("significance", "blocked"),
-)
-_TABLES: Mapping[TrialName, tuple[str, Sequence[tuple[RuleName, str]]]] = {
-    "no change": ("No change: outcome of the run", _NO_CHANGE),
-    "at the margin": (
-        "Drop equal to the margin: outcome of that comparison",
-        [(r, "passed") for r in RULES],
-    ),
-    "detection": ("Drop: outcome of that variant", [(r, "blocked") for r in RULES]),
+_MERGES = {
+    "blocked": "blocks (exit 1)",
+    "inconclusive": "asks for a look (exit 0)",
+    "passed": "may merge (exit 0)",
 }
+"""What an outcome means for the merge, and the exit status of a run with the default settings."""
+_LEGEND = (
+    "`asks for a look` is an inconclusive outcome: exit status 0, or 1 with "
+    '`inconclusive = "fail"`. The other rules block or let merge, and are never inconclusive.'
+)
+_TABLES: Mapping[TrialName, tuple[str, Literal["blocked", "passed"]]] = {
+    "no change": ("No change: outcome of the run", "blocked"),
+    "at the margin": ("Drop equal to the margin: outcome of that comparison", "passed"),
+    "detection": ("Drop: outcome of that variant", "blocked"),
+}
+"""Trial -> its title, and the outcome of the other rules that is shown beside the gate's three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,24 @@ class Headline:
         """Both results in words, with their settings and intervals."""
         block, detection = self.false_block, self.detection
         quiet = f"an unchanged model is blocked in at most {_cell(block.blocked)} % of the runs"
-        drop = f"a drop of {detection.at.drop:g} points is detected in {_cell(detection.blocked)} %"
+        drop = (
+            f"a drop of {detection.at.drop:g} points is detected in {_cell(detection.blocked)} %, "
+            f"asks for a look in {_cell(detection.inconclusive)} % and may merge in "
+            f"{_cell(detection.passed)} %"
+        )
         return f"{quiet} ({block.at}); {drop} ({detection.at})"
 
 
 def table(rows: Sequence[SimulationRow]) -> str:
     """Markdown: a table for each trial, one line per setting, the rules side by side.
 
-    Shares of the runs in %, each with its interval.
+    Shares of the runs in %, each with its interval: how many the gate blocks, asks to look at and
+    lets merge, with the exit status, and how many the other rules get wrong (or right). Empty
+    without rows.
     """
     by_trial = [(trial, [row for row in rows if row.trial == trial]) for trial in _TABLES]
-    return "\n".join(_section(trial, of_trial) for trial, of_trial in by_trial if of_trial)
+    sections = [_section(trial, of_trial) for trial, of_trial in by_trial if of_trial]
+    return "\n".join([_LEGEND, "", *sections]) if sections else ""
 
 
 def headline(rows: Sequence[SimulationRow]) -> Headline:
@@ -96,8 +107,11 @@ def _lines(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _section(trial: TrialName, rows: Sequence[SimulationRow]) -> str:
-    title, columns = _TABLES[trial]
-    headings = ["prompts", "variants", "flips", "drop", *map(" ".join, columns)]
+    title, shown = _TABLES[trial]
+    columns: list[tuple[RuleName, str]] = [("gate", outcome) for outcome in _MERGES]
+    columns += [(rule, shown) for rule in RULES if rule != "gate"]
+    headings = ["prompts", "variants", "flips", "drop", *_MERGES.values()]
+    headings += [f"{rule} {_MERGES[shown].partition(' (')[0]}" for rule, shown in columns[3:]]
     by_setting: dict[Setting, dict[RuleName, SimulationRow]] = {}
     for row in rows:
         by_setting.setdefault(row.at, {})[row.rule] = row

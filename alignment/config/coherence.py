@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from alignment.config.judges import JudgeConfig
+from alignment.config.panel import check_panel
 from alignment.config.recipes import is_hub_id
 from alignment.config.schema import ProfileTables
 from alignment.config.variants import Variant
@@ -20,7 +21,7 @@ def check(profile: ProfileTables) -> None:
     """Raise ValueError for the first rule that is broken: one line that begins with the key."""
     for rule in (
         *(_check_names, _check_parents, _check_claims, _check_rates, _check_gate),
-        *(_check_generation, _check_second_judges, _check_thresholds, _check_pickles),
+        *(_check_generation, _check_second_judges, check_panel, _check_thresholds, _check_pickles),
         *(_check_network, _check_labels),
     ):
         rule(profile)

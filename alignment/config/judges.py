@@ -35,7 +35,7 @@ class Output(Table):
 
 
 class JudgeConfig(Recipe):
-    """The judge: a reward model, an LLM judge, a keyword filter, or recorded scores."""
+    """The judge: a reward model, an LLM judge, a keyword filter, a panel, or recorded scores."""
 
     model: Place | None = None
     """A reward model or classifier: a folder or a hub id."""
@@ -44,6 +44,9 @@ class JudgeConfig(Recipe):
     computed again."""
     recorded: bool = False
     """Use the scores that are stored with the recorded responses."""
+    panel: Annotated[Listed[Name], Field(max_length=100)] = ()
+    """Two or more of `judges` that vote on every response by their own criteria. It passes if more
+    than half of those that gave a score pass it; a tie is a failure."""
     endpoint: JudgeEndpoint | None = None
     """An LLM judge; its `rubric` names the dimensions."""
     python: PythonObject | None = None
@@ -78,12 +81,13 @@ class JudgeConfig(Recipe):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = (self.stages, self.model, self.endpoint, self.keywords, self.recorded)
-        if sum(map(bool, (*ways, self.python))) != 1:
+        ways = (self.stages, self.model, self.endpoint, self.keywords, self.recorded, self.python)
+        if sum(map(bool, (*ways, self.panel))) != 1:
             raise ValueError(
                 "a judge needs exactly one of `stages`, `model`, `endpoint`, `keywords`, `python`, "
-                "`recorded = true`"
+                "`panel`, `recorded = true`"
             )
+        self._check_panel()
         check_arguments(self.python, self.arguments)
         if self.scores and self.python is None:
             raise ValueError("`scores` belong to a judge with `python`")
@@ -93,6 +97,16 @@ class JudgeConfig(Recipe):
             raise ValueError("`outputs` belong to a judge with `model`")
         self._check_outputs()
         return self
+
+    def _check_panel(self) -> None:
+        """Refuse a panel of one judge, or with a judge that votes twice. Raises ValueError."""
+        if len(self.panel) == 1:
+            raise ValueError(
+                f"`panel` names only {self.panel[0]!r}; a majority needs two judges or more"
+            )
+        twice = [name for name in self.panel if self.panel.count(name) > 1]
+        if twice:
+            raise ValueError(f"`panel` names {twice[0]!r} twice; each judge has one vote")
 
     def _check_outputs(self) -> None:
         """Refuse an `activation` or `outputs` that do not fit. Raises ValueError."""
@@ -121,6 +135,7 @@ class JudgeConfig(Recipe):
             "keywords": self.keywords,
             "recorded": self.recorded,
             "python": self.python,
+            "panel": self.panel,
         }
         return next(kind for kind, way in ways.items() if way)
 
@@ -170,7 +185,10 @@ class PassCriterion(Table):
 
 
 class SecondJudge(JudgeConfig):
-    """A second judge of the same responses: it is reported, but never affects the gate."""
+    """A second judge of the same responses.
+
+    It is reported, and affects the gate only by its vote in the judge's `panel`.
+    """
 
     axes: Annotated[dict[Name, PassCriterion], Field(min_length=1, max_length=100)]
     """Axis -> criterion; axes that are left out are not judged."""
@@ -179,6 +197,8 @@ class SecondJudge(JudgeConfig):
     def _check_axes(self) -> Self:
         if self.recorded:
             raise ValueError("a second judge needs `stages`, `model`, `endpoint` or `keywords`")
+        if self.panel:
+            raise ValueError("a second judge is no panel; only `judge` can have a `panel`")
         for name, axis in self.axes.items():
             if axis.dimension not in self.dimensions:
                 raise ValueError(

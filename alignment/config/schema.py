@@ -157,7 +157,8 @@ class ProfileTables(Table):
     judge: JudgeConfig
     """The model that scores the answers; the gate uses its verdicts."""
     judges: Annotated[dict[Name, SecondJudge], Field(max_length=100)] = Field(default_factory=dict)
-    """Second judges of the same responses, by name, to measure their agreement with the judge."""
+    """Second judges of the same responses, by name: to measure their agreement with the judge, or
+    as members of its `panel`."""
     pickles: Annotated[dict[Place, Pickle], Field(max_length=1000)] = Field(default_factory=dict)
     """Model, named as elsewhere in the profile -> its pickled weights that may be loaded."""
     generation: Generation = Generation()

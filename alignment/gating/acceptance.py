@@ -11,7 +11,7 @@ from alignment.errors import BaselineError
 from alignment.files.sets import Replacement, recover, replacing
 from alignment.gating.baseline import Baseline, BaselineCase, storable
 from alignment.gating.baseline_files import dumps, path_of
-from alignment.gating.coverage import lacking
+from alignment.gating.coverage import lacking, lacking_votes
 from alignment.gating.manifests import manifest
 from alignment.gating.probe_set import probe_set
 from alignment.gating.stored_baseline import StoredBaseline
@@ -34,7 +34,8 @@ def accepted(gate: StudyGate, variant: str, reason: str | None) -> Baseline:
         raise BaselineError(f"the run of {variant!r} is not complete: {cases}")
     for axis, prompts in study.asked(variant).items():
         scored = sum(case.prompt.axis == axis for case in cases)
-        for sentence in lacking(axis, {repr(variant): (scored, len(prompts))}):
+        short = lacking(axis, {repr(variant): (scored, len(prompts))})
+        for sentence in short or lacking_votes(study, variant, axis):
             raise BaselineError(f"the run of {variant!r} cannot become a baseline: {sentence}")
     stored = gate.run.baselines[variant]
     if reason is None:

@@ -10,7 +10,7 @@ from alignment.analysis.decision_rule import GateRule
 from alignment.errors import AlignmentError
 from alignment.gating.baseline import Baseline
 from alignment.gating.comparability import SIDES, differences
-from alignment.gating.coverage import lacking
+from alignment.gating.coverage import lacking, lacking_votes
 from alignment.gating.manifests import manifest
 from alignment.gating.probe_set import probe_error
 from alignment.gating.stored_baseline import StoredBaseline, stored_baseline
@@ -101,11 +101,17 @@ class GatedRun:
         return self.study.asked(variant)[axis]
 
     def lacking(self, variant: str, axis: str, before: int, after: int) -> tuple[str, ...]:
-        """Why too few responses have a score (`before`, `after` have one); empty if enough do."""
+        """Why too few responses have a score (`before`, `after` have one); empty if enough do.
+
+        A run with too few votes of a panel is accepted for no baseline, so this run's are counted.
+        """
         total = len(self.prompts(variant, axis))
         reference = self.reference
         other = f"the baseline of {variant!r}" if reference is None else repr(reference)
-        return lacking(axis, {other: (before, total), repr(variant): (after, total)})
+        of_run = [name for name in (reference, variant) if name is not None]
+        return lacking(axis, {other: (before, total), repr(variant): (after, total)}) or tuple(
+            sentence for name in of_run for sentence in lacking_votes(self.study, name, axis)
+        )
 
     def differences(self, variant: str, baseline: Baseline) -> dict[str, str]:
         """Why the run cannot be compared with a baseline: part of the manifest -> a sentence."""

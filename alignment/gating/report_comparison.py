@@ -143,7 +143,11 @@ def _evidence(before: ReportSide, after: ReportSide, old: str, new: str, axis: s
         f"{variant!r} ({side_.name})": (len(cases), len(asked))
         for side_, variant, cases, _ in sides
     }
-    lacking = coverage.lacking(axis, counts)
+    votes = {
+        f"{variant!r} ({side_.name})": (len(cases) - _incomplete(side_, variant, axis), len(cases))
+        for side_, variant, cases, _ in sides
+    }
+    lacking = coverage.lacking(axis, counts) or coverage.lacking(axis, votes, coverage.VOTE)
     if lacking:
         return Evidence(invalid=lacking)
     prompts = after.document["prompts"]
@@ -185,6 +189,12 @@ def _unscored(side_: ReportSide, variant: str, axis: str) -> set[str]:
         for each in side_.document["unscored"]
         if (each["variant"], each["axis"]) == (variant, axis)
     }
+
+
+def _incomplete(side_: ReportSide, variant: str, axis: str) -> int:
+    """How many scored responses lack a vote of the panel; 0 where the judge is none."""
+    votes = side_.document.get("judge", {}).get("votes", {}).get(variant, {}).get(axis)
+    return 0 if votes is None else int(votes["incomplete"])
 
 
 def _require_all(side_: ReportSide, variant: str, axis: str, missing: set[str]) -> None:

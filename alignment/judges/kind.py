@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +20,19 @@ class JudgeKind(Kind):
         self.context = context
         self.name = name
         self.config = judge_config(context.profile, name)
+
+    @property
+    def members(self) -> Sequence[str]:
+        """The second judges (names from `second`) that its scores are made of.
+
+        They score the same texts before it is opened.
+        """
+        return ()
+
+    @property
+    def dimensions(self) -> Collection[str]:
+        """The dimensions that each of its scores has."""
+        return self.config.dimensions
 
     @abstractmethod
     def open(self) -> Judge:

@@ -20,6 +20,7 @@ from alignment.records.values import (
     Stop,
     Turn,
     VariantSummary,
+    Votes,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "Stop",
     "Turn",
     "VariantSummary",
+    "Votes",
 ]

@@ -229,6 +229,19 @@ class SelfDisagreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Votes:
+    """How a panel of judges voted on the responses of one variant on one axis.
+
+    `divided` is the share of responses, in %, that some members pass and others do not, out of
+    those with two votes or more (None where there are none); `incomplete` counts the responses to
+    which some member gave no score.
+    """
+
+    divided: Rate | None
+    incomplete: int
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """A judge's verdicts against the truth, or another judge's, on the same responses of one axis.
 
@@ -267,7 +280,8 @@ class Results:
     null policies would get from the judge; `opinions`, by second judge and axis, what they say of
     the same responses; `noise`, by variant or judge, how much batching changes its output, as
     measured by `check-invariance`; `unscored`, by variant, axis and prompt id, why the judge gave a
-    response no score; `disagreements`, by axis, how far repeated scores differ. `models` identifies
+    response no score; `disagreements`, by axis, how far repeated scores differ; `votes`, by variant
+    and axis, how far the members of a panel agree, if the judge is one. `models` identifies
     every variant (and `judge`): content hashes and recipe keys. `run` holds everything that may
     differ between two equal runs: times, versions, machine, paths.
     """
@@ -286,3 +300,4 @@ class Results:
     noise: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     unscored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     disagreements: Mapping[str, SelfDisagreement] = field(default_factory=dict)
+    votes: Mapping[str, Mapping[str, Votes]] = field(default_factory=dict)

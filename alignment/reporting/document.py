@@ -21,6 +21,7 @@ from alignment.records import (
     Results,
     ScoreSummary,
     SelfDisagreement,
+    Votes,
 )
 from alignment.records.decisions import Findings
 from alignment.reporting.plain import plain_comparison, plain_gate
@@ -82,6 +83,10 @@ def document(results: Results, findings: Findings = _NOTHING) -> dict[str, Any]:
                 axis: _disagreement(results.disagreements[axis])
                 for axis in order
                 if axis in results.disagreements
+            },
+            "votes": {
+                name: {axis: _votes(votes[axis]) for axis in order if axis in votes}
+                for name, votes in results.votes.items()
             },
         },
         "noise": _sort_keys(results.noise),
@@ -236,6 +241,11 @@ def _disagreement(disagreement: SelfDisagreement) -> dict[str, Any]:
         "difference": disagreement.difference,
         "changed": _rate(disagreement.changed),
     }
+
+
+def _votes(votes: Votes) -> dict[str, Any]:
+    divided = None if votes.divided is None else _rate(votes.divided)
+    return {"divided": divided, "incomplete": votes.incomplete}
 
 
 def _agreement(agreement: Agreement) -> dict[str, Any]:

@@ -73,7 +73,11 @@ _WORDS = {
     "noise floor": "how far answers or scores change if they are computed in a batch",
     "second judge": (
         "another judge that scores the same responses: reported for comparison, it does not "
-        "affect the gate"
+        "affect the gate, unless it is a member of the panel that does"
+    ),
+    "panel": (
+        "several judges that vote on every response: it passes if more than half of them pass it; "
+        "a tie is a failure, and a judge that gives no score has no vote"
     ),
 }
 

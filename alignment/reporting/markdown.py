@@ -36,6 +36,7 @@ def markdown(document: Document) -> str:
         _change(document),
         gate_markdown.claims(document),
         _judge(document),
+        _votes(document),
         _others(document),
         _noise(document),
         gate_markdown.nulls(document),
@@ -133,6 +134,16 @@ def _judge(document: Document) -> str:
         for axis, disagreement in document["judge"].get("disagreements", {}).items()
     ]
     return f"### Evaluation of the judge\n\n{table(heading, rows, _TABLE)}{''.join(lines)}"
+
+
+def _votes(document: Document) -> str:
+    """How often the members of a panel disagree."""
+    rows = [
+        [code(variant), code(axis), numbers.rate(votes["divided"]), str(votes["incomplete"])]
+        for variant, axis, votes in numbers.votes(document)
+    ]
+    heading = ["variant", "axis", "not unanimous", "some vote missing"]
+    return f"### Votes of the panel\n\n{table(heading, rows, _TABLE)}" if rows else ""
 
 
 def _others(document: Document) -> str:

@@ -87,6 +87,15 @@ def opinions(document: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
     ]
 
 
+def votes(document: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(variant, axis, votes) of a judge that is a panel; empty for other judges."""
+    return [
+        (variant, axis, votes)
+        for variant, by_axis in document["judge"].get("votes", {}).items()
+        for axis, votes in by_axis.items()
+    ]
+
+
 def agreement_rate(opinion: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The rate of equal verdicts of two judges; None where no response has both."""
     equal_verdicts: Mapping[str, Any] | None = opinion["agreement"] and opinion["agreement"]["rate"]

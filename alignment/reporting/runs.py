@@ -79,6 +79,7 @@ def blank(profile: str, runs: Runs) -> dict[str, Any]:
             "nulls": {},
             "others": {},
             "disagreements": {},
+            "votes": {},
         },
         "noise": {},
         "variants": {name: _rates_only(rates) for name, rates in _last_rates(runs).items()},

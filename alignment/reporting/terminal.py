@@ -124,7 +124,7 @@ def _judge(document: Document, width: int) -> list[str]:
     for axis, disagreement in document["judge"].get("disagreements", {}).items():
         sentence = numbers.self_consistency(disagreement)
         lines += wrapped(f"judge self-consistency on {safe(axis)}: {sentence}", width)
-    lines += _others(document, width)
+    lines += _votes(document, width) + _others(document, width)
     for name, record in document["noise"].items():
         lines += wrapped(f"noise floor of {safe(name)}: {numbers.noise(record)}", width)
     if untried:
@@ -132,6 +132,19 @@ def _judge(document: Document, width: int) -> list[str]:
         why = ": its scores are recorded" if recorded else ""
         lines += wrapped(f"judge not evaluated on {' and '.join(untried)}{why}", width)
     return lines
+
+
+def _votes(document: Document, width: int) -> list[str]:
+    """How often the members of a panel disagree, and how many responses lack a vote."""
+    rows = numbers.votes(document)
+    if not rows:
+        return []
+    names = Column("panel", [f"{safe(variant)} {safe(axis)}" for variant, axis, _ in rows])
+    columns = [
+        Column("not unanimous", numbers.rates(votes["divided"] for *_, votes in rows)),
+        Column("incomplete", [str(votes["incomplete"]) for *_, votes in rows]),
+    ]
+    return ["", *tables(names, columns, width)]
 
 
 def _others(document: Document, width: int) -> list[str]:

@@ -16,7 +16,7 @@ from alignment.policies.protocol import Policy
 from alignment.progress import Progress
 from alignment.records import Response, Score
 from alignment.store import Store
-from alignment.store.answers import RESPONSE, SCORE, plain_score, stored_scores
+from alignment.store.answers import RESPONSE, SCORE, plain_score, score_key, stored_scores
 
 T = TypeVar("T")
 
@@ -121,6 +121,20 @@ class StoredResponses:
     def plain(self, value: Response) -> Any:
         """A response as plain JSON types."""
         return asdict(value)
+
+
+def keyed_by(
+    judge: str, blocks: Sequence[Sequence[Entry]], wanted: Collection[str]
+) -> tuple[list[list[Entry]], set[str]]:
+    """(blocks, wanted) of another judge's scores, with the keys of the judge of this identity."""
+    own: list[list[Entry]] = []
+    own_wanted: set[str] = set()
+    for block in blocks:
+        own.append([(score_key(judge, pair), pair) for _, pair in block])
+        own_wanted.update(
+            key for (key, _), (other, _) in zip(own[-1], block, strict=True) if other in wanted
+        )
+    return own, own_wanted
 
 
 class StoredScores:

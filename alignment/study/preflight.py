@@ -42,7 +42,7 @@ def preflight(study: Study) -> None:
     with one line.
     """
     profile = study.profile
-    _check_dimensions(profile)
+    _check_dimensions(study)
     # A judge that only reads recorded scores is checked first: it names variants without any.
     judges = [study.judge(name) for name in (JUDGE, *map(second, profile.judges))]
     for judge in judges:
@@ -58,9 +58,9 @@ def preflight(study: Study) -> None:
             sources.check(source, data=study.data.folder, axis=axis)
 
 
-def _check_dimensions(profile: Profile) -> None:
+def _check_dimensions(study: Study) -> None:
     """Every criterion must be about a dimension that the judge gives."""
-    dimensions = profile.judge.dimensions
+    profile, dimensions = study.profile, study.judge().dimensions
     for name, axis in profile.axes.items():
         if axis.dimension not in dimensions:
             raise ProfileError(

@@ -18,6 +18,7 @@ from alignment.records import (
     Results,
     SelfDisagreement,
     VariantSummary,
+    Votes,
 )
 from alignment.records.decisions import Findings, GateResult
 from alignment.study.invariance import noise_floor
@@ -41,6 +42,7 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
         if study.data.trials.get(axis)
     )
     opinions = second_opinions(study, make=False)
+    members = len(study.judge().members)
     trials_done = trials_done and opinions.keys() == profile.judges.keys()
     return Results(
         profile=profile.resolved(),
@@ -53,7 +55,8 @@ def collect(study: Study, run: Mapping[str, Any]) -> Results:
         opinions=opinions,
         noise=_noise(study),
         unscored=study.unscored,
-        disagreements=_disagreements(profile, cases),
+        disagreements={} if members else _disagreements(profile, cases),
+        votes=_votes(profile, cases, members) if members else {},
         agreements=_agreements(cases, profile.confidence),
         models=_models(study),
         run=run,
@@ -122,6 +125,32 @@ def _disagreements(profile: Profile, cases: Sequence[Case]) -> dict[str, SelfDis
         if disagreement is not None:
             disagreements[name] = disagreement
     return disagreements
+
+
+def _votes(profile: Profile, cases: Sequence[Case], members: int) -> dict[str, dict[str, Votes]]:
+    """Variant -> axis -> how the members of the panel voted."""
+    by_variant: dict[str, dict[str, list[Case]]] = {}
+    for case in cases:
+        by_variant.setdefault(case.variant, {}).setdefault(case.prompt.axis, []).append(case)
+    return {
+        variant: {
+            axis: judging.votes(
+                [
+                    [
+                        profile.axes[axis].criterion.met_by(vote[case.prompt.axis])
+                        for vote in case.score.repeats
+                    ]
+                    for case in by_axis[axis]
+                ],
+                members,
+                profile.confidence,
+                [case.prompt.cluster for case in by_axis[axis]],
+            )
+            for axis in profile.axes
+            if axis in by_axis
+        }
+        for variant, by_axis in by_variant.items()
+    }
 
 
 def summary(study: Study, variant: str) -> VariantSummary:

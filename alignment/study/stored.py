@@ -87,7 +87,7 @@ class Reader:
             for prompt in prompts
             if prompt.id in responses and responses[prompt.id].missing is None
         }
-        stored = stored_scores(self._store, keys.values(), self._judge.config.dimensions)
+        stored = stored_scores(self._store, keys.values(), self._judge.dimensions)
         return {id_: stored[key] for id_, key in keys.items() if key in stored}
 
     def _case(self, variant: str, prompt: Prompt, response: Response | None, score: Score) -> Case:

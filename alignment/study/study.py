@@ -27,6 +27,7 @@ from alignment.study.compute import (
     StoredResponses,
     StoredScores,
     compute_missing,
+    keyed_by,
 )
 from alignment.study.inputs import StudyData
 from alignment.study.stored import Missing, Reader
@@ -293,9 +294,14 @@ class Study:
         `stage` names the work in progress lines. Raises AlignmentError.
         """
         judge = self.judge(name)
+        stored = StoredScores(judge.dimensions)
+        if judge.members and stored.read(self.store, wanted).keys() != set(wanted):
+            for member in judge.members:
+                identity = self.judge(member).identity()
+                self.score(*keyed_by(identity, blocks, wanted), f"scores of {member}", member)
         scores = compute_missing(
             self.store,
-            StoredScores(judge.config.dimensions),
+            stored,
             blocks,
             wanted=wanted,
             worker=lambda: JudgeWorker(judge.open()),
@@ -330,7 +336,7 @@ class Study:
             blocks = [entries[i : i + size] for i in range(0, len(entries), size)]
             scores = self.score(blocks, set(keys), stage, name)
         else:
-            scores = stored_scores(self.store, set(keys), judge.config.dimensions)
+            scores = stored_scores(self.store, set(keys), judge.dimensions)
         return [scores[key] for key in keys] if scores.keys() >= set(keys) else None
 
     def _load(self, variant: str, keys: Collection[CaseKey]) -> None:

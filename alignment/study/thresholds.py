@@ -40,6 +40,11 @@ def proposals(profile: Profile, store: Path, false_passes: float | None) -> dict
     )
     live = sys.stderr.isatty()
     study = Study(profile, Store(store), progress=Progress(sys.stderr, live=live))
+    if study.judge().members:
+        raise ProfileError(
+            f"profile {profile.name!r}: the judge is a panel, which passes by the majority: it has "
+            f"no threshold to calibrate; calibrate each member as the judge of a profile"
+        )
     by_axis: dict[str, Proposal] = {}
     for axis, pairs in study.data.trials.items():
         texts = [(p.prompt, text) for p in pairs for text in (p.chosen, p.rejected)]

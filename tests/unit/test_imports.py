@@ -210,7 +210,7 @@ def test_tests_are_no_part_of_the_package():
 # -- kinds of policies and judges --------------------------------------------------------------
 
 
-WAYS = {"recorded", "null", "endpoint", "python", "kind"}
+WAYS = {"recorded", "null", "endpoint", "python", "panel", "kind"}
 """Keys of a variant or judge that only one kind has, and what tells kinds apart."""
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from alignment.analysis.judging import agreement, informative, trial
+from alignment.analysis.judging import agreement, informative, trial, votes
 from alignment.analysis.rates import share, wilson
 from alignment.records import Interval
 
@@ -103,3 +103,23 @@ def test_a_judge_that_scores_no_pair_knows_nothing():
 
 def test_what_has_no_score_is_counted():
     assert tried([2, 2], [1, 1], unscored=3).unscored == 3
+
+
+def test_votes_count_splits_among_two_or_more_and_missing_votes():
+    by_response = [[True, True, True], [True, False], [False], [], [True, False, False]]
+    found = votes(by_response, 3, 0.95, list("abcde"))
+    assert (found.divided.passed, found.divided.total) == (2, 3)
+    assert found.divided.interval == wilson(2, 3, 0.95)
+    assert found.incomplete == 3
+
+
+def test_votes_of_nobody_are_no_rate():
+    assert votes([[True]], 2, 0.95, ["a"]).divided is None
+
+
+def test_votes_on_samples_of_one_prompt_are_not_independent():
+    splits = [[True, False], [True, False], [True, True], [True, True]]
+    shared = votes(splits, 2, 0.95, ["a", "a", "b", "b"]).divided
+    alone = votes(splits, 2, 0.95, ["a", "b", "c", "d"]).divided
+    assert shared.effect > alone.effect
+    assert shared.interval.low < alone.interval.low

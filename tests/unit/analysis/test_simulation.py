@@ -14,6 +14,7 @@ from alignment.analysis.simulation import (
     simulate,
 )
 from alignment.analysis.simulation_tables import headline, table
+from alignment.config.axes import AxisGate
 from alignment.records.decisions import OUTCOMES, PairedVerdict
 
 RUNS = 600
@@ -167,8 +168,27 @@ def test_tables_have_a_line_for_every_setting(rows):
     found = table(rows)
     assert found.count("### ") == 3
     assert found.count("\n| ") == 3 * 2 + len(rows) // len(RULES)
-    assert {line.count("|") for line in found.splitlines() if "|" in line} == {10, 8}
+    assert {line.count("|") for line in found.splitlines() if "|" in line} == {10}
     assert table([]) == ""
+
+
+def test_every_table_says_what_merges_with_its_exit_status(rows):
+    found = table(rows)
+    words = "blocks (exit 1) | asks for a look (exit 0) | may merge (exit 0)"
+    assert found.count(words) == 3
+    assert found.count("| threshold blocks | significance blocks |") == 2
+    assert found.count("| threshold may merge | significance may merge |") == 1
+    assert found.count('`inconclusive = "fail"`') == 1
+    (row,) = of(rows, "detection", total=100, variants=1, flips=0.4, drop=20.0)
+    shares = [f"{each.percent:.1f} [" for each in (row.blocked, row.inconclusive, row.passed)]
+    (line,) = [each for each in found.splitlines() if each.startswith("| 100 | 1 | 40 % | 20 |")]
+    cells = line.split(" | ")[4:7]
+    assert all(cell.startswith(share) for cell, share in zip(cells, shares, strict=True))
+
+
+def test_the_exit_status_is_the_one_of_a_gated_run():
+    """`blocks` is `fail`, which ends a run with 1; the others end it with 0 by default."""
+    assert AxisGate().inconclusive == "warn"
 
 
 def test_the_headline_is_the_worst_block_and_the_asked_detection(rows):
@@ -177,6 +197,7 @@ def test_the_headline_is_the_worst_block_and_the_asked_detection(rows):
     assert found.false_block.blocked.percent == max(row.blocked.percent for row in quiet)
     assert found.detection.at == Setting(100, 1, 0.4, 20.0)
     assert "a drop of 20 points is detected in" in found.sentence
+    assert "% and may merge in 0." in found.sentence
     assert "(100 prompts per axis, gated variants: 1, 40 % of verdicts flipping)" in found.sentence
 
 

@@ -287,7 +287,7 @@ def test_thresholds_come_from_pairs_that_have_scores(command, scripted, tmp_path
 def test_the_study_is_one_command(command):
     status, out, _ = command("simulate", "--runs", 50, "--seed", 1)
     assert status == 0
-    assert out.startswith("### ")
+    assert out.startswith("`asks for a look` is an inconclusive outcome: exit status 0")
     assert "is blocked in at most" in out.splitlines()[-1]
 
 

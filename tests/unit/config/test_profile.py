@@ -14,7 +14,7 @@ ONE_VARIANT = (
 )
 ONE_JUDGE = (
     "a judge needs exactly one of `stages`, `model`, `endpoint`, `keywords`, `python`, "
-    "`recorded = true`"
+    "`panel`, `recorded = true`"
 )
 
 
