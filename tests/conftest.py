@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 from numpy import zeros
@@ -15,9 +16,23 @@ from support.places import TESTS
 from support.scripted import Scripted
 
 let_waiting_threads_sleep()  # before a test module imports torch: workers share the cores
-if "MPLCONFIGDIR" not in os.environ:  # one list of fonts for all workers and all that they start
-    os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="matplotlib-")
-    atexit.register(shutil.rmtree, os.environ["MPLCONFIGDIR"], ignore_errors=True)
+
+
+def _given_to_all(variable, prefix, parent=None):
+    """Make a folder for this session, its workers and all that they start, named by a variable."""
+    if variable not in os.environ:
+        os.environ[variable] = tempfile.mkdtemp(prefix=prefix, dir=parent)
+        atexit.register(shutil.rmtree, os.environ[variable], ignore_errors=True)
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux has files in memory
+ROOM = 2 << 30
+"""Bytes that must be free there: a whole run leaves about 250 MB."""
+
+_given_to_all("MPLCONFIGDIR", "matplotlib-")  # one list of fonts
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    # A run waits for the disk at all that must last: a third of its time, thousands of times.
+    _given_to_all("PYTEST_DEBUG_TEMPROOT", "tests-", MEMORY)
 
 
 LONGEST = (
