@@ -50,7 +50,7 @@ def sentences(gate: Mapping[str, Any], name: Callable[[str], str]) -> list[str]:
     """
     decisions: Sequence[Decision] = gate["decisions"]
     if not any(each.get("corrected") or each.get("uncorrected") for each in decisions):
-        return [f"decided {ALONE}"] if decisions else []
+        return [f"Decided {ALONE}"] if decisions else []
     return [sentence for each in decisions for sentence in _sentences(each, name)] + [
         _people(name(axis), people) for axis, people in gate.get("people", {}).items()
     ]

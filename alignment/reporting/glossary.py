@@ -44,8 +44,8 @@ _WORDS = {
     ),
     "pass": "a loss as large as the margin is ruled out, or one model gave the same answers twice",
     "fail": (
-        "the rate dropped by the margin or more, and the drop is statistically significant; or "
-        "most responses became degenerate"
+        "the rate, or that of a slice, dropped by the margin or more, and the drop is "
+        "statistically significant; or many responses became degenerate"
     ),
     "inconclusive": (
         "the data do not decide: a loss as large as the margin is neither shown nor ruled out"

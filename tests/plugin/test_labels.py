@@ -8,7 +8,7 @@ import pytest
 from alignment.__main__ import main
 from support.worlds import GATED, of_one_axis
 
-ALONE = "decided by the judge alone: its error is in no interval"
+ALONE = "by the judge alone: its error is in no interval"
 TOTAL = 60
 """Prompts; the judge fails every third answer of `sft`, and people none."""
 
