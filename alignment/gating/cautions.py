@@ -83,6 +83,12 @@ def _on_the_comparison(decision: Decision) -> Iterator[Caution]:
     if change is None or decision.identical:
         return
     before, interval = change.before, change.interval
+    if decision.corrected is not None and decision.by_judge == "fail":
+        yield Caution(
+            "overruled",
+            f"{decision.rate} of {decision.variant} is decided by {decision.corrected.labelled} "
+            f"labels against the judge, which alone would fail it",
+        )
     if decision.corrected is not None:
         rate, interval = decision.corrected.before, decision.corrected.interval
         before = 100.0 if rate is None else rate.percent

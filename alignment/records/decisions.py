@@ -110,7 +110,7 @@ class Degenerate:
     kinds: Mapping[str, int]
 
 
-CautionKind = Literal["null", "length", "off topic", "untried", "floor", "wide"]
+CautionKind = Literal["null", "length", "off topic", "overruled", "untried", "floor", "wide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,9 @@ class Caution:
     """Why a pass says less than it seems to: a clause.
 
     `null`: a useless policy would score as high; `length`: the judge prefers long answers rather
-    than good ones; `off topic`: far fewer answers take up their question; `untried`: nobody
-    evaluated the judge; `floor`: the rate was 0 %; `wide`: the interval is wider than the margin on
-    both sides.
+    than good ones; `off topic`: far fewer answers take up their question; `overruled`: people's
+    labels say otherwise than the judge's `fail`; `untried`: nobody evaluated the judge; `floor`:
+    the rate was 0 %; `wide`: the interval is wider than the margin on both sides.
     """
 
     kind: CautionKind

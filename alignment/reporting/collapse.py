@@ -10,7 +10,7 @@ from alignment.reporting.numbers import Document
 
 _FOOLED = ("null", "length", "off topic")
 """Cautions on a judge that is fooled: a pass should be checked before a merge."""
-_LIMITS = ("untried", "floor", "wide")
+_LIMITS = ("overruled", "untried", "floor", "wide")
 """Cautions on what a pass could not show: the headline says so."""
 _MOST = 3
 

@@ -51,8 +51,8 @@ _WORDS = {
         "the data do not decide: a loss as large as the margin is neither shown nor ruled out"
     ),
     "uninformative": (
-        "the judge is no better than chance on this axis, or most responses of both sides are "
-        "degenerate: the rate is not meaningful"
+        "the judge is no better than chance on this axis, most responses of both sides are "
+        "degenerate, or people's labels are required and missing: the rate is not meaningful"
     ),
     "invalid": "the two sides are not comparable, so they were not compared",
     "supported": "every difference has the claimed direction and is significant",

@@ -77,6 +77,8 @@ def test_labels_decide_where_the_judge_is_wrong(gated, capsys):
     assert "sft HmR: by 50 labels and the judge: 100.0 to 100.0 %, +0.0 points" in text
     assert "the judge alone would say FAIL (100.0 to 66.7 %, -33.3)" in text
     assert "the judge's errors differ between the two sides" in text
+    assert "May be merged" in text
+    assert "HmR of sft is decided by 50 labels against the judge, which alone would fail it" in text
 
 
 def test_labels_block_what_the_judge_passes(gated, capsys):
