@@ -6,6 +6,7 @@ Each module adds its commands to the parser (`declare`); a command yields the li
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,8 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {one_line(str(error))}", file=sys.stderr)  # noqa: T201 - a command line
         return 2
     if text:
-        print(inert(text))  # noqa: T201
+        _print(inert(text))
     return int(options.exit)
+
+
+def _print(text: str) -> None:
+    """Print to a reader who may have gone, as `| head` does: that is no error."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        # What is left in the buffer must not be written again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _SCRIPT = "alignment-gate"

@@ -1,6 +1,8 @@
 """`python -m alignment plan`, `compare`, `simulate`: what they print, and their exit codes."""
 
 import json
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import EntryPoint
 
@@ -365,3 +367,11 @@ def test_the_console_script_is_the_module():
     main = script.load()
     assert main(["plan", "--prompts", "none"]) == 2
     assert main(["plan"]) == 0
+
+
+def test_a_reader_who_has_gone_is_no_error():
+    command = f"{sys.executable} -m alignment simulate --runs 100 | head -1"
+    process = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert process.stderr == ""
