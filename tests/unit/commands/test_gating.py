@@ -370,7 +370,7 @@ def test_the_console_script_is_the_module():
 
 
 def test_a_reader_who_has_gone_is_no_error():
-    command = f"{sys.executable} -m alignment simulate --runs 100 | head -1"
+    command = f"{sys.executable} -m alignment simulate --runs 100 | true"
     process = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
     )
