@@ -97,6 +97,20 @@ def prompts_needed(
     )
 
 
+def pass_chance(
+    total: int, flips: float, *, margin: float = 10.0, confidence: float = 0.95, family: int = 1
+) -> float:
+    """The probability (0 to 1) that an unchanged model passes all of `family` comparisons.
+
+    The arguments are those of the function `power`. Comparisons are taken as independent.
+
+    Raises ValueError for arguments out of range.
+    """
+    _check(total, flips, margin, confidence, family)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    return min(1.0, _pass_probability(total, flips, 0.0, margin / 100, z)) ** family
+
+
 def prompts_to_decide(
     flips: float,
     change: float,

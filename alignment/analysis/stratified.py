@@ -61,12 +61,15 @@ class Shares:
 
 
 class Counts(NamedTuple):
-    """The prompts of one stratum: all, those with a label, and the labels that are -1 and 1."""
+    """The prompts of one stratum: all, those with a label, and the labels that are -1 and 1.
+
+    Labels that are only expected may be fractions.
+    """
 
     total: int
     labelled: int
-    lost: int
-    gained: int
+    lost: float
+    gained: float
 
 
 def estimate(units: Sequence[Unit]) -> Shares | None:
@@ -81,12 +84,14 @@ def estimate(units: Sequence[Unit]) -> Shares | None:
         return None
     lost = sum(each.total * each.lost / each.labelled for each in strata) / total
     gained = sum(each.total * each.gained / each.labelled for each in strata) / total
-    here = _effective(strata, lost, gained) if labelled < total else float("inf")
+    here = effective(strata, lost, gained) if labelled < total else float("inf")
     return Shares(lost, gained, labelled, total, here, 1 / (1 / here + 1 / total))
 
 
-def _effective(strata: Sequence[Counts], lost: float, gained: float) -> float:
+def effective(strata: Sequence[Counts], lost: float, gained: float) -> float:
     """The effective number of prompts of a stratified estimate, for statements about these prompts.
+
+    `lost` and `gained` are the estimated shares (0 to 1). Infinite where all prompts are labelled.
 
     The variance of one fully labelled prompt, divided by that of the estimate (Cochran 1977,
     Sampling Techniques, eq. 5.13). The variance within a stratum comes from its labels and one

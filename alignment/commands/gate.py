@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.commands.numbers import real, whole
+from alignment.errors import AlignmentError
 
 
 def declare(commands: Any) -> None:
@@ -47,6 +48,7 @@ def declare(commands: Any) -> None:
         default=1,
         help="the number of gated variants; default 1",
     )
+    _declare_answers(plan)
 
     compare = commands.add_parser("compare", help="run the gate between two reports or variants")
     compare.set_defaults(command=_compare)
@@ -87,12 +89,72 @@ def declare(commands: Any) -> None:
     )
 
 
-def _plan(options: argparse.Namespace) -> Iterator[str]:
-    from alignment.analysis.power import plan_line  # noqa: PLC0415
+def _declare_answers(plan: argparse.ArgumentParser) -> None:
+    """Add what `plan` is told of several answers to a prompt, or of people's labels."""
+    several = plan.add_mutually_exclusive_group()
+    several.add_argument(
+        "--samples",
+        type=whole(1, 1000),
+        metavar="K",
+        help="plan with K answers to each prompt, where decoding is random (generation.samples)",
+    )
+    several.add_argument(
+        "--labels",
+        type=whole(20, 100_000),
+        metavar="N",
+        help="plan with people's labels of N prompts per axis; --flips is then the share of "
+        "people's verdicts that differ",
+    )
+    plan.add_argument(
+        "--correlation",
+        type=real(0, 1),
+        default=None,
+        metavar="R",
+        help="with --samples: the correlation of the changes of two answers to one prompt, from 0 "
+        "to 1; default 0.05, measured for an unchanged model",
+    )
+    for name, of in (("sensitivity", "people pass"), ("specificity", "people fail")):
+        plan.add_argument(
+            f"--{name}",
+            type=real(0, 1),
+            default=None,
+            metavar="SHARE",
+            help=f"with --labels: the share of what {of} that the judge gets right, from 0 to 1, "
+            f"as a report with labels shows it; default 0.85",
+        )
 
-    family = 2 * options.variants
-    settings = (options.prompts, options.flips, options.margin, options.confidence, family)
-    yield plan_line(*settings) + "."
+
+def _plan(options: argparse.Namespace) -> Iterator[str]:
+    _check_answers(options)
+    settings = (options.margin, options.confidence, 2 * options.variants)
+    if options.samples is not None:
+        from alignment.analysis.sample_plan import CORRELATION, samples_line  # noqa: PLC0415
+
+        correlation = CORRELATION if options.correlation is None else options.correlation
+        counts = (options.prompts, options.samples, options.flips)
+        yield samples_line(*counts, *settings, correlation=correlation) + "."
+    elif options.labels is not None:
+        from alignment.analysis.label_plan import Assumed, labels_line  # noqa: PLC0415
+
+        known = {name: getattr(options, name) for name in ("sensitivity", "specificity")}
+        judge = {name: value for name, value in known.items() if value is not None}
+        assumed = Assumed(options.flips, **judge)
+        yield labels_line(options.prompts, options.labels, assumed, *settings) + "."
+    else:
+        from alignment.analysis.power import plan_line  # noqa: PLC0415
+
+        yield plan_line(options.prompts, options.flips, *settings) + "."
+
+
+def _check_answers(options: argparse.Namespace) -> None:
+    """Refuse an option that would have no effect. Raises AlignmentError."""
+    for name, needs in (
+        ("correlation", "samples"),
+        ("sensitivity", "labels"),
+        ("specificity", "labels"),
+    ):
+        if getattr(options, name) is not None and getattr(options, needs) is None:
+            raise AlignmentError(f"--{name} has no effect without --{needs}; add --{needs}")
 
 
 def _compare(options: argparse.Namespace) -> Iterator[str]:

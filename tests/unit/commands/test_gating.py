@@ -199,7 +199,41 @@ def test_plan_is_one_sentence(command):
     assert out.count("\n") == 1
 
 
-@pytest.mark.parametrize("wrong", [("--prompts", 0), ("--flips", 1.5), ("--margin", -1)])
+def test_plan_advises_samples(command):
+    status, out, _ = command("plan", "--prompts", 100, "--flips", 0.3, "--samples", 4)
+    assert status == 0
+    assert out.startswith(
+        "with 100 prompts per axis, 4 samples of each (correlation 0.05: as 347 prompts) and 30 % "
+    )
+    assert "passes in 19 % with 1 sample, 50 % with 2 samples, 85 % with 4 samples; 4 " in out
+    alike = command("plan", "--flips", 0.3, "--samples", 4, "--correlation", 1)[1]
+    assert "as 100 prompts" in alike
+    assert "not even 16 samples give 80 %: more prompts are needed" in alike
+
+
+def test_plan_says_how_many_labels(command):
+    given = ("plan", "--prompts", 200, "--labels", 60)
+    status, out, _ = command(*given)
+    assert status == 0
+    assert out.startswith("with 60 labels of 200 prompts per axis, 10 % of people's verdicts")
+    assert "a margin of 10 points needs 110 labels." in out
+    good = command(*given, "--sensitivity", 0.99, "--specificity", 0.99)[1]
+    assert "99 % sensitivity and 99 % specificity" in good
+    assert "a margin of 10 points needs 75 labels." in good
+    few = command("plan", "--prompts", 50, "--labels", 60)[1]
+    assert few.startswith("with 50 labels of 50 prompts")
+    assert "needs 123 prompts, and a label for each" in few
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(("--prompts", 0), ("--flips", 1.5), ("--margin", -1), ("--samples", 0)),
+        *(("--labels", 19), ("--samples", 4, "--labels", 60), ("--correlation", 0.1)),
+        *(("--labels", 60, "--correlation", 0.1), ("--samples", 2, "--sensitivity", 0.9)),
+        ("--labels", 60, "--specificity", 1.1),
+    ],
+)
 def test_an_impossible_plan_is_one_line(command, wrong):
     status, out, err = command("plan", *wrong)
     assert (status, out) == (2, "")
