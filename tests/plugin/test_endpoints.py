@@ -110,7 +110,7 @@ def served(world, scripted):
 def test_a_served_variant_runs_like_any_other_and_a_warm_run_asks_nothing(served, workers):
     served.try_judge()
     served.judge.script = judging(bad={"0", "1"})
-    result = served.run("-p", "spy", *workers)
+    result = served.run(*workers)
     result.assert_outcomes(passed=TRIED + 2 * N - 4, xfailed=4)
     asked = served.asked
     assert asked[0] == 2 * N  # each question once, whoever of two workers asked
