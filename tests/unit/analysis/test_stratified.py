@@ -85,9 +85,12 @@ def test_a_small_stratum_that_is_wholly_labelled_stays_alone():
 
 def test_no_stratum_is_lost():
     rng = random.Random(3)
-    for _ in range(300):
+    for _ in range(2000):
         data = {
-            (rng.randint(0, 1), rng.randint(0, 2), i): (size, [0] * rng.randint(0, size))
+            (rng.randint(0, 1), rng.randint(0, 2), i): (
+                size,
+                rng.choices(rng.choice([(0,), (-1,), (-1, 0), (-1, 0, 1)]), k=rng.randint(0, size)),
+            )
             for i, size in enumerate(rng.choices(range(1, 12), k=rng.randint(1, 8)))
         }
         all_units = units(data)
@@ -96,6 +99,10 @@ def test_no_stratum_is_lost():
         shares = estimate(all_units)
         labelled = sum(unit.label is not None for unit in all_units)
         assert (shares is None) == (labelled < min(LEAST, len(all_units)))
+        if shares is not None:
+            assert 0 < shares.beyond <= len(all_units) < float("inf")
+            assert min(shares.lost, shares.gained) >= 0
+            assert shares.lost + shares.gained <= 1 + 1e-12
 
 
 def test_each_stratum_is_the_estimate_of_ppi():

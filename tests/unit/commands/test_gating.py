@@ -219,7 +219,7 @@ def test_plan_says_how_many_labels(command):
     assert "a margin of 10 points needs 110 labels." in out
     good = command(*given, "--sensitivity", 0.99, "--specificity", 0.99)[1]
     assert "99 % sensitivity and 99 % specificity" in good
-    assert "a margin of 10 points needs 75 labels." in good
+    assert "a margin of 10 points needs 73 labels." in good
     few = command("plan", "--prompts", 50, "--labels", 60)[1]
     assert few.startswith("with 50 labels of 50 prompts")
     assert "needs 123 prompts, and a label for each" in few
