@@ -37,6 +37,7 @@ def accepted(gate: StudyGate, variant: str, reason: str | None) -> Baseline:
         short = lacking(axis, {repr(variant): (scored, len(prompts))})
         for sentence in short or lacking_votes(study, variant, axis):
             raise BaselineError(f"the run of {variant!r} cannot become a baseline: {sentence}")
+    _ = gate.run.informative  # computes what a complete run says of the judge, and second judges
     stored = gate.run.baselines[variant]
     if reason is None:
         _check_since_anchor(gate, variant, stored)

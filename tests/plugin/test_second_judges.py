@@ -98,6 +98,15 @@ def test_a_second_judge_that_cannot_be_is_one_line(judged_twice, refused, change
     assert message in refused()
 
 
+def test_a_first_run_with_a_second_judge_can_be_accepted_by_the_gate_alone(judged_twice):
+    """Its opinion belongs to a complete run, and no test of this suite asks for it."""
+    judged_twice.write("test_suite.py", GATED)
+    result = judged_twice.run("--snapshot-update")
+    assert result.ret == 0
+    assert judged_twice.report()["judge"]["others"].keys() == {"words"}
+    assert (judged_twice.path / "__baselines__/world/base.json").is_file()
+
+
 GATED = """
 import pytest
 
