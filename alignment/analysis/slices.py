@@ -1,4 +1,4 @@
-"""Slices: the gate's comparison within each language, category or source.
+"""Slices: the gate's comparison within each language, category, or value of any column.
 
 A loss in one slice of twenty can be hidden in the whole. All slices of a run are one family of
 tests, apart from that of the gate's main decisions: each family has its own error rate, so that

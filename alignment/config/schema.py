@@ -18,6 +18,7 @@ from alignment.config.axes import Axis, TrainingSource
 from alignment.config.judges import JudgeConfig, SecondJudge
 from alignment.config.labels import Labels
 from alignment.config.recipes import Pickle, is_path_or_hub_id
+from alignment.config.slices import Slices
 from alignment.config.tables import Count, Listed, Name, Place, Table, Tokens
 from alignment.config.variants import Dtype, Format, Variant
 from alignment.records.thinking import Thinking
@@ -49,16 +50,6 @@ class GateConfig(Table):
     def reference(self) -> str | None:
         """The variant that the others are compared with; None for the baseline."""
         return self.against.partition(":")[2] or None
-
-
-class Slices(Table):
-    """Parts of the prompts within which the gate compares too."""
-
-    by: Listed[Literal["language", "category", "source"]] = ()
-    """The columns of the prompts' rows whose values are slices."""
-    gate: Literal["fail", "report"] = "fail"
-    """What a significant loss of the margin or more in a slice does: it fails the axis, or is only
-    reported."""
 
 
 class Generation(Table):

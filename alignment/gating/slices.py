@@ -8,6 +8,7 @@ from dataclasses import replace
 from alignment.analysis.decision_rule import Evidence, Key
 from alignment.analysis.slices import decide_slices, sliced
 from alignment.gating.gated_run import GatedRun
+from alignment.prompts.slicing import slice_value
 from alignment.records.decisions import Decision, SliceDecision, worst
 
 
@@ -31,7 +32,7 @@ def slices_of(
 def _columns(run: GatedRun, key: Key) -> dict[str, dict[str, str]]:
     prompts = run.prompts(*key)
     return {
-        column: {prompt.id: str(getattr(prompt, column)) for prompt in prompts}
+        column: {prompt.id: slice_value(prompt, column) for prompt in prompts}
         for column in run.profile.slices.by
     }
 

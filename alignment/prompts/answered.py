@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from alignment.config.axes import RecordedSource
 from alignment.config.profile import Profile
-from alignment.errors import PromptError
+from alignment.errors import PromptError, quoted
 from alignment.prompts.recordings import RecordedRow, read_recorded
 from alignment.prompts.transcripts import cluster_id, shown
 from alignment.records import Prompt
@@ -24,7 +25,8 @@ def recorded_prompts(profile: Profile, *, data: Path) -> dict[str, tuple[Prompt,
     if not axes:
         return {}
     rows_by_variant = {
-        name: read_recorded(spec, data=data) for name, spec in profile.recordings().items()
+        name: read_recorded(spec, data=data, columns=profile.slices.by)
+        for name, spec in profile.recordings().items()
     }
     if not rows_by_variant:
         raise PromptError(
@@ -73,9 +75,26 @@ def _prompts(by_variant: dict[str, list[RecordedRow]], axis: str) -> tuple[Promp
             raise PromptError(f"variant {name!r} has no recorded rows for axis {axis!r}")
         _require_same_prompts(first, by_variant[first], name, rows, axis)
         for row in rows:
-            if row.id not in prompts or not prompts[row.id].text:
+            known = prompts.get(row.id)
+            if known is None or not known.text:
                 prompts[row.id] = _prompt(row, axis)
+            if known is not None:
+                columns = _merged(known.columns, row)
+                prompts[row.id] = replace(prompts[row.id], columns=columns)
     return tuple(prompts.values())
+
+
+def _merged(known: Mapping[str, str], row: RecordedRow) -> Mapping[str, str]:
+    """The columns of a prompt from several rows; raises PromptError where two values differ."""
+    for column, value in row.columns.items():
+        other = known.get(column, value)
+        if value != other:
+            raise PromptError(
+                f"{row.source}, row {row.line}: {quoted(column)} of prompt {row.id} is "
+                f"{quoted(value)}, and {quoted(other)} in the file of another variant; correct one "
+                f"of them"
+            )
+    return {**known, **row.columns}
 
 
 def _require_same_prompts(
@@ -96,7 +115,11 @@ def _require_same_prompts(
 
 def _prompt(row: RecordedRow, axis: str) -> Prompt:
     text = row.prompt or ""
-    cluster = cluster_id(text) if text else row.id
     return Prompt(
-        row.id, axis, text, cluster, row.source, row.language or "en", category=row.category
+        id=row.id,
+        axis=axis,
+        text=text,
+        cluster=cluster_id(text) if text else row.id,
+        source=row.source,
+        columns=row.columns,
     )

@@ -22,6 +22,12 @@ def is_sample(value: Mapping[str, Any]) -> bool:
     return "arguments" in value and "resps" in value
 
 
+def with_document(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row with the keys of the document (`doc`) that it was made from; other rows unchanged."""
+    document = value.get("doc")
+    return {**document, **value} if is_sample(value) and isinstance(document, dict) else value
+
+
 def as_recorded(value: Mapping[str, Any], place: str) -> dict[str, Any]:
     """A harness row as {"prompt", "response"}. `place` is file and line, for messages.
 

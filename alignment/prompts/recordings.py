@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from alignment.config.tables import HIGHEST
 from alignment.errors import PromptError, quoted
-from alignment.prompts.harness import as_recorded, is_sample
+from alignment.prompts.harness import as_recorded, is_sample, with_document
 from alignment.prompts.jsonfiles import entries, text_field
+from alignment.prompts.slicing import columns_of
 from alignment.prompts.transcripts import content_id, shown
 from alignment.records.labels import LabelVerdict
 
@@ -33,29 +34,33 @@ class RecordedRow:
     source: str
     labels: Mapping[str, LabelVerdict] = field(default_factory=dict)
     """Annotator -> what they say of the response."""
-    language: str = ""
-    category: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The values in the columns that were asked for."""
 
 
-def read_recorded(spec: str | Mapping[str, str], *, data: Path) -> list[RecordedRow]:
+def read_recorded(
+    spec: str | Mapping[str, str], *, data: Path, columns: Sequence[str] = ()
+) -> list[RecordedRow]:
     """Read recorded answers from one JSON or JSONL(.gz) file, or from one file per axis.
 
     Keys: `prompt` or `prompt_id`, `response`, `score` (or `rating`), `axis`, and labels of people:
-    `label`, or `label_NAME` for each annotator (`pass`, `fail` or `unsure`); and `language` and
-    `category` of the prompt. Others are ignored.
+    `label`, or `label_NAME` for each annotator (`pass`, `fail` or `unsure`); others than those in
+    `columns` are ignored.
     Rows that lm-evaluation-harness wrote with `--log_samples` are accepted too. Relative paths
     start at `data`. Duplicates of earlier rows are dropped. Raises PromptError, naming file and
     line, for missing keys, wrong types, scores that are not finite or too large, a prompt with two
     different answers, and an axis other than that of its file.
     """
     files = [(None, spec)] if isinstance(spec, str) else list(spec.items())
-    return [row for axis, path in files for row in _read_file(data / path, path, axis)]
+    return [row for axis, path in files for row in _read_file(data / path, path, axis, columns)]
 
 
-def _read_file(path: Path, name: str, axis: str | None) -> list[RecordedRow]:
+def _read_file(
+    path: Path, name: str, axis: str | None, columns: Sequence[str]
+) -> list[RecordedRow]:
     rows: dict[tuple[str | None, str], tuple[RecordedRow, str]] = {}
     for entry in entries(path):
-        row = _row(entry.value, entry.number, name, axis, entry.place)
+        row = _row(entry.value, entry.number, name, axis, entry.place, columns)
         key = (row.axis, row.id)
         first, place = rows.setdefault(key, (row, entry.place))
         if (row.response, row.score) != (first.response, first.score):
@@ -67,8 +72,14 @@ def _read_file(path: Path, name: str, axis: str | None) -> list[RecordedRow]:
 
 
 def _row(
-    value: Mapping[str, Any], number: int, source: str, axis: str | None, place: str
+    value: Mapping[str, Any],
+    number: int,
+    source: str,
+    axis: str | None,
+    place: str,
+    columns: Sequence[str],
 ) -> RecordedRow:
+    found = columns_of(with_document(value), columns, place)
     if is_sample(value):
         value = {"axis": value.get("axis"), **as_recorded(value, place)}
     prompt, id_ = _prompt_and_id(value, place)
@@ -79,18 +90,9 @@ def _row(
     row_axis = text_field(value, "axis", place)
     if axis is not None and row_axis not in (None, axis):
         raise PromptError(f"{place}: `axis` is {quoted(row_axis)}, in the file of axis {axis!r}")
-    language, category = (text_field(value, key, place) or "" for key in ("language", "category"))
+    labels = _labels(value, place)
     return RecordedRow(
-        axis=axis or row_axis,
-        prompt=prompt,
-        id=id_,
-        response=response,
-        score=score,
-        line=number,
-        source=source,
-        labels=_labels(value, place),
-        language=language,
-        category=category,
+        axis or row_axis, prompt, id_, response, score, number, source, labels, found
     )
 
 

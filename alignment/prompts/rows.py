@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from alignment.errors import PromptError, quoted
 from alignment.prompts.conversations import dialogue_field
 from alignment.prompts.jsonfiles import text_field
+from alignment.prompts.slicing import columns_of
 from alignment.prompts.transcripts import as_transcript
 from alignment.records import ASSISTANT, HUMAN
 
@@ -18,7 +19,8 @@ class Row:
     """One row of a source.
 
     `chosen` and `rejected` are whole transcripts. A row that is only a prompt has neither; `prompt`
-    is then its text, unchanged. `line` counts from 1 in `source`.
+    is then its text, unchanged. `line` counts from 1 in `source`. `columns` has the row's values in
+    the columns that were asked for.
     """
 
     line: int
@@ -27,7 +29,7 @@ class Row:
     chosen: str | None = None
     rejected: str | None = None
     language: str = "en"
-    category: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -35,12 +37,19 @@ class Row:
         return (self.chosen if self.chosen is not None else self.prompt) or ""
 
 
-def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) -> Row:
+def make_row(
+    value: Mapping[str, Any],
+    *,
+    line: int,
+    source: str,
+    place: str,
+    columns: Sequence[str] = (),
+) -> Row:
     """Validate one object and make a row of it.
 
-    An object has `chosen` and usually `rejected`, or a `prompt`; `language` and `category` are
-    optional, other keys are ignored. If it has a `prompt` beside `chosen` or `rejected`, these are
-    answers and are joined with it. Each may be a text or a conversation (see
+    An object has `chosen` and usually `rejected`, or a `prompt`; `language` is optional, other keys
+    than those in `columns` are ignored. If it has a `prompt` beside `chosen` or `rejected`, these
+    are answers and are joined with it. Each may be a text or a conversation (see
     `alignment.prompts.conversations`). Raises PromptError, beginning with `place`, which names the
     source and the line.
     """
@@ -55,8 +64,9 @@ def make_row(value: Mapping[str, Any], *, line: int, source: str, place: str) ->
         chosen = _transcript(prompt, chosen)
         rejected = None if rejected is None else _transcript(prompt, rejected)
         prompt = None
-    language, category = (text_field(value, key, place) for key in ("language", "category"))
-    return Row(line, source, prompt, chosen, rejected, language or "en", category or "")
+    language = text_field(value, "language", place)
+    found = columns_of(value, columns, place)
+    return Row(line, source, prompt, chosen, rejected, language or "en", found)
 
 
 def _transcript(prompt: str, answer: str) -> str:

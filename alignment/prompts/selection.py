@@ -40,7 +40,13 @@ def select(profile: Profile, *, data: Path) -> dict[str, tuple[Prompt, ...]]:
         prompts = settings.prompts
         if isinstance(prompts.origin, RecordedSource):
             continue
-        rows = read_rows(prompts.origin, data=data, axis=axis, network=profile.network)
+        rows = read_rows(
+            prompts.origin,
+            data=data,
+            axis=axis,
+            network=profile.network,
+            columns=profile.slices.by,
+        )
         counts: Counter[str] = Counter()
         pool = _POOLS[prompts.protocol](rows, axis, Filter.of(prompts), counts)
         _require_enough(pool, counts, axis, prompts, label(prompts.origin))
@@ -125,13 +131,13 @@ _POOLS = {"strict": _strict_pool, "paper": _paper_pool}
 
 def _prompt(text: str, axis: str, row: Row) -> Prompt:
     return Prompt(
-        content_id(text),
-        axis,
-        text,
-        cluster_id(text),
-        row.source,
-        row.language,
-        category=row.category,
+        id=content_id(text),
+        axis=axis,
+        text=text,
+        cluster=cluster_id(text),
+        source=row.source,
+        language=row.language,
+        columns=row.columns,
     )
 
 

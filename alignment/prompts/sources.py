@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,26 @@ __all__ = ["AnySource", "Row", "check", "identity", "label", "names_content", "r
 AnySource = TinySource | DatasetSource | FileSource
 
 
-def read_rows(source: AnySource, *, data: Path, axis: str, network: bool) -> Iterator[Row]:
+def read_rows(
+    source: AnySource, *, data: Path, axis: str, network: bool, columns: Sequence[str] = ()
+) -> Iterator[Row]:
     """The rows of a source, in its order.
 
     Relative paths start at `data`; `axis` selects rows of the built-in corpus; `network` is whether
-    a hub dataset may be fetched. Raises PromptError, naming file and line, if a source is missing
-    or damaged or a row lacks required keys.
+    a hub dataset may be fetched; `columns` names further keys that are kept. Raises PromptError,
+    naming file and line, if a source is missing or damaged or a row lacks required keys.
     """
     name = label(source)
     if isinstance(source, TinySource):
-        return _from_tiny(source, axis, name)
+        return _from_tiny(source, axis, name, columns)
     if isinstance(source, FileSource):
-        return _from_file(data / source.path, name)
+        return _from_file(data / source.path, name, columns)
     folder = folders.local_folder(source, data)
     available = folder or hubcache.snapshot(source)
     split_path = folders.split_file(source, available) if available is not None else None
     if split_path is not None:
-        return _from_file(split_path, name)
-    return _from_datasets(source, folder, name, network)
+        return _from_file(split_path, name, columns)
+    return _from_datasets(source, folder, name, columns, network=network)
 
 
 def check(source: AnySource, *, data: Path, axis: str) -> None:
@@ -73,13 +75,14 @@ def tiny() -> Any:
     return importlib.import_module("alignment.tiny")
 
 
-def _from_tiny(source: TinySource, axis: str, name: str) -> Iterator[Row]:
+def _from_tiny(source: TinySource, axis: str, name: str, columns: Sequence[str]) -> Iterator[Row]:
     try:
         rows = tiny().rows(source.split, axis)
     except (KeyError, ValueError) as error:
         raise PromptError(_without_axis(source, axis)) from error
     for number, value in enumerate(rows, 1):
-        yield make_row(value, line=number, source=name, place=f"{name}, row {number}")
+        place = f"{name}, row {number}"
+        yield make_row(value, line=number, source=name, place=place, columns=columns)
 
 
 def _without_axis(source: TinySource, axis: str) -> str:
@@ -89,15 +92,18 @@ def _without_axis(source: TinySource, axis: str) -> str:
     )
 
 
-def _from_file(path: Path, name: str) -> Iterator[Row]:
+def _from_file(path: Path, name: str, columns: Sequence[str]) -> Iterator[Row]:
     for entry in entries(path):
-        yield make_row(entry.value, line=entry.number, source=name, place=entry.place)
+        yield make_row(
+            entry.value, line=entry.number, source=name, place=entry.place, columns=columns
+        )
 
 
 def _from_datasets(
-    source: DatasetSource, folder: Path | None, name: str, network: bool
+    source: DatasetSource, folder: Path | None, name: str, columns: Sequence[str], *, network: bool
 ) -> Iterator[Row]:
     for path in () if folder is None else folders.data_files(source, folder):
         bounds.require_bounded(path)
     for number, value in enumerate(hub.load(source, folder, network=network), 1):
-        yield make_row(value, line=number, source=name, place=f"{name}, row {number}")
+        place = f"{name}, row {number}"
+        yield make_row(value, line=number, source=name, place=place, columns=columns)

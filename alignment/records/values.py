@@ -33,7 +33,8 @@ class Prompt:
     `Assistant: ...`). `cluster` is a hash of the dialogue's opening, which prompts cut from one
     dialogue at different depths share. `text` is empty for published scores of which only the
     prompt's id is known. `sample` counts from 0 the answers to one prompt where a policy gives
-    several; the id of the second is `ID.2`. `language` and `category` are those of its row.
+    several; the id of the second is `ID.2`. `columns` has those columns of its row that the
+    profile makes slices by.
     """
 
     id: str
@@ -43,7 +44,7 @@ class Prompt:
     source: str = ""
     language: str = "en"
     sample: int = 0
-    category: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

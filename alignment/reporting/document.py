@@ -274,7 +274,7 @@ def _prompts(cases: list[Case]) -> dict[str, Any]:
             "cluster": prompt.cluster,
             "source": prompt.source,
             "language": prompt.language,
-            **({"category": prompt.category} if prompt.category else {}),
+            **({"columns": dict(prompt.columns)} if prompt.columns else {}),
         }
         for key, prompt in sorted(prompts.items())
     }

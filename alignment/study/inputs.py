@@ -17,6 +17,7 @@ from alignment.errors import PromptError, TrainingError
 from alignment.prompts import selection, sources, training_data
 from alignment.prompts.answered import recorded_prompts
 from alignment.prompts.leakage import overlap
+from alignment.prompts.slicing import require_columns
 from alignment.records import PreferencePair, Prompt
 from alignment.store import Store, content_key
 from alignment.training.data import TrainingData
@@ -56,6 +57,7 @@ class StudyData:
         self.prompts: Prompts = {
             axis: tuple(Prompt(**row) for row in rows) for axis, rows in selected["prompts"].items()
         }
+        require_columns(self.prompts, profile.slices.by)
         self.trials: Trials = {
             axis: tuple(PreferencePair(**row) for row in rows)
             for axis, rows in selected["trials"].items()
@@ -147,8 +149,8 @@ class StudyData:
         if any(isinstance(a.prompts.origin, RecordedSource) for a in self._profile.axes.values()):
             self._recorded = self._recorded_files()
             parts += self._recorded
-        if self._profile.slices.by:
-            parts.append("columns")  # selections without slices may be older than `category`
+        if self._profile.slices.by:  # which columns of the rows are kept
+            parts.append(("slices", self._profile.slices.by))
         return parts
 
     def steadily(self, read: Callable[[], T]) -> T:

@@ -113,4 +113,4 @@ def test_another_column_is_one_line(gated):
     result = gated.run('--alignment-set=slices.by=["colour"]')
     assert result.ret == 4
     (line,) = (each for each in result.stderr.lines if "slices" in each)
-    assert "slices.by" in line
+    assert "slices.by: no prompt has a column 'colour'; name a column of the rows" in line
