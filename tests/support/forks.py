@@ -50,9 +50,11 @@ class Server:
             stdout=subprocess.PIPE,
         )
         self._process.stdout.readline()  # it listens
-        atexit.register(self._end)
+        atexit.register(self.end)
 
-    def _end(self):
+    def end(self):
+        """End it, and keep nothing."""
+        atexit.unregister(self.end)
         self._process.stdin.close()
         self._process.wait()
         self._folder.cleanup()
@@ -291,6 +293,7 @@ OF_ENDPOINTS = (
     *("alignment.serving.client", "alignment.serving.limits"),
     *("alignment.policies.endpoint", "alignment.judges.llm"),
 )
+OF_HUB = ("datasets", "huggingface_hub.constants", "alignment.prompts.hub")
 OF_XDIST = ("xdist.dsession", "xdist.workermanage", "xdist.remote", "execnet.gateway_io")
 
 
@@ -309,7 +312,13 @@ def _import_what_runs_import(more):
         command += ["--alignment-profile=world.toml", "--alignment-store=store"]
         command += ["--alignment-format=json", "--alignment-format=md"]
         subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False)
-        names = [*Path(folder, "modules.txt").read_text().split(), *OF_XDIST, *OF_ENDPOINTS, *more]
+        names = [
+            *Path(folder, "modules.txt").read_text().split(),
+            *OF_XDIST,
+            *OF_ENDPOINTS,
+            *OF_HUB,
+            *more,
+        ]
         config = _prepareconfig([*QUIET, f"--rootdir={folder}", "-c", os.devnull])
         for name in names:
             if name not in {"__main__", "light", "test_suite"} and name not in sys.modules:
