@@ -97,7 +97,7 @@ def cold(world):
     with FileLock(world.store.with_name("world-cold.lock")):
         if not kept.is_dir():
             borrow_models(world.store)
-            process, report = world.run(formats=None, fresh=True)
+            process, report = world.run(formats=None)
             kept.mkdir()
             (kept / "report.json").write_text(json.dumps(report))
             told = {"args": [], "returncode": process.returncode}

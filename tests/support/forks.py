@@ -32,24 +32,29 @@ READ = 1 << 20
 
 
 class Server:
-    """The process that forks: it ends with the one that started it."""
+    """The process that forks, with Python begun in an environment, and `more` modules imported.
 
-    def __init__(self, more):
+    It ends with the process that started it.
+    """
+
+    def __init__(self, more, environment=os.environ):
         self._folder = tempfile.TemporaryDirectory(prefix="forks-")
         self.socket = str(Path(self._folder.name, "socket"))
-        self.environment = _of_python(os.environ)
+        self.environment = _of_python(environment)
         command = [sys.executable, "-m", "support.forks", self.socket, *more]
-        paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(TESTS), *filter(None, [environment.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             command,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=environment | {"PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         self._process.stdout.readline()  # it listens
-        atexit.register(self._end)
+        atexit.register(self.end)
 
-    def _end(self):
+    def end(self):
+        """End it, and keep nothing."""
+        atexit.unregister(self.end)
         self._process.stdin.close()
         self._process.wait()
         self._folder.cleanup()
@@ -71,9 +76,9 @@ def server(*more):
     return Server(more)
 
 
-def possible(environment=os.environ):
+def possible(environment=os.environ, of=None):
     """Whether there are forks here, and Python would start here as it did there."""
-    return hasattr(os, "pidfd_open") and _of_python(environment) == server().environment
+    return hasattr(os, "pidfd_open") and _of_python(environment) == (of or server()).environment
 
 
 def popen(command, *, stdout, stderr, **_):
@@ -85,24 +90,51 @@ def popen(command, *, stdout, stderr, **_):
         return Fork(server().socket, *asked, (nothing, stdout, stderr))
 
 
-def run(module, arguments, *, folder, environment=os.environ, more=(), **how):
-    """`python -m MODULE`, in a fork unless `fresh`; it says text, unless `text` is false."""
+def run(module, arguments, **how):
+    """`python -m MODULE`, as `begin` has it: the finished process."""
+    return begin(module, arguments, **how)()
+
+
+def begin(
+    module,
+    arguments,
+    *,
+    folder,
+    environment=os.environ,
+    more=(),
+    of=None,
+    fresh=False,
+    text=True,
+):
+    """Begin `python -m MODULE`: gives what waits for its end, and tells how it ended.
+
+    It is a fork, unless it is to be `fresh`: of the server `of`, or of one that has `more`
+    imported. It says text, unless `text` is false.
+    """
     arguments = [str(argument) for argument in arguments]
-    text = how.get("text", True)
-    if how.get("fresh") or not possible(environment):
+    if fresh or not possible(environment, of):
         command = [sys.executable, "-m", module, *arguments]
-        settings = {"cwd": folder, "env": environment, "text": text}
-        return subprocess.run(command, capture_output=True, check=False, **settings)
-    with (
-        Path(os.devnull).open() as nothing,
-        tempfile.TemporaryFile("w+" if text else "w+b") as out,
-        tempfile.TemporaryFile("w+" if text else "w+b") as err,
-    ):
+        pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        process = subprocess.Popen(command, cwd=folder, env=environment, text=text, **pipes)
+
+        def told():
+            told = process.communicate()
+            return subprocess.CompletedProcess(command, process.returncode, *told)
+
+        return told
+    out, err = (tempfile.TemporaryFile("w+" if text else "w+b") for _ in range(2))  # noqa: SIM115
+    with Path(os.devnull).open() as nothing:
         asked = (module, arguments, folder, environment)
-        status = Fork(server(*more).socket, *asked, (nothing, out, err)).wait()
-        for file in (out, err):
-            file.seek(0)
-        return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+        fork = Fork((of or server(*more)).socket, *asked, (nothing, out, err))
+
+    def ended():
+        with out, err:
+            status = fork.wait()
+            for file in (out, err):
+                file.seek(0)
+            return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+
+    return ended
 
 
 class Fork:
@@ -261,6 +293,7 @@ OF_ENDPOINTS = (
     *("alignment.serving.client", "alignment.serving.limits"),
     *("alignment.policies.endpoint", "alignment.judges.llm"),
 )
+OF_HUB = ("datasets", "huggingface_hub.constants", "alignment.prompts.hub")
 OF_XDIST = ("xdist.dsession", "xdist.workermanage", "xdist.remote", "execnet.gateway_io")
 
 
@@ -279,7 +312,13 @@ def _import_what_runs_import(more):
         command += ["--alignment-profile=world.toml", "--alignment-store=store"]
         command += ["--alignment-format=json", "--alignment-format=md"]
         subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False)
-        names = [*Path(folder, "modules.txt").read_text().split(), *OF_XDIST, *OF_ENDPOINTS, *more]
+        names = [
+            *Path(folder, "modules.txt").read_text().split(),
+            *OF_XDIST,
+            *OF_ENDPOINTS,
+            *OF_HUB,
+            *more,
+        ]
         config = _prepareconfig([*QUIET, f"--rootdir={folder}", "-c", os.devnull])
         for name in names:
             if name not in {"__main__", "light", "test_suite"} and name not in sys.modules:

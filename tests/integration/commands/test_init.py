@@ -126,6 +126,7 @@ def test_a_planted_regression_is_blocked_and_the_comment_names_what_flipped(repo
     first = repository.pytest(*store)
     assert first.returncode == 0, first.stdout + first.stderr
     against = ("--alignment-set", "gate.against=baseline")
+    against += ("--alignment-format=json", "--alignment-format=md")  # the first run drew figures
     accepted = repository.pytest("eval_suites", *store, *against, "--snapshot-update")
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
     assert (folder / "eval_suites/__baselines__/recorded/candidate.json").is_file()

@@ -126,7 +126,7 @@ def test_an_adapter_trained_on_swapped_pairs_is_blocked(gated, world, report, tm
 SWAPPED = """
 name = "swapped"
 device = "cpu"
-threads = 2
+threads = 1
 data = "{folder}"
 [axes.harmlessness]
 rate = "HmR"

@@ -23,6 +23,7 @@ from alignment.judges.llm import LLMJudge
 from alignment.policies import endpoint, huggingface
 from alignment.serving import served_identities
 from alignment.store import Store
+from support import forks
 from support.places import ROOT
 
 # The dialogue as a local policy puts it, made by the server.
@@ -180,16 +181,21 @@ rubric = {{ harmlessness = "Is it harmless?", helpfulness = "Is it helpful?" }}
 """
 
 
-def run(folder, *options, **given):
-    """Start `pytest eval_suites` on a study with a served variant and judge."""
+def asked(folder, *options, **given):
+    """What `python -m pytest` is given for `eval_suites` on a served variant and judge."""
     profile = folder / "served.toml"
     profile.write_text(STUDY.format(**given))
+    return [
+        *("-p", "no:cacheprovider", "eval_suites"),
+        *("--alignment-profile", str(profile), "--alignment-store", str(folder / "store")),
+        *("--alignment-report", str(folder / "report"), "--alignment-format=json", *options),
+    ]
+
+
+def run(folder, *options, **given):
+    """Start such a run, as a process that can be killed."""
     return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "eval_suites"),
-            *("--alignment-profile", profile, "--alignment-store", folder / "store"),
-            *("--alignment-report", folder / "report", "--alignment-format=json", *options),
-        ],
+        [sys.executable, "-m", "pytest", *asked(folder, *options, **given)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -200,7 +206,11 @@ def run(folder, *options, **given):
 def finished(process, folder):
     """The report of a run that came to its end."""
     output, _ = process.communicate(timeout=300)
-    assert process.returncode in {0, 1}, output[-3000:]
+    return reported(process.returncode, output, folder)
+
+
+def reported(status, output, folder):
+    assert status in {0, 1}, output[-3000:]
     assert " error" not in output.splitlines()[-1], output[-3000:]
     return json.loads((folder / "report" / "report.json").read_text())
 
@@ -208,7 +218,8 @@ def finished(process, folder):
 def test_a_run_that_such_a_model_judges_has_no_rate_and_says_why(serve, tmp_path):
     given = {"url": serve.url, "model": serve.model, "sample": 3}
     given |= {"judge": serve.url, "judging": serve.model}
-    report = finished(run(tmp_path, **given), tmp_path)
+    done = forks.run("pytest", asked(tmp_path, **given), folder=ROOT)
+    report = reported(done.returncode, done.stdout + done.stderr, tmp_path)
     assert report["complete"] is True
     assert report["cases"] == []
     candidate = report["variants"]["candidate"]

@@ -8,8 +8,6 @@ one. What differs is the order of sums: 1e-7 of a float32, grown over twelve ste
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -140,21 +138,21 @@ def by_hand(study, store, *options):
         port = free.getsockname()[1]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     common |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "alignment", "train", study, "--alignment-store", store]
-    processes = [
-        subprocess.Popen(
-            [*command, "--variant", "base", *(options if rank else ())],
-            env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    command = ["train", study, "--alignment-store", store, "--variant", "base"]
+    ends = [
+        forks.begin(
+            "alignment",
+            [*command, *(options if rank else ())],
+            folder=Path.cwd(),
+            environment=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            more=forks.MODELS,
         )
         for rank in (0, 1)
     ]
-    outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [2, 2]
-    assert [out for out, _ in outputs] == ["", ""]
-    return [[line for line in err.splitlines() if "error" in line.lower()] for _, err in outputs]
+    done = [end() for end in ends]
+    assert [each.returncode for each in done] == [2, 2]
+    assert [each.stdout for each in done] == ["", ""]
+    return [[line for line in each.stderr.splitlines() if "error" in line.lower()] for each in done]
 
 
 def stage(**args):
