@@ -294,6 +294,7 @@ OF_ENDPOINTS = (
     *("alignment.policies.endpoint", "alignment.judges.llm"),
 )
 OF_HUB = ("datasets", "huggingface_hub.constants", "alignment.prompts.hub")
+OF_FIGURES = ("matplotlib.figure", "matplotlib.font_manager", "matplotlib.backends.backend_svg")
 OF_XDIST = ("xdist.dsession", "xdist.workermanage", "xdist.remote", "execnet.gateway_io")
 
 
