@@ -38,15 +38,21 @@ if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
 LONGEST = (
     "integration/tiny/test_world.py",
     "integration/training/test_team.py",
-    "plugin/test_endpoints.py",
-    "integration/checkpoints/test_real.py",
-    "integration/plugin/test_workers.py",
+    "browser/test_page.py",
     "plugin/test_gate.py",
-    "unit/files/test_killed.py",
     "integration/gating/test_planted.py",  # it waits for the world that the first one trains
+    "plugin/test_endpoints.py",
+    "plugin/test_neighbours.py",
+    "integration/checkpoints/test_real.py",
+    "plugin/test_gate_bodies.py",
     "integration/test_documentation.py",
+    "plugin/test_plugins.py",
+    "integration/training/test_models.py",
+    "unit/files/test_killed.py",
+    "integration/plugin/test_workers.py",
+    "unit/reporting/figures/test_render.py",
 )
-"""Files that take about half a minute and more, in the order in which they are begun."""
+"""Files that take about 15 s and more, in the order in which they are begun."""
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def test_figures_too_leave_nothing_elsewhere(world, monkeypatch):
     """Matplotlib would keep its list of fonts in the user's home."""
     monkeypatch.delenv("MPLCONFIGDIR")
     before = world.files()
-    world.run(store="kept", formats=None)
+    world.run(store="kept", formats=None, fresh=True)
     assert {name.split("/")[0] for name in world.files() - before} == {"kept", "reports"}
     assert (world.path / "reports/alignment/figures/rates.svg").is_file()
 

@@ -37,11 +37,13 @@ class Server:
     It ends with the process that started it.
     """
 
-    def __init__(self, more, environment=os.environ):
+    def __init__(self, more=(), environment=os.environ):
         self._folder = tempfile.TemporaryDirectory(prefix="forks-")
         self.socket = str(Path(self._folder.name, "socket"))
         self.environment = _of_python(environment)
-        command = [sys.executable, "-m", "support.forks", self.socket, *more]
+        # The first one writes down what a light run imports, and the others read it.
+        self.light = server().light if more else str(Path(self._folder.name, "modules.txt"))
+        command = [sys.executable, "-m", "support.forks", self.socket, self.light, *more]
         paths = [str(TESTS), *filter(None, [environment.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             command,
@@ -294,31 +296,36 @@ OF_ENDPOINTS = (
     *("alignment.policies.endpoint", "alignment.judges.llm"),
 )
 OF_HUB = ("datasets", "huggingface_hub.constants", "alignment.prompts.hub")
+OF_FIGURES = ("matplotlib.figure", "matplotlib.font_manager", "matplotlib.backends.backend_svg")
 OF_XDIST = ("xdist.dsession", "xdist.workermanage", "xdist.remote", "execnet.gateway_io")
 
 
-def _import_what_runs_import(more):
-    """Import, through pytest as a run does, what a run of a small world imports."""
+def _modules_of_a_light_run(folder):
+    """What a run of a small world, in this folder, has imported at its end."""
+    from support.worlds import QUIET, World
+
+    World(folder)
+    (folder / "light.py").write_text(LIGHT)
+    command = [sys.executable, "-m", "pytest", *QUIET, "-p", "light"]
+    command += ["--alignment-profile=world.toml", "--alignment-store=store"]
+    command += ["--alignment-format=json", "--alignment-format=md"]
+    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False)
+    return (folder / "modules.txt").read_text()
+
+
+def _import_what_runs_import(light, more):
+    """Import, through pytest as a run does, what the file `light` names, and `more`."""
     from importlib import import_module
 
     from _pytest.config import _prepareconfig
 
-    from support.worlds import QUIET, World
+    from support.worlds import QUIET
 
     with tempfile.TemporaryDirectory(prefix="forks-") as folder:
-        World(Path(folder))
-        Path(folder, "light.py").write_text(LIGHT)
-        command = [sys.executable, "-m", "pytest", *QUIET, "-p", "light"]
-        command += ["--alignment-profile=world.toml", "--alignment-store=store"]
-        command += ["--alignment-format=json", "--alignment-format=md"]
-        subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False)
-        names = [
-            *Path(folder, "modules.txt").read_text().split(),
-            *OF_XDIST,
-            *OF_ENDPOINTS,
-            *OF_HUB,
-            *more,
-        ]
+        if not light.is_file():
+            light.write_text(_modules_of_a_light_run(Path(folder)))
+        names = light.read_text().split()
+        names += [*OF_XDIST, *OF_ENDPOINTS, *OF_HUB, *OF_FIGURES, *more]
         config = _prepareconfig([*QUIET, f"--rootdir={folder}", "-c", os.devnull])
         for name in names:
             if name not in {"__main__", "light", "test_suite"} and name not in sys.modules:
@@ -329,12 +336,12 @@ def _import_what_runs_import(more):
         inspect.getmodule(compile("", os.devnull, "exec"))
 
 
-def main(path, *more):
-    """Serve at the socket of this path; import `more` than a light run does."""
+def main(path, light, *more):
+    """Serve at the socket of this path, with what the file `light` names and `more` imported."""
     began = [os.path.realpath(each) for each in os.environ["PYTHONPATH"].split(os.pathsep)]
     paths = [each for each in sys.path[1:] if os.path.realpath(each) not in began]
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    _import_what_runs_import(more)
+    _import_what_runs_import(Path(light), more)
     gc.freeze()  # nothing that is here already is looked at again
     found = _serve(path)
     if found is not None:
