@@ -19,7 +19,7 @@ from alignment.records import Interval
 from alignment.records.decisions import Change, PairedVerdict
 
 _HALVINGS = 80
-_UNSEEN = (-1, 1)
+UNSEEN = (-1, 1)
 """A dialogue that is lost as a whole, and one that is gained."""
 
 
@@ -35,7 +35,7 @@ def rate_change(name: str, pairs: Sequence[PairedVerdict], confidence: float) ->
     gained = sum(pair.flip > 0 for pair in pairs)
     flips = by_cluster((pair.cluster, pair.flip) for pair in pairs)
     clustered = len(flips) < total
-    shared = sharing(flips, _UNSEEN) if clustered else Sharing()
+    shared = sharing(flips, UNSEEN) if clustered else Sharing()
     if clustered:
         nets = [sum(each) for each in flips]
         exact = sign_flip(nets)

@@ -6,14 +6,15 @@ verdicts cannot. Neither decides: a mean can move while no response becomes bad.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from math import atan, sqrt
+from math import sqrt
 from typing import Literal
 
 from alignment.analysis.clusters import by_cluster
 from alignment.analysis.decision_rule import Key
 from alignment.analysis.paired import holm
-from alignment.analysis.student import probability_within
+from alignment.analysis.student import probability_beyond
 from alignment.records.decisions import PairedVerdict, ScoreChange
 
 _QUANTILES = 9
@@ -55,7 +56,7 @@ def paired_t(pairs: Sequence[PairedVerdict]) -> tuple[float, float]:
     error = sqrt(spread * len(dialogues) / degrees) / len(pairs)
     if error <= 1e-12 * abs(mean) or not error:
         return mean, 0.0 if mean else 1.0
-    return mean, 1 - probability_within(atan(abs(mean) / error / sqrt(degrees)), degrees)
+    return mean, probability_beyond(mean / error, degrees)
 
 
 def sweep(
@@ -65,19 +66,15 @@ def sweep(
 
     Empty where there are fewer than three different scores: then there is only one threshold.
     """
-    scores = sorted(score for pair in pairs for score in (pair.score_before, pair.score_after))
+    before = sorted(pair.score_before for pair in pairs)
+    after = sorted(pair.score_after for pair in pairs)
+    scores = sorted(before + after)
     if len(set(scores)) < 3:
         return ()
     places = [round(len(scores) * part / (_QUANTILES + 1)) for part in range(1, _QUANTILES + 1)]
     thresholds = sorted({scores[min(place, len(scores) - 1)] for place in places})
-    return tuple((each, _change_at(each, pairs, comparison)) for each in thresholds)
-
-
-def _change_at(
-    threshold: float, pairs: Sequence[PairedVerdict], comparison: Literal[">=", ">"]
-) -> float:
-    def passes(score: float) -> bool:
-        return score >= threshold if comparison == ">=" else score > threshold
-
-    net = sum(passes(pair.score_after) - passes(pair.score_before) for pair in pairs)
-    return 100 * net / len(pairs)
+    failing = bisect_left if comparison == ">=" else bisect_right
+    return tuple(
+        (each, 100 * (failing(before, each) - failing(after, each)) / len(pairs))
+        for each in thresholds
+    )

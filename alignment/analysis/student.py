@@ -1,9 +1,9 @@
-"""Quantiles of Student's t distribution, without scipy: see `alignment.analysis` for the reason."""
+"""Student's t distribution, without scipy: see `alignment.analysis` for the reason."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from math import cos, pi, sin, sqrt, tan
+from math import atan, cos, pi, sin, sqrt, tan
 
 _HALVINGS = 60
 
@@ -22,6 +22,11 @@ def t_quantile(confidence: float, degrees: int) -> float:
             (middle, high) if probability_within(middle, degrees) < confidence else (low, middle)
         )
     return tan((low + high) / 2) * sqrt(degrees)
+
+
+def probability_beyond(t: float, degrees: int) -> float:
+    """P(|T| > |t|), the two-sided p-value of a statistic `t`, for `degrees` >= 1 of freedom."""
+    return 1 - probability_within(atan(abs(t) / sqrt(degrees)), degrees)
 
 
 def probability_within(angle: float, degrees: int) -> float:

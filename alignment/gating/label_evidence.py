@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from alignment.analysis.clusters import by_cluster, design_effect
 from alignment.analysis.corrected import LabelledPair, corrected_change
 from alignment.analysis.decision_rule import GateRule
 from alignment.analysis.label_sampling import stratum_of
@@ -89,6 +88,7 @@ def correct(
         )
     pairs = [
         LabelledPair(
+            each.pair.cluster,
             IDENTICAL if each.before == each.after else strata[each.pair.prompt],
             each.pair.before,
             each.pair.after,
@@ -97,8 +97,7 @@ def correct(
         )
         for each in answered
     ]
-    effect = _effect(answered, pairs)
-    change = corrected_change(rule.rate, pairs, rule.confidence, effect=effect)
+    change = corrected_change(rule.rate, pairs, rule.confidence)
     if change is None:
         return Correction(
             reason=f"only {sum(pair.labelled for pair in pairs)} prompts of {axis} have labels; at "
@@ -175,16 +174,3 @@ def _labels(book: LabelBook, axis: str, each: AnsweredPair) -> tuple[bool | None
 
 def _asked(book: LabelBook, axis: str, each: AnsweredPair) -> bool:
     return all(item in book.verdicts for item in _items(axis, each))
-
-
-def _effect(answered: Sequence[AnsweredPair], pairs: Sequence[LabelledPair]) -> float:
-    """The design effect of shared dialogues: the larger of the judge's flips and the labels."""
-    judged = by_cluster((each.pair.cluster, each.pair.flip) for each in answered)
-    if len(judged) == len(answered):
-        return 1.0
-    labelled = by_cluster(
-        (each.pair.cluster, sign)
-        for each, pair in zip(answered, pairs, strict=True)
-        if (sign := pair.sign) is not None
-    )
-    return max(design_effect(judged), design_effect(labelled) if labelled else 1.0)

@@ -18,17 +18,22 @@ from alignment.analysis.corrected import (
 from alignment.analysis.decision_rule import Evidence, GateRule, decide
 from alignment.analysis.label_sampling import draw, stratum_of
 from alignment.analysis.paired import rate_change
+from alignment.analysis.rates import rate
 from alignment.records.decisions import PairedVerdict
 from support import xstest
 
 RULES = {"harmlessness": GateRule("HmR"), "helpfulness": GateRule("HpR")}
 
 
-def labelled_pairs(verdicts, drawn):
+def labelled_pairs(verdicts, drawn, cluster_of=str):
     """`verdicts`: id -> (judge before, judge after, people before, people after)."""
     return [
         LabelledPair(
-            (old != new, old), old, new, *((before, after) if id_ in drawn else (None, None))
+            cluster_of(id_),
+            (old != new, old),
+            old,
+            new,
+            *((before, after) if id_ in drawn else (None, None)),
         )
         for id_, (old, new, before, after) in verdicts.items()
     ]
@@ -74,6 +79,57 @@ def test_labels_of_every_prompt_give_the_interval_of_the_gate():
     assert (change.lost, change.gained) == (expected.lost, expected.gained)
     assert change.before.percent == pytest.approx(expected.before)
     assert change.after.percent == pytest.approx(expected.after)
+
+
+def in_three_dialogues(id_):
+    return str(int(id_) % 3)
+
+
+def of_every_number(total, losses):
+    """A judge that agrees with people: all pass before, and the first `losses` fail after."""
+    return {str(n): (True, n >= losses, True, n >= losses) for n in range(total)}
+
+
+@pytest.mark.parametrize("losses", [0, 1, 3, 12])
+@pytest.mark.parametrize("cluster_of", [str, in_three_dialogues])
+def test_labels_of_every_prompt_are_the_gates_change_with_shared_dialogues_too(losses, cluster_of):
+    verdicts = of_every_number(99, losses)
+    change = corrected_change("HmR", labelled_pairs(verdicts, verdicts.keys(), cluster_of), 0.95)
+    expected = rate_change(
+        "HmR",
+        [
+            PairedVerdict(n, cluster_of(n), old, new, 0, 0)
+            for n, (old, new, _, _) in verdicts.items()
+        ],
+        0.95,
+    )
+    after = rate(
+        "HmR", [new for _, new, _, _ in verdicts.values()], 0.95, [cluster_of(n) for n in verdicts]
+    )
+    assert change.interval == expected.interval
+    assert change.p_worse == expected.p_worse
+    assert change.after.interval.low == pytest.approx(after.interval.low)
+    assert change.after.interval.high == pytest.approx(after.interval.high)
+
+
+@pytest.mark.parametrize("labels", [60, 90, 99])
+def test_three_dialogues_do_not_pass_however_many_of_their_prompts_are_labelled(labels):
+    """One prompt of each dialogue is lost: three dialogues are too few to know of others."""
+    verdicts = of_every_number(99, 3)
+    drawn = {str(n) for n in range(labels)}
+    alone = corrected_change("HmR", labelled_pairs(verdicts, drawn), 0.95)
+    shared = corrected_change("HmR", labelled_pairs(verdicts, drawn, in_three_dialogues), 0.95)
+    assert shared.difference == alone.difference > -10
+    assert alone.interval.low > -15
+    assert shared.interval.low < -30
+    assert shared.after.interval.low < alone.after.interval.low - 20
+    assert shared.p_worse > alone.p_worse
+    assert shared.here == alone.here  # what is known of these very prompts does not depend on it
+
+
+def test_the_score_test_has_students_tail_where_degrees_of_freedom_are_few():
+    assert score_test(9, 0, 2) == pytest.approx(stats.t.cdf(-3, 2))
+    assert score_test(0, 9, 2) == pytest.approx(stats.t.cdf(3, 2))
 
 
 def test_the_score_test_is_mcnemars():

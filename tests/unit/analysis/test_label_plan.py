@@ -74,6 +74,7 @@ def corrected(rng, total, labels, assumed):
         "rate",
         [
             LabelledPair(
+                pair.cluster,
                 strata[pair.prompt],
                 pair.before,
                 pair.after,
