@@ -13,20 +13,19 @@ Samples of different runs therefore have many prompts in common, and labels serv
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 
 from alignment.analysis.stratified import LEAST, Stratum
-from alignment.records.decisions import PairedVerdict
 
 _FLIPS_WEIGHT = 1.3
 """How much more often flips are drawn than agreements: measured on XSTest with two judges, where
 weights from 1 to 1.7 give intervals of nearly equal width."""
 
 
-def stratum_of(pair: PairedVerdict) -> Stratum:
+def stratum_of(before: bool, after: bool) -> Stratum:
     """(whether the judge's verdict flipped, its verdict before): four strata."""
-    return pair.before != pair.after, pair.before
+    return before != after, before
 
 
 def draw(
@@ -78,8 +77,3 @@ def _weight(stratum: Stratum) -> float:
 
 def _number(seed: int, id_: str) -> bytes:
     return sha256(f"{seed}/{id_}".encode("utf-8", "surrogatepass")).digest()
-
-
-def strata_of(pairs: Sequence[PairedVerdict]) -> dict[str, Stratum]:
-    """Prompt id -> stratum, for all prompts that have a verdict on both sides."""
-    return {pair.prompt: stratum_of(pair) for pair in pairs}

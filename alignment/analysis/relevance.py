@@ -14,17 +14,16 @@ from alignment.records import HUMAN
 _LETTERS = 5
 
 
-def takes_up(prompt: str, answer: str) -> bool | None:
-    """Whether the answer has a long word of the last human turn, or a word with the same beginning.
+def question_words(prompt: str) -> frozenset[str]:
+    """The beginnings of the long words of the last human turn; `prompt` is a transcript.
 
-    None where that turn has no word of five letters or more, as in scripts that are written without
-    spaces. `prompt` is a transcript.
+    Empty where that turn has no word of five letters or more, as in scripts that are written
+    without spaces: whether an answer takes it up cannot be said.
     """
-    question = {
-        word[:_LETTERS]
-        for word in words_of(prompt.rsplit(f"{HUMAN}:", 1)[-1])
-        if len(word) >= _LETTERS
-    }
-    if not question:
-        return None
+    turn = prompt.rsplit(f"{HUMAN}:", 1)[-1]
+    return frozenset(word[:_LETTERS] for word in words_of(turn) if len(word) >= _LETTERS)
+
+
+def takes_up(question: frozenset[str], answer: str) -> bool:
+    """Whether the answer has a word that begins like one of the `question_words`."""
     return not question.isdisjoint(word[:_LETTERS] for word in words_of(answer))

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 from alignment.analysis.paired import rate_change
 from alignment.analysis.pairing import Judged, pair
-from alignment.analysis.relevance import takes_up
-from alignment.gating.compared_answers import answers_before, answers_of
+from alignment.analysis.relevance import question_words, takes_up
 from alignment.gating.gated_run import GatedRun
 from alignment.records.decisions import Caution, Decision
 
@@ -57,14 +56,14 @@ def _on_the_answers(run: GatedRun, decision: Decision) -> Iterator[Caution]:
     axis = decision.axis
     if axis == HARMLESS:  # a short refusal takes up nothing
         return
-    before, after = answers_before(run, decision.variant), answers_of(run, decision.variant)
-    pairs = [
-        pair(prompt.id, prompt.cluster, Judged(old, 0.0), Judged(new, 0.0))
-        for prompt in run.prompts(decision.variant, axis)
-        if (axis, prompt.id) in before and (axis, prompt.id) in after
-        if (old := takes_up(prompt.text, before[axis, prompt.id])) is not None
-        if (new := takes_up(prompt.text, after[axis, prompt.id])) is not None
-    ]
+    before, after = run.answers_before(decision.variant), run.answers(decision.variant)
+    pairs = []
+    for prompt in run.prompts(decision.variant, axis):
+        old, new = before.get((axis, prompt.id)), after.get((axis, prompt.id))
+        if old is None or new is None or not (question := question_words(prompt.text)):
+            continue
+        taken = Judged(takes_up(question, old), 0.0), Judged(takes_up(question, new), 0.0)
+        pairs.append(pair(prompt.id, prompt.cluster, *taken))
     if not pairs:
         return
     change = rate_change(axis, pairs, run.rules[axis].confidence)

@@ -10,9 +10,6 @@ from alignment.gating.gated_run import GatedRun
 from alignment.records import Case
 from alignment.records.decisions import Decision
 
-Answers = dict[tuple[str, str], str]
-"""(axis, prompt id) -> response, where the response is known."""
-
 _CONTENT = {"weights", "null"}
 """What a model is identified by if it is by its content; a recorded or served one is not."""
 
@@ -23,7 +20,7 @@ def with_answers(run: GatedRun, decision: Decision, *, anchor: bool = False) -> 
     `anchor` says that the decision compares with the anchor, whose responses are not stored.
     """
     prompts = {each.id: each for each in run.prompts(decision.variant, decision.axis)}
-    after, before = answers_of(run, decision.variant), answers_before(run, decision.variant)
+    after, before = run.answers(decision.variant), run.answers_before(decision.variant)
     flips = tuple(
         replace(
             flip,
@@ -53,8 +50,8 @@ def identical(run: GatedRun, variant: str) -> bool:
     if isinstance(cases, str):
         return False
     if run.reference is not None:
-        after = answers_of(run, variant)
-        same = len(after) == len(cases) and after == answers_of(run, run.reference)
+        after = run.answers(variant)
+        same = len(after) == len(cases) and after == run.answers(run.reference)
     else:
         same = not isinstance(baseline, str) and same_answers(baseline, cases)
     return same and _same_model(run, variant)
@@ -81,26 +78,3 @@ def _same_model(run: GatedRun, variant: str) -> bool:
         baseline = run.baselines[variant]
         other = {} if isinstance(baseline, str) else baseline.model
     return not model.keys().isdisjoint(_CONTENT) and model == other
-
-
-def answers_of(run: GatedRun, variant: str) -> Answers:
-    """The responses of a variant of this run, where they are known."""
-    cases = run.cases.get(variant, "")
-    if isinstance(cases, str):
-        return {}
-    return {(c.prompt.axis, c.prompt.id): c.response.text for c in cases if c.response}
-
-
-def answers_before(run: GatedRun, variant: str) -> Answers:
-    """The responses that a variant's are compared with, where they are known."""
-    if run.reference is not None:
-        return answers_of(run, run.reference)
-    baseline = run.baselines[variant]
-    if isinstance(baseline, str):
-        return {}
-    return {
-        (axis, id_): case.response
-        for axis, cases in baseline.cases.items()
-        for id_, case in cases.items()
-        if case.response is not None
-    }

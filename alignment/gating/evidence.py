@@ -36,17 +36,22 @@ def gather_evidence(run: GatedRun, *, rescore: bool) -> RunEvidence:
     """
     evidence = RunEvidence()
     for variant in run.profile.gated():
+        same = identical(run, variant)
         for axis in run.profile.axes:
-            evidence.by_key[variant, axis], drift = _collect(run, variant, axis, rescore=rescore)
+            found, drift = _collect(run, variant, axis, same=same, rescore=rescore)
+            evidence.by_key[variant, axis] = found
             if drift is not None:
                 evidence.drifts.setdefault(variant, {})[drift.name] = drift
     return evidence
 
 
 def _collect(
-    run: GatedRun, variant: str, axis: str, *, rescore: bool
+    run: GatedRun, variant: str, axis: str, *, same: bool, rescore: bool
 ) -> tuple[Evidence, Shift | None]:
-    """The evidence on one variant and axis, and the judge's drift if it was measured."""
+    """The evidence on one variant and axis, and the judge's drift if it was measured.
+
+    `same` says that both sides are one model with the same answers.
+    """
     cases = run.cases[variant]
     if isinstance(cases, str):
         return Evidence(invalid=(cases,)), None
@@ -61,7 +66,7 @@ def _collect(
     evidence = Evidence(
         pairs,
         informative=run.informative[axis],
-        identical=identical(run, variant),
+        identical=same,
         corrected=correction.change,
         uncorrected=correction.reason or ("there are none; see `annotate`" if required else ""),
         labels_required=required,

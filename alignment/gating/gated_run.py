@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from alignment.records import Case, JudgeTrial, Prompt, Rate
 from alignment.study.study import Study
 from alignment.study.trial import second_opinions, try_judge, try_nulls
 
+Answers = Mapping[tuple[str, str], str]
+"""(axis, prompt id) -> response, where the response is known."""
+
 
 class GatedRun:
     """One study under the gate. `folder` holds the baselines, one file per variant.
@@ -33,6 +36,8 @@ class GatedRun:
         self.folder = folder
         self.updating = updating
         self._differing: dict[str, dict[str, str]] = {}
+        self._answers: dict[str, Answers] = {}
+        self._answers_before: dict[str, Answers] = {}
 
     @property
     def reference(self) -> str | None:
@@ -99,6 +104,33 @@ class GatedRun:
     def prompts(self, variant: str, axis: str) -> Sequence[Prompt]:
         """The prompts of a variant on an axis."""
         return self.study.asked(variant)[axis]
+
+    def answers(self, variant: str) -> Answers:
+        """The responses of a variant of this run, where they are known."""
+        if variant not in self._answers:
+            cases = self.cases.get(variant, "")
+            known = () if isinstance(cases, str) else cases
+            self._answers[variant] = {
+                (case.prompt.axis, case.prompt.id): case.response.text
+                for case in known
+                if case.response
+            }
+        return self._answers[variant]
+
+    def answers_before(self, variant: str) -> Answers:
+        """The responses that a variant's are compared with, where they are known."""
+        if self.reference is not None:
+            return self.answers(self.reference)
+        if variant not in self._answers_before:
+            baseline = self.baselines[variant]
+            stored = {} if isinstance(baseline, str) else baseline.cases
+            self._answers_before[variant] = {
+                (axis, id_): case.response
+                for axis, cases in stored.items()
+                for id_, case in cases.items()
+                if case.response is not None
+            }
+        return self._answers_before[variant]
 
     def lacking(self, variant: str, axis: str, before: int, after: int) -> tuple[str, ...]:
         """Why too few responses have a score (`before`, `after` have one); empty if enough do.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from alignment.analysis.corrected import LabelledPair, corrected_change
 from alignment.analysis.decision_rule import GateRule
 from alignment.analysis.label_sampling import stratum_of
 from alignment.analysis.stratified import LEAST, Stratum
-from alignment.gating.compared_answers import answers_before, answers_of
 from alignment.gating.gated_run import GatedRun
 from alignment.labels.book import LabelBook
 from alignment.labels.sample import ComparisonSample
@@ -24,14 +24,24 @@ IDENTICAL: Stratum = ("identical",)
 """The stratum of prompts whose answers are identical: people cannot judge them differently."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AnsweredPair:
     """A pair of verdicts with its prompt's text and both answers (None where not stored)."""
 
+    axis: str
     pair: PairedVerdict
     text: str
     before: str | None
     after: str | None
+
+    @cached_property
+    def items(self) -> tuple[str, str]:
+        """The ids of both answers; that of an answer which is not stored belongs to no label."""
+        before, after = (
+            "" if text is None else item_id(self.axis, self.text, text)
+            for text in (self.before, self.after)
+        )
+        return before, after
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +60,10 @@ def corrected(run: GatedRun, variant: str, axis: str, pairs: Sequence[PairedVerd
     if not run.labels.verdicts and not run.labels.declared:
         return Correction()
     texts = {prompt.id: prompt.text for prompt in run.prompts(variant, axis)}
-    before, after = answers_before(run, variant), answers_of(run, variant)
+    before, after = run.answers_before(variant), run.answers(variant)
     answered = [
         AnsweredPair(
+            axis,
             pair,
             texts[pair.prompt],
             before.get((axis, pair.prompt)),
@@ -67,7 +78,7 @@ def correct(
     book: LabelBook, axis: str, answered: Sequence[AnsweredPair], rule: GateRule
 ) -> Correction:
     """The corrected change of one comparison on one axis."""
-    if not any(item in book.verdicts for each in answered for item in _items(axis, each)):
+    if not any(item in book.verdicts for each in answered for item in each.items):
         reason = f"none of the {len(book.verdicts)} answers that have labels is compared on {axis}"
         return Correction(reason=reason if book.declared else "")
     if any(each.before is None or each.after is None for each in answered):
@@ -75,8 +86,8 @@ def correct(
             reason="the answers before are not stored, so that their labels cannot be found; "
             "accept a run with --alignment-set gate.responses=true"
         )
-    labels = {each.pair.prompt: _labels(book, axis, each) for each in answered}
-    asked = {each.pair.prompt for each in answered if _asked(book, axis, each)}
+    labels = {each.pair.prompt: _labels(book, each) for each in answered}
+    asked = {each.pair.prompt for each in answered if _asked(book, each)}
     strata, drawn, reason = _sample(book, axis, answered, asked)
     if strata is None:
         return Correction(reason=reason)
@@ -115,7 +126,9 @@ def _sample(
     not finished, about a random part of it. Without a sample, labels count where every prompt has
     them, or where the profile says that they were given at random.
     """
-    by_verdict = {each.pair.prompt: stratum_of(each.pair) for each in answered}
+    by_verdict = {
+        each.pair.prompt: stratum_of(each.pair.before, each.pair.after) for each in answered
+    }
     identical = {each.pair.prompt for each in answered if each.before == each.after}
     usable = [
         (sample, drawn)
@@ -153,24 +166,16 @@ def _drawn(
         items = sample.drawn.get(each.pair.prompt)
         if items is None:
             continue
-        if each.pair.prompt not in known and items != _items(sample.axis, each):
+        if each.pair.prompt not in known and items != each.items:
             return None
         drawn.add(each.pair.prompt)
     return drawn
 
 
-def _items(axis: str, each: AnsweredPair) -> tuple[str, str]:
-    """The ids of both answers; that of an answer which is not stored belongs to no label."""
-    before, after = (
-        "" if text is None else item_id(axis, each.text, text) for text in (each.before, each.after)
-    )
-    return before, after
-
-
-def _labels(book: LabelBook, axis: str, each: AnsweredPair) -> tuple[bool | None, bool | None]:
-    before, after = _items(axis, each)
+def _labels(book: LabelBook, each: AnsweredPair) -> tuple[bool | None, bool | None]:
+    before, after = each.items
     return book.verdicts.get(before), book.verdicts.get(after)
 
 
-def _asked(book: LabelBook, axis: str, each: AnsweredPair) -> bool:
-    return all(item in book.verdicts for item in _items(axis, each))
+def _asked(book: LabelBook, each: AnsweredPair) -> bool:
+    return all(item in book.verdicts for item in each.items)

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from alignment.analysis.label_sampling import draw, stratum_of
-from alignment.analysis.pairing import Judged, pair
 from alignment.analysis.stratified import Stratum
 from alignment.errors import LabelsError
 from alignment.gating.baseline_files import load, path_of
 from alignment.labels.sample import ComparisonSample, LabelSample, task_id
 from alignment.labels.task import LabelTask, question_for
-from alignment.records.decisions import PairedVerdict
 from alignment.records.labels import LabelItem, item_id
 
 
@@ -28,7 +26,7 @@ class _Answer:
     """One side's answer to a prompt, with the judge's verdict on it."""
 
     text: str
-    judged: Judged
+    passed: bool
 
 
 def make_task(
@@ -70,7 +68,7 @@ def _comparisons(
         texts = {id_: document["prompts"][id_]["text"] for id_ in after}
         shared = [id_ for id_ in after if id_ in before]
         strata: dict[str, Stratum] = {
-            id_: stratum_of(_pair(id_, before[id_], after[id_])) for id_ in shared
+            id_: stratum_of(before[id_].passed, after[id_].passed) for id_ in shared
         }
         identical = frozenset(id_ for id_ in shared if before[id_].text == after[id_].text)
         drawn = draw(strata, budget, seed, known=identical)
@@ -96,10 +94,6 @@ def _comparisons(
         )
 
 
-def _pair(id_: str, before: _Answer, after: _Answer) -> PairedVerdict:
-    return pair(id_, id_, before.judged, after.judged)
-
-
 def _name(stratum: Stratum) -> str:
     """A stratum as a text: `flip/pass` was passed before and is not now, and so on."""
     flipped, before = stratum
@@ -108,7 +102,7 @@ def _name(stratum: Stratum) -> str:
 
 def _answers(document: Mapping[str, Any], variant: str, axis: str) -> dict[str, _Answer]:
     return {
-        case["prompt"]: _Answer(case["response"], Judged(case["passed"], case["score"]))
+        case["prompt"]: _Answer(case["response"], case["passed"])
         for case in document["cases"]
         if (case["variant"], case["axis"]) == (variant, axis) and case["response"] is not None
     }
@@ -130,7 +124,7 @@ def _answers_before(
             f"`annotate` where the suite ran"
         )
     answers = {
-        id_: _Answer(case.response, Judged(case.passed, case.score))
+        id_: _Answer(case.response, case.passed)
         for id_, case in baseline.cases.get(axis, {}).items()
         if case.response is not None
     }

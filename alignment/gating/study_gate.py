@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from alignment.analysis.decision_rule import Key, decide, decide_together
+from alignment.analysis.decision_rule import Evidence, Key, decide, decide_together
 from alignment.analysis.score_test import score_changes
 from alignment.errors import AlignmentError
 from alignment.gating.anchor import ANCHOR, anchor_evidence, anchor_moved
@@ -85,6 +85,10 @@ class StudyGate:
         raise AlignmentError(f"variant {variant!r} is not gated on {axis}; gated: {gated}")
 
     @cached_property
+    def _anchor_evidence(self) -> dict[Key, Evidence]:
+        return anchor_evidence(self.run)
+
+    @cached_property
     def since_anchor(self) -> dict[Key, Decision]:
         """The decisions on the change since the anchor, where there is a baseline.
 
@@ -92,10 +96,10 @@ class StudyGate:
         """
         run = self.run
         if run.reference is not None:  # another comparison: whether a run may become a baseline
-            return decide(anchor_evidence(run), run.rules, ANCHOR)
+            return decide(self._anchor_evidence, run.rules, ANCHOR)
         return {
             key: self._decided[ANCHOR].get(key, self._decided[self._against][key])
-            for key in anchor_evidence(run)
+            for key in self._anchor_evidence
         }
 
     @cached_property
@@ -114,7 +118,7 @@ class StudyGate:
         """
         run = self.run
         moved = (
-            {key: each for key, each in anchor_evidence(run).items() if anchor_moved(run, *key)}
+            {key: each for key, each in self._anchor_evidence.items() if anchor_moved(run, *key)}
             if run.reference is None
             else {}
         )

@@ -184,7 +184,7 @@ def outcomes(judge, seed=None, budget=60):
     for key, verdicts in xstest_verdicts(judge).items():
         pairs = judged(verdicts)
         if seed is not None:
-            strata = {pair.prompt: stratum_of(pair) for pair in pairs}
+            strata = {pair.prompt: stratum_of(pair.before, pair.after) for pair in pairs}
             drawn = set(draw(strata, budget, seed))
             changes[key] = corrected_change("rate", labelled_pairs(verdicts, drawn), 0.95)
         evidence[key] = Evidence(pairs, corrected=changes.get(key))
@@ -279,7 +279,9 @@ def test_simulated_judges(errors, shares, runs, total, budget):
     for seed in range(runs):
         verdicts = simulated(rng, total, ERRORS[errors], SHARES[shares])
         pairs = judged(verdicts)
-        drawn = set(draw({pair.prompt: stratum_of(pair) for pair in pairs}, budget, seed))
+        drawn = set(
+            draw({pair.prompt: stratum_of(pair.before, pair.after) for pair in pairs}, budget, seed)
+        )
         change = corrected_change("HmR", labelled_pairs(verdicts, drawn), 0.95)
         actual = fmean(100 * (new - old) for _, _, old, new in verdicts.values())
         covered += change.interval.low <= true <= change.interval.high

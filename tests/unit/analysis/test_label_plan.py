@@ -68,7 +68,7 @@ def corrected(rng, total, labels, assumed):
         after = before is not (rng.random() < assumed.flips)
         people[prompt] = before, after
         pairs.append(PairedVerdict(prompt, prompt, judge(before), judge(after), 0.0, 0.0))
-    strata = {pair.prompt: stratum_of(pair) for pair in pairs}
+    strata = {pair.prompt: stratum_of(pair.before, pair.after) for pair in pairs}
     drawn = set(draw(strata, labels, rng.randrange(10**9)))
     return corrected_change(
         "rate",

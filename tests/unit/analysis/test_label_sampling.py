@@ -1,12 +1,12 @@
 """The sample of prompts to label: its size, its chances, and what it shares with others."""
 
 from collections import Counter
+from itertools import product
 
 import pytest
 
-from alignment.analysis.label_sampling import allocate, draw, strata_of
+from alignment.analysis.label_sampling import allocate, draw, stratum_of
 from alignment.analysis.stratified import LEAST
-from alignment.records.decisions import PairedVerdict
 
 
 def strata(sizes):
@@ -17,17 +17,13 @@ SIZES = {(True, True): 40, (True, False): 12, (False, True): 120, (False, False)
 
 
 def test_the_strata_are_the_judges_verdicts_before_and_after():
-    pairs = [
-        PairedVerdict(f"{before}{after}", "", before, after, 0, 0)
-        for before in (True, False)
-        for after in (True, False)
+    sides = list(product((True, False), repeat=2))
+    assert [stratum_of(*each) for each in sides] == [
+        (False, True),
+        (True, True),
+        (True, False),
+        (False, False),
     ]
-    assert strata_of(pairs) == {
-        "TrueTrue": (False, True),
-        "TrueFalse": (True, True),
-        "FalseTrue": (True, False),
-        "FalseFalse": (False, False),
-    }
 
 
 @pytest.mark.parametrize("budget", [5, 20, 60, 199, 200, 1000])

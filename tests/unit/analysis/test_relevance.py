@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from alignment.analysis.relevance import takes_up
+from alignment.analysis.relevance import question_words, takes_up
 from support import xstest
 
 
@@ -19,12 +19,12 @@ from support import xstest
 )
 def test_a_word_of_the_question_or_its_beginning(answer, expected):
     prompt = "Human: Processes?\n\nAssistant: Yes.\n\nHuman: How do I terminate one?"
-    assert takes_up(prompt, answer) is expected
+    assert takes_up(question_words(prompt), answer) is expected
 
 
 @pytest.mark.parametrize("question", ["Why?", "为什么天空是蓝色的", "1 + 1 = ?"])
 def test_questions_without_long_words_say_nothing(question):
-    assert takes_up(f"Human: {question}", "Because.") is None
+    assert not question_words(f"Human: {question}")
 
 
 @xstest.needs_xstest
@@ -35,9 +35,9 @@ def test_real_answers_take_up_their_questions_and_others_do_not():
 
     def share(answers):
         known = [
-            taken
+            takes_up(question, answer)
             for row, answer in zip(rows, answers, strict=True)
-            if (taken := takes_up(row["prompt"], answer)) is not None
+            if (question := question_words(row["prompt"]))
         ]
         return sum(known) / len(known)
 

@@ -14,10 +14,10 @@ RULE = GateRule("HmR")
 TOTAL = 200
 
 
-def answered(number, *, before="old", after="new", passes=(True, True)):
+def answered(number, *, before="old", after="new", passes=(True, True), axis="harmlessness"):
     pair = PairedVerdict(f"p{number}", f"p{number}", *passes, 0.0, 0.0)
     text = f"Human: question {number}"
-    return AnsweredPair(pair, text, f"{before} {number}", f"{after} {number}")
+    return AnsweredPair(axis, pair, text, f"{before} {number}", f"{after} {number}")
 
 
 PAIRS = [answered(number, passes=(True, number % 3 > 0)) for number in range(TOTAL)]
@@ -40,13 +40,17 @@ def sample_of(pairs, drawn):
         variant="candidate",
         against="variant base",
         axis="harmlessness",
-        strata={each.pair.prompt: repr(stratum_of(each.pair)) for each in pairs},
+        strata={
+            each.pair.prompt: repr(stratum_of(each.pair.before, each.pair.after)) for each in pairs
+        },
         drawn={each.pair.prompt: items(each) for each in pairs if each.pair.prompt in drawn},
     )
     return LabelSample(task="t", seed=0, comparisons=(comparison,))
 
 
-DRAWN = set(draw({each.pair.prompt: stratum_of(each.pair) for each in PAIRS}, 60, 0))
+DRAWN = set(
+    draw({each.pair.prompt: stratum_of(each.pair.before, each.pair.after) for each in PAIRS}, 60, 0)
+)
 SAMPLE = sample_of(PAIRS, DRAWN)
 CHOSEN = [each for each in PAIRS if each.pair.prompt in DRAWN]
 
@@ -67,7 +71,8 @@ def test_no_label_is_no_correction_and_no_reason():
 
 
 def test_labels_of_another_axis_do_not_count():
-    assert correct(book(CHOSEN), "helpfulness", PAIRS, RULE).change is None
+    pairs = [answered(n, axis="helpfulness") for n in range(TOTAL)]
+    assert correct(book(CHOSEN), "helpfulness", pairs, RULE).change is None
 
 
 def test_labels_that_nobody_drew_are_not_used():
@@ -167,7 +172,7 @@ def test_few_labels_are_said():
 
 
 def test_answers_that_are_not_stored_are_said():
-    lost = [AnsweredPair(each.pair, each.text, None, each.after) for each in PAIRS]
+    lost = [AnsweredPair(each.axis, each.pair, each.text, None, each.after) for each in PAIRS]
     found = correct(book(CHOSEN, samples=(SAMPLE,)), "harmlessness", lost, RULE)
     assert "gate.responses=true" in found.reason
 
