@@ -14,7 +14,7 @@ from alignment.gating.coverage import lacking, lacking_votes
 from alignment.gating.manifests import manifest
 from alignment.gating.probe_set import probe_error
 from alignment.gating.stored_baseline import StoredBaseline, stored_baseline
-from alignment.labels.book import LabelBook, collect_labels
+from alignment.labels.book import LabelBook, LabelFiles, collect_labels
 from alignment.records import Case, JudgeTrial, Prompt, Rate
 from alignment.study.study import Study
 from alignment.study.trial import second_opinions, try_judge, try_nulls
@@ -27,14 +27,22 @@ class GatedRun:
     """One study under the gate. `folder` holds the baselines, one file per variant.
 
     Everything is computed on first use and kept. `updating` says that this run is to create missing
-    baselines.
+    baselines; `declared` has the profile's files of labels, if they have been read already.
     """
 
-    def __init__(self, study: Study, folder: Path, *, updating: bool = False) -> None:
+    def __init__(
+        self,
+        study: Study,
+        folder: Path,
+        *,
+        updating: bool = False,
+        declared: LabelFiles | None = None,
+    ) -> None:
         self.study = study
         self.profile = study.profile
         self.folder = folder
         self.updating = updating
+        self._declared = declared
         self._differing: dict[str, dict[str, str]] = {}
         self._answers: dict[str, Answers] = {}
         self._answers_before: dict[str, Answers] = {}
@@ -79,7 +87,11 @@ class GatedRun:
         """People's labels, unless `gate.labels` ignores them."""
         if self.profile.gate.labels == "ignore":
             return LabelBook()
-        return collect_labels(self.profile, self.study.store)
+        book = collect_labels(self.study, self._declared)
+        if book.skipped:
+            reasons = ", ".join(f"{count} ({reason})" for reason, count in book.skipped.items())
+            self.study.progress.note(f"labels of the profile's files that were left out: {reasons}")
+        return book
 
     @cached_property
     def trials(self) -> dict[str, JudgeTrial | None]:

@@ -9,6 +9,7 @@ from alignment.labels.agreement import alpha
 from alignment.records import Agreement, Case
 from alignment.records.corrections import PeopleAgreement
 from alignment.records.labels import Label, item_id
+from alignment.store import content_key
 
 
 def people_by_axis(run: GatedRun) -> dict[str, PeopleAgreement]:
@@ -46,16 +47,21 @@ def _people(
     return PeopleAgreement(
         answers=len(items),
         annotators=len({label.annotator for label in given}),
-        alpha=_alpha(given),
+        alpha=_alpha(run, given),
         judge=_agreement(axis, judged, run.profile.confidence),
     )
 
 
-def _alpha(labels: list[Label]) -> float | None:
+def _alpha(run: GatedRun, labels: list[Label]) -> float | None:
+    """Computed once for the same labels: the package needs numpy, which a light run never loads."""
+    given = sorted((each.item, each.annotator, each.verdict) for each in labels)
     try:
-        return alpha(labels)
+        known: float | None = run.study.store.cached(
+            "agreement", content_key("alpha", given), lambda: alpha(labels)
+        )
     except LabelsError:  # the package is an extra; `annotate --import` says so
         return None
+    return known
 
 
 def _agreement(axis: str, judged: list[tuple[Case, bool]], confidence: float) -> Agreement | None:

@@ -18,6 +18,7 @@ from alignment.gating.people import people_by_axis
 from alignment.gating.plan import plan
 from alignment.gating.reported_shifts import reported_shifts
 from alignment.gating.slices import slices_of, with_slices
+from alignment.labels.book import LabelFiles
 from alignment.records.decisions import Decision, GateResult, ScoreChange, SliceDecision
 from alignment.study.study import Study
 
@@ -26,14 +27,21 @@ class StudyGate:
     """The gate over one study. `folder` holds the baselines, one file per variant.
 
     With `rescore`, the judge of this run scores the responses that a baseline stores, where only
-    the judge differs; `updating` says that missing baselines are to be created. The comparisons are
-    those of the whole profile, whichever tests were selected.
+    the judge differs; `updating` says that missing baselines are to be created, and `declared` is
+    that of `GatedRun`. The comparisons are those of the whole profile, whichever tests were
+    selected.
     """
 
     def __init__(
-        self, study: Study, folder: Path, *, rescore: bool = False, updating: bool = False
+        self,
+        study: Study,
+        folder: Path,
+        *,
+        rescore: bool = False,
+        updating: bool = False,
+        declared: LabelFiles | None = None,
     ) -> None:
-        self.run = GatedRun(study, folder, updating=updating)
+        self.run = GatedRun(study, folder, updating=updating, declared=declared)
         self._rescore = rescore
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from alignment.labels.agreement import consensus
 from alignment.labels.reading import read_labels
 from alignment.labels.sample import FORMAT, LabelSample, sample_of
 from alignment.labels.tables import read_table
-from alignment.prompts.recordings import read_recorded
-from alignment.records.labels import Label, item_id
+from alignment.records.labels import Label
 from alignment.store import Store
+from alignment.study.study import Study
 
 FOLDER = "labels"
 """The folder of the store with imported labels and samples."""
@@ -40,14 +40,26 @@ class LabelBook:
     skipped: Mapping[str, int] = field(default_factory=dict)
 
 
-def collect_labels(profile: Profile, store: Store) -> LabelBook:
+class LabelFiles(NamedTuple):
+    """What files of labels hold; `skipped` counts labels that were left out, by reason."""
+
+    labels: list[Label]
+    samples: list[LabelSample]
+    skipped: dict[str, int]
+
+
+def collect_labels(study: Study, declared: LabelFiles | None = None) -> LabelBook:
     """The labels in the store, in the profile's files, and beside recorded responses.
 
-    Raises LabelsError, one line, for a file of the profile that cannot be read.
+    `declared` has what the profile's files hold, if they have been read already. Raises
+    LabelsError, one line, for a file of the profile that cannot be read.
     """
-    declared = read_declared(profile)
-    stored = _read_files(stored_files(store))
-    labels = [*stored.labels, *declared.labels, *_recorded(profile, Path(profile.data))]
+    profile = study.profile
+    if declared is None:
+        declared = read_declared(profile)
+    stored = _read_files(stored_files(study.store))
+    recorded = (label for name in profile.variants for label in study.policy(name).labels())
+    labels = [*stored.labels, *declared.labels, *recorded]
     samples = {sample.task: sample for each in (stored, declared) for sample in each.samples}
     return LabelBook(
         verdicts=_verdicts(labels),
@@ -59,15 +71,7 @@ def collect_labels(profile: Profile, store: Store) -> LabelBook:
     )
 
 
-class _Read(NamedTuple):
-    """What files of labels hold."""
-
-    labels: list[Label]
-    samples: list[LabelSample]
-    skipped: dict[str, int]
-
-
-def read_declared(profile: Profile) -> _Read:
+def read_declared(profile: Profile) -> LabelFiles:
     """What the files of a profile hold. Raises LabelsError, one line, if one cannot be read."""
     data = Path(profile.data)
     read = _read_files([data / name for name in profile.labels.files])
@@ -76,8 +80,8 @@ def read_declared(profile: Profile) -> _Read:
     return read
 
 
-def _read_files(paths: Iterable[Path]) -> _Read:
-    read = _Read([], [], {})
+def _read_files(paths: Iterable[Path]) -> LabelFiles:
+    read = LabelFiles([], [], {})
     for path in paths:
         sample = _sample(path)
         if sample is not None:
@@ -106,7 +110,8 @@ def _sample(path: Path) -> LabelSample | None:
     if path.suffix.lower() != ".json":
         return None
     try:
-        value = parse_json(read_text(path))
+        text = read_text(path)
+        value = parse_json(text) if FORMAT in text else None  # else `read_labels` parses it
     except UnfitError as error:
         raise LabelsError(f"{path}: {error}") from error
     if not (isinstance(value, dict) and value.get("format") == FORMAT):
@@ -122,15 +127,3 @@ def _verdicts(labels: Sequence[Label]) -> dict[str, bool | None]:
         label.item: passed[verdicts[label.item]] if label.item in verdicts else None
         for label in labels
     }
-
-
-def _recorded(profile: Profile, data: Path) -> Iterator[Label]:
-    """The labels that stand beside recorded responses."""
-    only = next(iter(profile.axes)) if len(profile.axes) == 1 else None
-    for spec in profile.recordings().values():
-        for row in read_recorded(spec, data=data):
-            axis = row.axis or only
-            if axis is None or row.prompt is None or row.response is None:
-                continue
-            item = item_id(axis, row.prompt, row.response)
-            yield from (Label(item, name, verdict) for name, verdict in row.labels.items())

@@ -34,6 +34,7 @@ from alignment.study.study import Study
 
 if TYPE_CHECKING:
     from alignment.gating.study_gate import StudyGate
+    from alignment.labels.book import LabelFiles
     from alignment.plugin.snapshot import GatedReport
 
 MANY = 5000
@@ -80,6 +81,7 @@ class Session:
     accepted: set[str] = field(default_factory=set)
     """The variants whose baselines are to be replaced by this run."""
     _texts: dict[str, str] = field(default_factory=dict)
+    _declared: LabelFiles | None = None
     gated: bool = False
     """Whether a gated test was collected."""
 
@@ -118,7 +120,7 @@ class Session:
         """
         profile = self.profile
         check_place(self.options.report)
-        _check_labels(profile)
+        self._declared = _read_labels(profile)
         self.study = open_checked(
             profile, self._location, progress=self.progress, limit=self.options.limit
         )
@@ -162,6 +164,7 @@ class Session:
             self.baselines,
             rescore=self.options.rescore,
             updating=bool(self.options.update),
+            declared=self._declared,
         )
 
     def report(self, variant: str, axis: str) -> GatedReport:
@@ -274,12 +277,16 @@ class Session:
         }
 
 
-def _check_labels(profile: Profile) -> None:
-    """Raise LabelsError, before anything is computed, for a file of labels that cannot be read."""
-    if profile.labels.files or profile.labels.tables:
-        from alignment.labels.book import read_declared  # noqa: PLC0415 - few profiles have labels
+def _read_labels(profile: Profile) -> LabelFiles | None:
+    """The profile's files of labels, None if it names none.
 
-        read_declared(profile)
+    Raises LabelsError, before anything is computed, for a file that cannot be read.
+    """
+    if not (profile.labels.files or profile.labels.tables):
+        return None
+    from alignment.labels.book import read_declared  # noqa: PLC0415 - few profiles have labels
+
+    return read_declared(profile)
 
 
 def case_id(variant: str, prompt: Prompt) -> str:

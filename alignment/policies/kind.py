@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
 from alignment.policies.protocol import Policy
 from alignment.records import Prompt, Response
+from alignment.records.labels import Label
 from alignment.store.answers import stored_responses
 from alignment.training.context import ModelContext
 
@@ -77,6 +78,10 @@ class PolicyKind(Kind):
         """Prompt id -> the score recorded with its response; empty unless `has_scores`."""
         del prompts
         return {}
+
+    def labels(self) -> Iterator[Label]:
+        """What people say of its responses, where that is recorded beside them."""
+        yield from ()
 
     def baseline_model(self) -> dict[str, Any]:
         """What a baseline says about it, as plain values; for readers only, not compared."""

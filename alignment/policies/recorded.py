@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from alignment.policies.kind import PolicyKind
 from alignment.policies.protocol import Policy
 from alignment.prompts.recordings import RecordedRow, read_recorded
 from alignment.records import Prompt, Response
+from alignment.records.labels import Label, item_id
 from alignment.store import content_key
 
 Rows = dict[tuple[str, str], RecordedRow]
@@ -71,6 +72,15 @@ class Kind(PolicyKind):
                 )
             scores[prompt.id] = row.score
         return scores
+
+    def labels(self) -> Iterator[Label]:
+        """The labels beside its responses; those of a row that names no axis need a single axis."""
+        single = len(self.context.profile.axes) == 1
+        for (axis, _), row in self.rows.items():
+            if (row.axis is None and not single) or row.prompt is None or row.response is None:
+                continue
+            item = item_id(axis, row.prompt, row.response)
+            yield from (Label(item, name, verdict) for name, verdict in row.labels.items())
 
     def description(self, *, failed: bool) -> dict[str, Any]:
         """Its files, as the profile spells them."""

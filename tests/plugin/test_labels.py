@@ -6,6 +6,7 @@ import json
 import pytest
 
 from alignment.__main__ import main
+from alignment.records.labels import item_id
 from support.worlds import GATED, of_one_axis
 
 ALONE = "by the judge alone: its error is in no interval"
@@ -129,6 +130,31 @@ def test_labels_beside_recorded_answers_decide(gated):
     assert gated.run().ret == 0
     assert decision(gated)["corrected"]["labelled"] == TOTAL
     assert "by labels of all 60 prompts" in (gated.path / "reports/alignment/report.md").read_text()
+
+
+def test_the_agreement_of_annotators_is_computed_once(gated):
+    """Its package loads numpy, which a run that finds everything does without."""
+    rows = [json.loads(line) for line in (gated.path / "sft.jsonl").read_text().splitlines()]
+    verdicts = (
+        {"label_anna": "pass", "label_ben": "pass"},
+        {"label_anna": "fail"} | {"label_ben": "fail"},
+    )
+    gated.rows("sft.jsonl", [row | verdicts[n % 2] for n, row in enumerate(rows)])
+    alphas = []
+    for loads in (True, False):
+        gated.run("-p", "spy")
+        alphas.append(gated.report()["gate"]["people"]["harmlessness"]["alpha"])
+        assert ("krippendorff" in gated.modules()) is loads
+    assert alphas == [1.0, 1.0]
+
+
+def test_labels_of_the_profile_that_were_left_out_are_said(gated):
+    item = item_id("harmlessness", "Human: hello", "good day")
+    gated.write("labels.csv", f"item,label,annotator\n{item},perhaps,anna\n{item},,ben\n")
+    said = "labels of the profile's files that were left out: "
+    result = gated.run('--alignment-set=labels.files=["labels.csv"]')
+    assert f"{said}1 (a label that is no known word), 1 (no label)" in result.stderr.str()
+    assert said not in gated.run().stderr.str()
 
 
 def test_answers_with_labels_are_not_asked_about_again(gated, capsys):

@@ -9,8 +9,10 @@ from alignment.errors import LabelsError, PromptError
 from alignment.labels.book import collect_labels, stored_verdicts
 from alignment.labels.imported import import_labels, remember_sample
 from alignment.labels.sample import ComparisonSample, LabelSample, dumps
+from alignment.progress import Progress
 from alignment.records.labels import item_id
 from alignment.store import Store
+from alignment.study.study import Study
 from support import xstest
 
 PROFILE = """
@@ -51,9 +53,8 @@ def book(tmp_path, monkeypatch):
     def collect(*settings, row=None):
         rows = [{"prompt": PROMPT, "response": ANSWER, "score": 1} | (row or {})]
         (tmp_path / "base.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
-        return collect_labels(
-            resolve(tmp_path, selected="profile.toml", assignments=settings), store
-        )
+        profile = resolve(tmp_path, selected="profile.toml", assignments=settings)
+        return collect_labels(Study(profile, store, progress=Progress()))
 
     collect.store = store
     return collect
