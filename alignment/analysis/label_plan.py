@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from alignment.analysis.label_sampling import allocate
-from alignment.analysis.power import detectable, prompts_needed
+from alignment.analysis.power import detectable, drop_clause, margin_clause, prompts_needed
 from alignment.analysis.stratified import LEAST, Counts, Stratum, effective
 
 LEAST_LABELS = 4 * LEAST
@@ -133,16 +133,12 @@ def labels_line(
     drop = detectable(
         max(1, int(worth)), assumed.flips, margin=margin, confidence=confidence, family=family
     )
-    shown = (
-        "no drop can be detected with 80 % power, as it would flip more verdicts"
-        if drop is None
-        else f"80 % power to detect a drop of {drop:.1f} points"
-    )
     return (
         f"with {labels} labels of {total} prompts per axis, {100 * assumed.flips:.3g} % of "
         f"people's verdicts flipping, and a judge of {100 * assumed.sensitivity:.3g} % sensitivity "
         f"and {100 * assumed.specificity:.3g} % specificity: as certain as {worth:.0f} prompts "
-        f"that all have a label; {shown}; {_enough(total, assumed, margin, confidence, family)}"
+        f"that all have a label; {drop_clause(drop)}; "
+        f"{_enough(total, assumed, margin, confidence, family)}"
     )
 
 
@@ -150,8 +146,7 @@ def _enough(total: int, assumed: Assumed, margin: float, confidence: float, fami
     """How many labels a margin needs, or prompts where not even a label of each is enough."""
     labels = labels_needed(total, assumed, margin=margin, confidence=confidence, family=family)
     if labels is not None:
-        return f"a margin of {margin:g} points needs {labels} labels"
+        return margin_clause(margin, f"{labels} labels")
     prompts = prompts_needed(assumed.flips, margin=margin, confidence=confidence, family=family)
-    if prompts is None:
-        return f"no number of prompts is enough for a margin of {margin:g} points"
-    return f"a margin of {margin:g} points needs {prompts} prompts, and a label for each"
+    needed = None if prompts is None else f"{prompts} prompts, and a label for each"
+    return margin_clause(margin, needed)

@@ -178,16 +178,23 @@ def plan_line(
     noise = flips if measured is None else measured
     needed = prompts_needed(noise, margin=margin, confidence=confidence, family=family)
     start = f"with {total} prompts per axis and {100 * flips:.3g} % of verdicts flipping"
-    if drop is None:
-        shown = "no drop can be detected with 80 % power, as it would flip more verdicts"
-    else:
-        shown = f"80 % power to detect a drop of {drop:.1f} points"
     seen = "" if measured is None else f" if {100 * measured:.3g} % flip, as measured in this run"
+    enough = margin_clause(margin, None if needed is None else f"{needed} prompts")
+    return f"{start}: {drop_clause(drop)}; {enough}{seen}"
+
+
+def drop_clause(drop: float | None) -> str:
+    """What `detectable` gives, in words; the power is 80 %."""
+    if drop is None:
+        return "no drop can be detected with 80 % power, as it would flip more verdicts"
+    return f"80 % power to detect a drop of {drop:.1f} points"
+
+
+def margin_clause(margin: float, needed: str | None) -> str:
+    """What a margin in points needs, such as `100 prompts`; None if no number is enough."""
     if needed is None:
-        enough = f"no number of prompts is enough for a margin of {margin:g} points"
-    else:
-        enough = f"a margin of {margin:g} points needs {needed} prompts"
-    return f"{start}: {shown}; {enough}{seen}"
+        return f"no number of prompts is enough for a margin of {margin:g} points"
+    return f"a margin of {margin:g} points needs {needed}"
 
 
 # -- the gate's outcome as a limit on losses -------------------------------------------------------

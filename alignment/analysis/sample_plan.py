@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from math import ceil
 
-from alignment.analysis.power import detectable, pass_chance, prompts_needed
+from alignment.analysis.power import (
+    detectable,
+    drop_clause,
+    margin_clause,
+    pass_chance,
+    prompts_needed,
+)
 
 CORRELATION = 0.05
 """Between the changes of two samples of one prompt. It is 0 for an unchanged model; the gate's
@@ -52,15 +58,11 @@ def samples_line(
     """
     prompts = effective_prompts(total, samples, correlation)
     drop = detectable(prompts, flips, margin=margin, confidence=confidence, family=family)
-    shown = (
-        "no drop can be detected with 80 % power, as it would flip more verdicts"
-        if drop is None
-        else f"80 % power to detect a drop of {drop:.1f} points"
-    )
     enough = _enough(samples, flips, margin, confidence, family, correlation)
     return (
         f"with {total} prompts per axis, {_counted(samples)} of each (correlation {correlation:g}: "
-        f"as {prompts} prompts) and {100 * flips:.3g} % of verdicts flipping: {shown}; {enough}. "
+        f"as {prompts} prompts) and {100 * flips:.3g} % of verdicts flipping: "
+        f"{drop_clause(drop)}; {enough}. "
         f"{_advice(total, samples, flips, margin, confidence, family, correlation)}"
     )
 
@@ -74,9 +76,9 @@ def _enough(
         for each in (flips, 0.0)
     )
     if single is None or least is None:
-        return f"no number of prompts is enough for a margin of {margin:g} points"
+        return margin_clause(margin, None)
     needed = ceil(single * (1 + (samples - 1) * correlation) / samples)
-    return f"a margin of {margin:g} points needs {max(least, needed)} prompts of them"
+    return margin_clause(margin, f"{max(least, needed)} prompts of them")
 
 
 def _advice(

@@ -9,7 +9,7 @@ from alignment.reporting import gate_text, score_changes, slices
 from alignment.reporting.corrections import decisive, sentences
 from alignment.reporting.lowest import quoted
 from alignment.reporting.markup import code, folded, table
-from alignment.reporting.numbers import NOTHING, Document
+from alignment.reporting.numbers import NOTHING, Document, probability
 
 _TABLE = 8_000
 _FLIPS = 30
@@ -110,8 +110,8 @@ def comparisons(document: Document) -> str:
                     gate_text.format_change(change),
                     str(change["lost"]),
                     str(change["gained"]),
-                    gate_text.probability(change["p_exact"]),
-                    gate_text.probability(change["adjusted"]),
+                    probability(change["p_exact"]),
+                    probability(change["adjusted"]),
                 ]
             )
         if each["combined"] is not None:
@@ -149,7 +149,7 @@ def _figures(decision: Mapping[str, Any]) -> list[str]:
         gate_text.format_change(change),
         str(change["lost"]),
         str(change["gained"]),
-        gate_text.probability(decision["adjusted"]),
+        probability(decision["adjusted"]),
         f"{decision['margin']:g}",
     ]
 

@@ -10,7 +10,7 @@ from alignment.reporting.collapse import degenerate, fooled
 from alignment.reporting.columns import Column, tables
 from alignment.reporting.corrections import basis, decisive, span
 from alignment.reporting.corrections import sentences as on_labels
-from alignment.reporting.numbers import NOTHING
+from alignment.reporting.numbers import NOTHING, probability
 from alignment.reporting.score_changes import sentences as on_scores
 from alignment.reporting.slices import clause, failing
 from alignment.reporting.slices import sentences as on_slices
@@ -307,10 +307,3 @@ def format_shift(shift: Mapping[str, Any]) -> str:
     """A shift of a mean score, in the judge's unit: `-0.31 [-0.52, -0.11]`."""
     low, high = shift["interval"]
     return f"{shift['difference']:+.2f} [{low:+.2f}, {high:+.2f}]"
-
-
-def probability(value: float | None) -> str:
-    """A p-value: `0.0352`, `3e-06`."""
-    if value is None:
-        return NOTHING
-    return f"{value:.0e}" if value < 0.0001 else f"{value:.4f}"

@@ -159,3 +159,10 @@ def sections(document: Document) -> Sequence[Mapping[str, str]]:
     """Sections that other plugins added to a report: `title` and `text`, both untrusted."""
     added: Sequence[Mapping[str, str]] = document.get("sections", ())
     return added
+
+
+def probability(value: float | None) -> str:
+    """A p-value: `0.0352`, `3e-06`."""
+    if value is None:
+        return NOTHING
+    return f"{value:.0e}" if value < 0.0001 else f"{value:.4f}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from alignment.reporting.numbers import probability
+
 _LEVEL = 0.05
 
 
@@ -31,9 +33,8 @@ def _notable(decision: Mapping[str, Any]) -> bool:
 
 def clause(scores: Mapping[str, Any]) -> str:
     """What the scores of a comparison show: `mean -0.31, p = 0.0001 (Holm-corrected); at ...`."""
-    p_value = scores["adjusted"]
-    shown = f"{p_value:.0e}" if p_value < 0.0001 else f"{p_value:.4f}"
-    text = f"mean {scores['difference']:+.2f}, p = {shown} (Holm-corrected)"
+    p_value = probability(scores["adjusted"])
+    text = f"mean {scores['difference']:+.2f}, p = {p_value} (Holm-corrected)"
     if not scores["sweep"]:
         return text
     thresholds = [threshold for threshold, _ in scores["sweep"]]
