@@ -232,10 +232,11 @@ def test_two_tabs_of_one_annotator_lose_nothing(browser, written):
         tab.fill("#name", "A")
         tab.keyboard.press("Enter")
     tabs[0].keyboard.press("p")
-    tabs[1].locator("#count", has_text="1 of 20").wait_for()
+    tabs[1].locator("#count", has_text="1 of 20").wait_for()  # the tabs tell each other
     tabs[1].keyboard.press("ArrowRight")
     tabs[1].keyboard.press("f")
     tabs[0].locator("#count", has_text="2 of 20").wait_for()
+    assert [tab.text_content("#count") for tab in tabs] == ["2 of 20 labelled"] * 2
     context.close()
 
 
